@@ -1,0 +1,1 @@
+"""Detection: from readings to candidates, from candidates to alarms."""

@@ -1,0 +1,191 @@
+"""Faults under TALQ's names, what detection suspects (candidates) and what correlation decides (alarms)."""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from city.asset import AssetKind
+
+
+class FaultClass(StrEnum):
+    """Event types of TALQ 2.7.1 (LampMonitor, Segment and common events)."""
+
+    LAMP_FAILURE = "lampFailure"
+    LAMP_UNEXPECTED_ON = "lampUnexpectedOn"
+    COMMUNICATION_FAILURE = "communicationFailure"
+    SUPPLY_LOSS = "supplyLoss"
+
+
+class Severity(StrEnum):
+    """How soon someone should act (ISA-18.2 calls it priority)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+SEVERITY = {
+    FaultClass.LAMP_FAILURE: Severity.MEDIUM,
+    FaultClass.LAMP_UNEXPECTED_ON: Severity.LOW,
+    FaultClass.COMMUNICATION_FAILURE: Severity.LOW,
+    FaultClass.SUPPLY_LOSS: Severity.HIGH,
+}
+
+
+class AlarmEventKind(StrEnum):
+    """What happened to an alarm."""
+
+    RAISED = "raised"
+    CLEARED = "cleared"
+    FOLDED = "folded"
+    """The alarm is explained by another one, its parent: no crew goes out for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a fault is about, and where it hangs.
+
+    Attributes
+    ----------
+    kind, asset_id
+        The asset itself.
+    root_id : str
+        Cabinet of a lamp, feeder or cabinet; the facility; the gateway. One lock of the desk covers one root.
+    group : str
+        Correlation group (substation area).
+    feeder_id, gateway_id : str
+        Empty where they mean nothing.
+    """
+
+    kind: AssetKind
+    asset_id: str
+    root_id: str
+    group: str
+    feeder_id: str = ""
+    gateway_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why: what a technician is shown.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the rule or channel.
+    observed, expected : float or None
+        In `unit`.
+    last_heard_at : int or None
+        µs UTC.
+    """
+
+    rule: str
+    observed: float | None = None
+    expected: float | None = None
+    unit: str = ""
+    last_heard_at: int | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEvent:
+    """One small self-describing record of the log's `alarms` topic.
+
+    Attributes
+    ----------
+    alarm_id : str
+        The same after every replay: from fault, asset and `raised_at`.
+    raised_at : int
+        When the fault began, by the devices' clocks, µs UTC.
+    at : int
+        Event time of this decision, µs UTC.
+    cleared_at : int or None
+        When the fault ended; already known at RAISED where a back-log told the whole story.
+    parent_id : str or None
+        The alarm that explains this one (FOLDED).
+    children : tuple of str
+        Assets that the alarm explains.
+    """
+
+    kind: AlarmEventKind
+    alarm_id: str
+    fault: FaultClass
+    severity: Severity
+    scope: Scope
+    raised_at: int
+    at: int
+    evidence: Evidence
+    cleared_at: int | None = None
+    parent_id: str | None = None
+    children: tuple[str, ...] = ()
+
+    @property
+    def event_id(self) -> str:
+        """A sink that has seen this id takes the record without effect."""
+        return f"{self.alarm_id}:{self.kind}:{self.at}"
+
+
+def alarm_id(fault: FaultClass, asset_id: str, raised_at: int) -> str:
+    """Return the id of an alarm, the same on every machine and after every replay."""
+    return hashlib.sha256(f"{fault}|{asset_id}|{raised_at}".encode()).hexdigest()[:24]
+
+
+class CandidateKind(StrEnum):
+    """What a record on `candidates` says."""
+
+    SUSPECT = "suspect"
+    CLEAR = "clear"
+    CENSUS = "census"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Detection suspects a fault of one asset (SUSPECT), or has seen it end (CLEAR)."""
+
+    kind: CandidateKind
+    fault: FaultClass
+    scope: Scope
+    since: int
+    """When the fault began, µs UTC; with asset and fault it names the suspicion."""
+    at: int
+    """Event time of the decision, µs UTC."""
+    evidence: Evidence
+    until: int | None = None
+    """When it ended (CLEAR)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many devices of a feeder should have been heard, were heard and were dark, up to one tick."""
+
+    feeder: Scope
+    expected: int
+    """Lamps that are powered by the schedule, away from transitions and not yet reported silent for another cause."""
+    heard: int
+    dark: int
+    """Heard, commanded on, and without power."""
+    lit: int
+    """Heard, commanded on, and burning: they contradict an outage."""
+    last_heard_at: int
+    """Latest `observed_at` of the feeder's devices, µs UTC; 0 if none was ever heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateBatch:
+    """All that one partition of `readings` says up to one tick; the payload of one record on `candidates`.
+
+    Attributes
+    ----------
+    source_partition, source_offset : int
+        The record of `readings` whose step made it: a repeat after a crash carries the same pair and is ignored.
+    at : int
+        City time of the tick, µs UTC: everything with an event time before it has been said.
+    """
+
+    source_partition: int
+    source_offset: int
+    at: int
+    suspicions: tuple[Suspicion, ...]
+    census: tuple[Census, ...]

@@ -1,0 +1,132 @@
+"""What the city maintains, and the devices that measure it."""
+
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from city.topics import SHARDS
+
+
+class AssetKind(StrEnum):
+    """Kinds of asset; also the scopes that an incident may have."""
+
+    LAMP = "lamp"
+    FEEDER = "feeder"
+    CABINET = "cabinet"
+    GATEWAY = "gateway"
+    FACILITY = "facility"
+
+
+class Switching(StrEnum):
+    """How a feeder is supplied."""
+
+    PERMANENT = "permanent"
+    """Live day and night; each lamp's controller switches its lamp."""
+    SWITCHED = "switched"
+    """Switched in the cabinet; controllers are dead, and silent, by day."""
+
+
+@dataclass(frozen=True, slots=True)
+class District:
+    """A part of the city with a name that people know."""
+
+    district_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An MQTT client that speaks for devices."""
+
+    gateway_id: str
+    name: str
+    lat: float
+    lon: float
+    district_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cabinet:
+    """The panel in the street that feeds its feeders; all below it shares one shard."""
+
+    cabinet_id: str
+    gateway_id: str
+    substation: str
+    """Correlation group: cabinets that lose supply together."""
+    lat: float
+    lon: float
+    district_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feeder:
+    """A three-phase line out of a cabinet."""
+
+    feeder_id: str
+    cabinet_id: str
+    switching: Switching
+    schedule_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lamp:
+    """A street light as the inventory knows it."""
+
+    lamp_id: str
+    feeder_id: str
+    phase: str
+    """R, S or T."""
+    lamp_type: str
+    rated_w: float
+    lat: float
+    lon: float
+    district_id: str
+    street: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facility:
+    """A building or place with sensors: school, pool, air station."""
+
+    facility_id: str
+    kind: str
+    name: str
+    lat: float
+    lon: float
+    district_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What measures an asset; replaceable."""
+
+    device_id: str
+    asset_id: str
+    gateway_id: str
+    profile_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """What devices of one make report, and how often."""
+
+    profile_id: str
+    metrics: tuple[str, ...]
+    report_interval_s: int
+    silence_intervals: float
+    """Intervals without a reading, in powered time, after which the device counts as silent."""
+
+
+def shard_of(root_asset_id: str) -> int:
+    """Return the fixed shard of everything below one cabinet, or of one facility."""
+    return zlib.crc32(root_asset_id.encode()) % SHARDS
+
+
+def initial_partition(shard: int, partitions: int) -> int:
+    """Return the partition of a shard before any rescaling: contiguous ranges of shards."""
+    return shard * partitions // SHARDS
+
+
+def correlation_partition(group: str, partitions: int) -> int:
+    """Return the partition of `candidates`, `alarms` and `tickets` for a correlation group."""
+    return zlib.crc32(group.encode()) % partitions

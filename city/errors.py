@@ -1,0 +1,45 @@
+"""The whole error tree, cut by what the caller does next."""
+
+
+class CityNerveError(Exception):
+    """Root of every error that this project raises on purpose. Its text says what to do."""
+
+    retriable = False
+
+
+class DataError(CityNerveError):
+    """Input that will never be understood: set it aside as a dead letter, do not retry."""
+
+
+class RecordTooLargeError(DataError):
+    """A record over the log's limit: split it or refuse it, the log will not take it."""
+
+
+class EngineError(CityNerveError):
+    """A server did not answer or gave up half-way: back off and try the same batch again."""
+
+    retriable = True
+
+
+class LogFullError(EngineError):
+    """The log is at its size limit: nothing is lost, the sender is held back until room is made."""
+
+
+class FencedError(CityNerveError):
+    """Another worker owns the partition now: throw the state away and join again."""
+
+
+class OffsetOutOfRangeError(CityNerveError):
+    """An offset outside the log: stop, because going on would skip records."""
+
+
+class ConflictError(CityNerveError):
+    """A refused transition or a stale version; HTTP 409."""
+
+
+class NotFoundError(CityNerveError):
+    """Nothing has that name; HTTP 404."""
+
+
+class SettingsError(CityNerveError):
+    """Settings or city pack that make no sense: refuse to start, exit code 2."""

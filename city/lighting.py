@@ -1,0 +1,68 @@
+"""Lighting schedules: what the lamps of a feeder are commanded to do."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from city.clock import DAY_US, MINUTE_US
+from city.sun import burning_periods
+
+
+@dataclass(frozen=True, slots=True)
+class LightingSchedule:
+    """An astronomical clock.
+
+    Attributes
+    ----------
+    lat, lon : float
+        Where the clock believes to stand, degrees.
+    elevation_below_deg : float
+        The lamps burn while the sun is below this; −0.833° is sunset.
+    """
+
+    schedule_id: str
+    lat: float
+    lon: float
+    elevation_below_deg: float
+
+    def periods(self, start_us: int, end_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return starts and ends (µs UTC) of the burning periods that touch [start_us, end_us), whole."""
+        return _periods(self, start_us // (64 * DAY_US), -(-end_us // (64 * DAY_US)), start_us, end_us)
+
+    def commanded_on(self, at_us: int) -> bool:
+        """Tell whether the lamps should burn at `at_us`."""
+        on, off = self.periods(at_us, at_us + 1)
+        return bool(np.any((on <= at_us) & (at_us < off)))
+
+    def next_on(self, after_us: int) -> int | None:
+        """Return the start of the next burning period after `after_us`, if there is one within a year."""
+        on, _ = self.periods(after_us, after_us + 366 * DAY_US)
+        later = on[on > after_us]
+        return int(later[0]) if len(later) else None
+
+    def near_transition(self, at_us: int, guard_us: int = 15 * MINUTE_US) -> bool:
+        """Tell whether a switching time lies within `guard_us` of `at_us`."""
+        on, off = self.periods(at_us - guard_us, at_us + guard_us)
+        return bool(np.any(np.abs(np.concatenate([on, off]) - at_us) < guard_us))
+
+
+def _periods(
+    schedule: LightingSchedule, first_block: int, last_block: int, start_us: int, end_us: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    on, off = _block(schedule, first_block, last_block)
+    touching = (off > start_us) & (on < end_us)
+    return on[touching], off[touching]
+
+
+@lru_cache(maxsize=256)
+def _block(schedule: LightingSchedule, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cache periods by blocks of 64 days: live traffic asks for the same night millions of times."""
+    return burning_periods(
+        first * 64 * DAY_US,
+        last * 64 * DAY_US,
+        schedule.lat,
+        schedule.lon,
+        schedule.elevation_below_deg,
+    )

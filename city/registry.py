@@ -1,0 +1,125 @@
+"""What stages know of the city: devices and series for ingest, whole cabinets and facilities for detection."""
+
+from dataclasses import dataclass
+
+from city.alarm import Scope
+from city.asset import AssetKind, Switching
+from city.lighting import LightingSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRules:
+    """Thresholds of the rules, from the city pack.
+
+    Attributes
+    ----------
+    dark_below : float
+        Share of the expected power under which a lamp that is commanded on counts as dark.
+    dark_readings, unexpected_on_readings : int
+        Readings in a row before a fault is suspected.
+    unexpected_on_w, unexpected_on_share : float
+        A lamp that is commanded off is on above max(`unexpected_on_w`, share of its rated power).
+    guard_s : int
+        Nothing is judged within this time of a switching time, a boot or a return of supply.
+    lost_share : float
+        Messages that are lost on a good day; the outage test reckons with it.
+    outage_probability : float
+        A feeder is out when so few lamps are heard lit that chance explains it with less than this.
+    outage_lamps_min : int
+        Fewer lamps than this never make an outage.
+    """
+
+    dark_below: float = 0.20
+    dark_readings: int = 3
+    unexpected_on_w: float = 3.0
+    unexpected_on_share: float = 0.10
+    unexpected_on_readings: int = 3
+    guard_s: int = 900
+    lost_share: float = 0.10
+    outage_probability: float = 1e-6
+    outage_lamps_min: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesDefinition:
+    """One metric of one device."""
+
+    series_id: int
+    device_id: str
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDefinition:
+    """A device with what detection must know of its asset.
+
+    Attributes
+    ----------
+    asset : Scope
+    rated_w : float
+        Lamps only, else 0.
+    phase : str
+        Lamps only, else empty.
+    """
+
+    device_id: str
+    asset: Scope
+    report_interval_s: int
+    silence_intervals: float
+    series: tuple[SeriesDefinition, ...]
+    rated_w: float = 0.0
+    phase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeederDefinition:
+    """A feeder with the schedule that commands its lamps."""
+
+    scope: Scope
+    switching: Switching
+    schedule: LightingSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class RootDefinition:
+    """Everything below one cabinet, or one facility: the value of one ``registry`` record on `readings`.
+
+    It replaces what was known of the root, so a record is whole in itself and may be repeated.
+    """
+
+    root_id: str
+    kind: AssetKind
+    group: str
+    pack_version: str
+    feeders: tuple[FeederDefinition, ...]
+    devices: tuple[DeviceDefinition, ...]
+    rules: FaultRules
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesTarget:
+    """Where ingest sends a metric of a device."""
+
+    series_id: int
+    partition: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRegistry:
+    """What ingest looks up for every message.
+
+    Attributes
+    ----------
+    gateways : dict
+        Gateway id → number.
+    devices : dict
+        Device id → (gateway id that may speak for it, {metric: target}).
+    version : int
+        Grows with every change.
+    """
+
+    gateways: dict[str, int]
+    devices: dict[str, tuple[str, dict[str, SeriesTarget]]]
+    version: int

@@ -1,0 +1,1 @@
+"""The desk: alarms and citizens' reports become tickets, one per incident."""

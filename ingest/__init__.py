@@ -1,0 +1,1 @@
+"""The door: from MQTT to the log, acknowledged after the append."""

@@ -1,0 +1,1 @@
+"""A simulated city that knows the truth, and gateways that play it, or recorded readings, into MQTT."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool, statements from .sql files, migrations, and the embedded server."""

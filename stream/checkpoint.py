@@ -1,0 +1,95 @@
+"""Checkpoints: state, offset and generation in one row. They are the truth; offsets committed to the log show lag."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from city.errors import FencedError, SettingsError
+from storage import queries
+from storage.pool import Connection
+from stream.log import TopicPartition
+
+_SQL = queries.load(Path(__file__).with_name("checkpoint.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a worker has of one partition when it takes it over."""
+
+    generation: int
+    next_offset: int
+    state: bytes | None
+
+
+async def claim(
+    connection: Connection, group: str, source: TopicPartition, *, log_identity: str, code_version: str
+) -> Checkpoint:
+    """Own a partition from now on; the owner before is fenced.
+
+    Raises
+    ------
+    SettingsError
+        The checkpoint belongs to another log, or its state to another version of the code.
+    """
+    row = await (
+        await connection.execute(
+            _SQL.claim,
+            {
+                "group": group,
+                "topic": source.topic,
+                "partition": source.partition,
+                "log_identity": log_identity,
+                "code_version": code_version,
+            },
+        )
+    ).fetchone()
+    assert row is not None
+    generation, next_offset, saved_identity, saved_version, state = row
+    if saved_identity != log_identity:
+        raise SettingsError(
+            f"{group}'s checkpoint of {source.topic}/{source.partition} belongs to log {saved_identity}, this log is"
+            f" {log_identity}: point the settings at the old log, or run `citynerve log adopt` to go on with this one"
+        )
+    if state is not None and saved_version != code_version:
+        raise SettingsError(
+            f"{group}'s state of {source.topic}/{source.partition} was saved by version {saved_version}, this program"
+            f" reads {code_version}: run that version, or `citynerve log rebuild {group}` to compute it anew from the log"
+        )
+    return Checkpoint(generation, next_offset, None if state is None else bytes(state))
+
+
+async def save(
+    connection: Connection,
+    group: str,
+    source: TopicPartition,
+    checkpoint: Checkpoint,
+    *,
+    log_identity: str,
+    code_version: str,
+) -> None:
+    """Save inside the caller's transaction; holds the row until it ends.
+
+    Raises
+    ------
+    FencedError
+        A newer generation owns the partition; nothing of the transaction may be committed.
+    """
+    cursor = await connection.execute(
+        _SQL.save,
+        {
+            "group": group,
+            "topic": source.topic,
+            "partition": source.partition,
+            "generation": checkpoint.generation,
+            "next_offset": checkpoint.next_offset,
+            "state": checkpoint.state,
+            "log_identity": log_identity,
+            "code_version": code_version,
+        },
+    )
+    if cursor.rowcount != 1:
+        raise FencedError(f"{source.topic}/{source.partition} belongs to a newer member of {group}")
+
+
+async def adopt(connection: Connection, log_identity: str) -> int:
+    """Let all checkpoints go on with another log from its first record; return how many did."""
+    return (await connection.execute(_SQL.adopt, {"log_identity": log_identity})).rowcount

@@ -1,0 +1,17 @@
+-- name: claim
+-- Take a partition over: the next generation, and what the last owner saved. The older owner is fenced from now on.
+INSERT INTO checkpoints AS c (worker_group, topic, partition, generation, log_identity, code_version)
+VALUES (%(group)s, %(topic)s, %(partition)s, 1, %(log_identity)s, %(code_version)s)
+ON CONFLICT (worker_group, topic, partition) DO UPDATE SET generation = c.generation + 1
+RETURNING generation, next_offset, log_identity, code_version, state
+
+-- name: save
+-- Save state and offset, unless a newer generation owns the partition.
+UPDATE checkpoints
+   SET next_offset = %(next_offset)s, state = %(state)s, log_identity = %(log_identity)s,
+       code_version = %(code_version)s, saved_at = now()
+ WHERE worker_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s AND generation = %(generation)s
+
+-- name: adopt
+-- Accept another log as the continuation of the one that the checkpoints belong to: state stays, offsets start anew.
+UPDATE checkpoints SET log_identity = %(log_identity)s, next_offset = 0 WHERE log_identity <> %(log_identity)s

@@ -1,0 +1,241 @@
+"""The worker loop: poll → step → append → write → checkpoint. Its order is the delivery guarantee."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from city.errors import CityNerveError, EngineError, FencedError
+from storage.pool import Connection, Pool, transaction
+from stream import checkpoint as checkpoints
+from stream.checkpoint import Checkpoint
+from stream.log import Append, Consumer, EventLog, Poll, Record, TopicPartition
+
+logger = logging.getLogger(__name__)
+
+S = TypeVar("S")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one step leads to.
+
+    Attributes
+    ----------
+    appends : list of Append
+        Records for the next log; a repeat after a crash carries the same ids, so its readers can tell.
+    effects : object
+        Whatever the stage's `write` takes; None when there is nothing to write.
+    """
+
+    appends: list[Append] = field(default_factory=list)
+    effects: Any = None
+
+
+class Stage(Protocol[S]):
+    """One box of the design: pure steps over the state of a partition, and a sink that takes repeats without effect."""
+
+    @property
+    def group(self) -> str: ...
+
+    @property
+    def topics(self) -> tuple[str, ...]: ...
+
+    @property
+    def code_version(self) -> str:
+        """Changes whenever snapshots of before can no longer be read."""
+
+    @property
+    def transactional(self) -> bool:
+        """True: every poll is written and checkpointed in one transaction. False: checkpoints follow a timer."""
+
+    def open(self, source: TopicPartition, snapshot: bytes | None) -> S:
+        """Build the state of a partition, from a snapshot where there is one."""
+
+    def step(self, state: S, records: Sequence[Record]) -> Outcome:
+        """Move records of one partition through the stage, in place: no I/O, no clock, no other partition."""
+
+    def snapshot(self, state: S) -> bytes | None:
+        """Return the state as bytes that `open` reads; None where there is none to keep."""
+
+    async def write(self, connection: Connection, effects: Mapping[TopicPartition, Any]) -> None:
+        """Write the effects of one poll inside the caller's transaction. Called only if `transactional`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker paces itself."""
+
+    checkpoint_every_s: float = 2.0
+    max_records: int = 500
+    poll_timeout_s: float = 0.25
+    backoff_s_max: float = 5.0
+
+
+class WorkerMetrics:
+    """Counters of a worker; without a registry they count nowhere."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        labels = ("group",)
+        self.records = Counter("citynerve_worker_records_total", "Records stepped", labels, registry=registry)
+        self.restarts = Counter("citynerve_worker_restarts_total", "States thrown away", labels, registry=registry)
+        self.partitions = Gauge("citynerve_worker_partitions", "Partitions owned", labels, registry=registry)
+
+
+@dataclass(slots=True)
+class _Owned(Generic[S]):
+    state: S
+    generation: int
+    next_offset: int
+    saved_offset: int
+
+
+class Worker(Generic[S]):
+    """Runs one stage as one member of its group, until told to stop."""
+
+    def __init__(
+        self,
+        stage: Stage[S],
+        log: EventLog,
+        pool: Pool,
+        options: WorkerOptions | None = None,
+        metrics: WorkerMetrics | None = None,
+    ) -> None:
+        self._stage = stage
+        self._log = log
+        self._pool = pool
+        self._options = options or WorkerOptions()
+        self._metrics = metrics or WorkerMetrics()
+        self._owned: dict[TopicPartition, _Owned[S]] = {}
+        self.ready = asyncio.Event()
+        """Set once the group has given this member its partitions and their states stand."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; on failure throw the states away and begin again at the last checkpoints.
+
+        Raises
+        ------
+        CityNerveError
+            Not retriable: settings, an offset outside the log, a record that our own code cannot read.
+        """
+        backoff_s = 0.1
+        while not stop.is_set():
+            try:
+                await self._run_as_member(stop)
+                return
+            except FencedError as exc:
+                logger.info("fenced, joining again", extra={"group": self._stage.group, "reason": str(exc)})
+                backoff_s = 0.1
+            except EngineError as exc:
+                logger.warning("engine failed, trying again", extra={"group": self._stage.group, "reason": str(exc)})
+            self._metrics.restarts.labels(self._stage.group).inc()
+            self.ready.clear()
+            try:
+                await asyncio.wait_for(stop.wait(), backoff_s)
+            except TimeoutError:
+                backoff_s = min(backoff_s * 2, self._options.backoff_s_max)
+
+    async def _run_as_member(self, stop: asyncio.Event) -> None:
+        consumer = await self._log.consumer(self._stage.group, self._stage.topics)
+        try:
+            last_save = time.monotonic()
+            while not stop.is_set():
+                poll = await consumer.poll(
+                    max_records=self._options.max_records, timeout_s=self._options.poll_timeout_s
+                )
+                await self._follow_assignment(consumer, poll)
+                self.ready.set()
+                moved = await self._move(consumer, poll)
+                if self._stage.transactional:
+                    if moved:
+                        await consumer.commit({source: self._owned[source].next_offset for source in moved})
+                elif time.monotonic() - last_save >= self._options.checkpoint_every_s:
+                    await self._checkpoint(consumer)
+                    last_save = time.monotonic()
+            if not self._stage.transactional:
+                await self._checkpoint(consumer)
+        finally:
+            self._owned.clear()
+            await _leave(consumer)
+
+    async def _follow_assignment(self, consumer: Consumer, poll: Poll) -> None:
+        """Drop what went to others, claim what is new and seek to its checkpoint."""
+        for source in self._owned.keys() - poll.assignment:
+            del self._owned[source]
+        for source in sorted(poll.assignment - self._owned.keys()):
+            async with transaction(self._pool) as connection:
+                claimed = await checkpoints.claim(
+                    connection,
+                    self._stage.group,
+                    source,
+                    log_identity=self._log.identity,
+                    code_version=self._stage.code_version,
+                )
+            state = self._stage.open(source, claimed.state)
+            self._owned[source] = _Owned(state, claimed.generation, claimed.next_offset, claimed.next_offset)
+            await consumer.seek(source, claimed.next_offset)
+        self._metrics.partitions.labels(self._stage.group).set(len(self._owned))
+
+    async def _move(self, consumer: Consumer, poll: Poll) -> list[TopicPartition]:
+        """Take one poll's records through the stage; return the partitions that moved."""
+        effects: dict[TopicPartition, Any] = {}
+        appends: list[Append] = []
+        moved: list[TopicPartition] = []
+        for source, records in poll.records.items():
+            owned = self._owned.get(source)
+            if owned is None:
+                continue
+            fresh = [record for record in records if record.offset >= owned.next_offset]
+            if not fresh:
+                continue
+            if fresh[0].offset > owned.next_offset:
+                await consumer.seek(source, owned.next_offset)
+                continue
+            outcome = self._stage.step(owned.state, fresh)
+            owned.next_offset = fresh[-1].offset + 1
+            appends.extend(outcome.appends)
+            if outcome.effects is not None:
+                effects[source] = outcome.effects
+            moved.append(source)
+            self._metrics.records.labels(self._stage.group).inc(len(fresh))
+        if appends:
+            await self._log.append(appends)
+        if moved and self._stage.transactional:
+            await self._save(moved, effects)
+        return moved
+
+    async def _save(self, sources: Sequence[TopicPartition], effects: Mapping[TopicPartition, Any]) -> None:
+        """Write effects and checkpoints in one transaction; the checkpoint's row is locked first, which fences."""
+        async with transaction(self._pool) as connection:
+            for source in sorted(sources):
+                owned = self._owned[source]
+                await checkpoints.save(
+                    connection,
+                    self._stage.group,
+                    source,
+                    Checkpoint(owned.generation, owned.next_offset, self._stage.snapshot(owned.state)),
+                    log_identity=self._log.identity,
+                    code_version=self._stage.code_version,
+                )
+            if effects:
+                await self._stage.write(connection, effects)
+        for source in sources:
+            self._owned[source].saved_offset = self._owned[source].next_offset
+
+    async def _checkpoint(self, consumer: Consumer) -> None:
+        due = [source for source, owned in self._owned.items() if owned.next_offset > owned.saved_offset]
+        if due:
+            await self._save(due, {})
+            await consumer.commit({source: self._owned[source].next_offset for source in due})
+
+
+async def _leave(consumer: Consumer) -> None:
+    """Close a consumer whose server may be gone: the lease runs out by itself then."""
+    try:
+        await consumer.close()
+    except CityNerveError as exc:
+        logger.info("left without goodbye", extra={"reason": str(exc)})

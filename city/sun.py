@@ -44,9 +44,9 @@ def elevation_deg(at_us: NDArray[np.int64], lat: float, lon: float) -> NDArray[n
     sidereal = np.radians((280.46061837 + 360.98564736629 * days + lon) % 360)
     hour_angle = sidereal - right_ascension
     phi = np.radians(lat)
-    return np.degrees(
-        np.arcsin(np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle))
-    )
+    sine = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle)
+    elevation: NDArray[np.float64] = np.degrees(np.arcsin(sine))
+    return elevation
 
 
 def burning_periods(

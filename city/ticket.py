@@ -107,7 +107,7 @@ def check_transition(source: TicketState, target: TicketState, actor: Actor) -> 
     """
     allowed = TRANSITIONS.get((source, target))
     if allowed is None:
-        targets = sorted(t for (s, t) in TRANSITIONS if s == source) or ["nothing"]
+        targets = sorted(str(t) for (s, t) in TRANSITIONS if s == source) or ["nothing"]
         raise ConflictError(f"a ticket that is {source} cannot become {target}; it can become {', '.join(targets)}")
     if actor not in allowed:
         raise ConflictError(f"from {source} to {target} is for {', '.join(sorted(allowed))}, not for {actor}")

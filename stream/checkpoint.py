@@ -52,7 +52,7 @@ async def claim(
     if state is not None and saved_version != code_version:
         raise SettingsError(
             f"{group}'s state of {source.topic}/{source.partition} was saved by version {saved_version}, this program"
-            f" reads {code_version}: run that version, or `citynerve log rebuild {group}` to compute it anew from the log"
+            f" reads {code_version}: run that version, or `citynerve log rebuild {group}` to compute it anew"
         )
     return Checkpoint(generation, next_offset, None if state is None else bytes(state))
 

@@ -206,7 +206,7 @@ def _build(kind: Any, value: Any) -> Any:
         return tuple(_build(a, v) for a, v in zip(args, value, strict=True))
     if origin is dict or kind is Any:
         return value
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         unknown = set(value) - set(hints)
         if unknown:

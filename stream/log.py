@@ -1,7 +1,7 @@
 """The event log's port: what every engine under `logs/` promises, and the contract suite holds it to.
 
 A topic has a fixed number of partitions; a partition is an append-only sequence of records with offsets 0, 1, 2 …
-without gaps that a reader could mistake for loss. A record that a reader has seen is never before one that appears later.
+without gaps that a reader could mistake for loss. What a reader has seen is never before something that appears later.
 """
 
 from collections.abc import Mapping, Sequence

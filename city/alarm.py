@@ -162,14 +162,16 @@ class Census:
 
     feeder: Scope
     expected: int
-    """Lamps that are powered by the schedule, away from transitions and not yet reported silent for another cause."""
+    """Devices that the schedule powers and that have had time to report: those heard and those silent."""
     heard: int
     dark: int
     """Heard, commanded on, and without power."""
-    lit: int
-    """Heard, commanded on, and burning: they contradict an outage."""
-    last_heard_at: int
-    """Latest `observed_at` of the feeder's devices, µs UTC; 0 if none was ever heard."""
+    missed: int
+    """Reports that the silent ones owe by now, counted in powered time while we listened."""
+    unexplained: bool
+    """So many missed reports that chance does not explain them, by the pack's `outage_probability`."""
+    silent_since: int
+    """Latest moment at which one of the silent was still heard, or should have woken, µs UTC; 0 if none is silent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,168 @@
+"""Detection as a stage: readings in their order of event time → what each device is suspected of, tick by tick."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly import kernels, outage
+from anomaly.layout import CENSUS, CLEAR, COMMUNICATION_FAILURE, EVENT, LAMP_FAILURE, LAMP_UNEXPECTED_ON
+from anomaly.schedules import BurningPeriods
+from anomaly.state import DetectorState
+from city import topics
+from city.alarm import CandidateBatch, CandidateKind, Census, Evidence, FaultClass, Scope, Suspicion
+from city.asset import correlation_partition
+from city.clock import isoformat
+from city.reading import ReadingBatch
+from city.registry import RootDefinition
+from storage.pool import Connection
+from stream import codec
+from stream.codec import Tick
+from stream.log import Append, Record, TopicPartition
+from stream.worker import Outcome
+
+FAULTS = {
+    LAMP_FAILURE: (FaultClass.LAMP_FAILURE, "power-below-expected", "W"),
+    LAMP_UNEXPECTED_ON: (FaultClass.LAMP_UNEXPECTED_ON, "power-while-commanded-off", "W"),
+    COMMUNICATION_FAILURE: (FaultClass.COMMUNICATION_FAILURE, "silent-in-powered-time", ""),
+}
+
+
+class DetectStage:
+    """Group `detect`: `readings` → `candidates`. State of a partition is `DetectorState`."""
+
+    group = "detect"
+    topics = (topics.READINGS,)
+    code_version = "detect-1"
+    transactional = False
+
+    def __init__(self, candidate_partitions: int) -> None:
+        self._candidate_partitions = candidate_partitions
+
+    def open(self, source: TopicPartition, snapshot: bytes | None) -> DetectorState:
+        return DetectorState(source.partition) if snapshot is None else DetectorState.restore(snapshot)
+
+    def snapshot(self, state: DetectorState) -> bytes:
+        return state.snapshot()
+
+    async def write(self, connection: Connection, effects: object) -> None:
+        """Write nothing: all that detection says goes to the log."""
+
+    def step(self, state: DetectorState, records: Sequence[Record]) -> Outcome:
+        """Judge record by record, so that it does not matter where a poll cut."""
+        outcome = Outcome()
+        for record in records:
+            if record.kind == codec.BATCH:
+                state.pending.extend(_take_batch(state, codec.decode_batch(record.value)))
+            elif record.kind == codec.REGISTRY:
+                state.install(codec.decode(RootDefinition, record.value))
+            elif record.kind == codec.TICK:
+                tick = codec.decode(Tick, record.value)
+                if tick.at > state.tick_at:
+                    outcome.appends.extend(self._take_tick(state, tick, record.offset))
+        return outcome
+
+    def _take_tick(self, state: DetectorState, tick: Tick, offset: int) -> list[Append]:
+        """Let time pass, look for the silent, count the feeders, and say all of it: one record per group partition."""
+        state.hear_tick(tick.at, tick.period_us)
+        suspicions = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
+        silent, census = _judge_tick(state, tick.at)
+        state.pending = []
+        suspicions = sorted([*suspicions, *silent], key=lambda s: (s.since, s.scope.asset_id, s.fault, s.at))
+        batches = []
+        for partition in range(self._candidate_partitions):
+            batch = CandidateBatch(
+                source_partition=state.partition,
+                source_offset=offset,
+                at=tick.at,
+                suspicions=tuple(s for s in suspicions if self._partition(s.scope.group) == partition),
+                census=tuple(c for c in census if self._partition(c.feeder.group) == partition),
+            )
+            batches.append(Append(topics.CANDIDATES, partition, codec.CANDIDATES, codec.encode(batch), tick.at))
+        return batches
+
+    def _partition(self, group: str) -> int:
+        return correlation_partition(group, self._candidate_partitions)
+
+
+def _take_batch(state: DetectorState, batch: ReadingBatch) -> list[Suspicion]:
+    """Buffer one record's readings and judge those whose time has come."""
+    return _judge(state, state.buffer.push(batch))
+
+
+def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
+    known = (rows.series_id < len(state.device_of)) & (rows.series_id >= 0)
+    device = np.full(len(rows), -1, np.int32)
+    device[known] = state.device_of[rows.series_id[known]]
+    mine = device >= 0
+    if not mine.any():
+        return []
+    rows, device = rows.take(mine), device[mine]
+    channel = state.channel_of[rows.series_id]
+    order = np.lexsort((channel, rows.observed_at, device))
+    rows, device, channel = rows.take(order), device[order], channel[order]
+    periods = state.periods.around(int(rows.observed_at.min()), int(rows.observed_at.max()))
+    events = np.zeros(2 * len(rows), EVENT)
+    n_events, _late = kernels.judge_rows(
+        device,
+        rows.observed_at,
+        rows.received_at,
+        channel,
+        rows.value,
+        state.devices,
+        state.states,
+        *_arrays(periods),
+        state.deaf,
+        events,
+    )
+    return [_suspicion(state, event) for event in events[:n_events]]
+
+
+def _judge_tick(state: DetectorState, now: int) -> tuple[list[Suspicion], list[Census]]:
+    if len(state.devices) == 0:
+        return [], []
+    periods = state.periods.around(now, now)
+    events = np.zeros(len(state.devices), EVENT)
+    counts = np.zeros(len(state.feeders), CENSUS)
+    n_events = kernels.judge_tick(now, state.devices, state.states, *_arrays(periods), state.deaf, events, counts)
+    census = [_count(state, feeder, c) for feeder, c in zip(state.feeders, counts, strict=True) if c["expected"]]
+    return [_suspicion(state, event) for event in events[:n_events]], census
+
+
+def _count(state: DetectorState, feeder: Scope, counted: np.void) -> Census:
+    expected, heard, missed = int(counted["expected"]), int(counted["heard"]), int(counted["missed"])
+    return Census(
+        feeder=feeder,
+        expected=expected,
+        heard=heard,
+        dark=int(counted["dark"]),
+        missed=missed,
+        unexplained=outage.is_unexplained(expected - heard, missed, state.roots[feeder.root_id].rules),
+        silent_since=int(counted["silent_since"]),
+    )
+
+
+def _arrays(periods: BurningPeriods) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    return periods.first, periods.on, periods.off
+
+
+def _suspicion(state: DetectorState, event: NDArray[np.void]) -> Suspicion:
+    fault, rule, unit = FAULTS[int(event["fault"])]
+    device = int(event["device"])
+    evidence = Evidence(
+        rule=rule,
+        observed=float(event["observed"]) if unit else None,
+        expected=float(event["expected"]) if unit else None,
+        unit=unit,
+        last_heard_at=int(event["heard_at"]),
+        detail={"device": state.device_ids[device], "last_heard": isoformat(int(event["heard_at"]))},
+    )
+    return Suspicion(
+        kind=CandidateKind.CLEAR if event["kind"] == CLEAR else CandidateKind.SUSPECT,
+        fault=fault,
+        scope=state.scopes[device],
+        since=int(event["since"]),
+        at=int(event["at"]),
+        evidence=evidence,
+        until=int(event["until"]) or None,
+    )

@@ -1,0 +1,67 @@
+"""The columns of a detector: what is fixed of a device, what it did last, and the events that a kernel writes."""
+
+import numpy as np
+
+POWER, VOLTAGE, DIMMING, OTHER = 0, 1, 2, 3
+"""Channels that the rules of lamps tell apart."""
+
+LAMP_FAILURE, LAMP_UNEXPECTED_ON, COMMUNICATION_FAILURE = 0, 1, 2
+SUSPECT, CLEAR = 0, 1
+UNKNOWN, DARK, LIT, OFF = 0, 1, 2, 3
+
+DEVICE = np.dtype(
+    [
+        ("interval_us", "i8"),
+        ("silence_us", "i8"),  # powered time without a reading after which it counts as silent
+        ("guard_us", "i8"),
+        ("rated_w", "f8"),
+        ("dark_below", "f8"),
+        ("on_above_w", "f8"),
+        ("dark_readings", "i4"),
+        ("on_readings", "i4"),
+        ("schedule", "i4"),  # -1: no schedule, always powered
+        ("feeder", "i4"),  # -1: none
+        ("lamp", "u1"),
+        ("switched", "u1"),
+    ],
+    align=True,
+)
+
+STATE = np.dtype(
+    [
+        ("heard_at", "i8"),  # observed_at of the last reading judged, µs UTC; 0: never heard
+        ("received_at", "i8"),
+        ("judge_after", "i8"),  # nothing is judged before: a boot or a return of supply
+        ("dark_since", "i8"),
+        ("on_since", "i8"),
+        ("silent_since", "i8"),
+        ("dark_run", "i4"),
+        ("on_run", "i4"),
+        ("dark_open", "u1"),
+        ("on_open", "u1"),
+        ("silent_open", "u1"),
+        ("lamp", "u1"),  # UNKNOWN, DARK, LIT or OFF at the last reading judged
+        ("reserved", "i4"),  # fills one cache line: padding would not be the same in every snapshot
+    ],
+    align=True,
+)
+
+EVENT = np.dtype(
+    [
+        ("since", "i8"),
+        ("until", "i8"),  # 0: not known to have ended
+        ("at", "i8"),
+        ("heard_at", "i8"),
+        ("observed", "f8"),
+        ("expected", "f8"),
+        ("device", "i4"),
+        ("fault", "u1"),
+        ("kind", "u1"),
+    ],
+    align=True,
+)
+
+CENSUS = np.dtype(
+    [("silent_since", "i8"), ("missed", "i8"), ("expected", "i4"), ("heard", "i4"), ("dark", "i4")],
+    align=True,
+)

@@ -1,0 +1,219 @@
+"""The rules in slow plain Python: what `kernels` must compute, bit by bit.
+
+A schedule is given as two ascending lists, starts and ends of its burning periods; `deaf` are the periods in which
+ingest did not listen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anomaly.layout import (
+    CLEAR,
+    COMMUNICATION_FAILURE,
+    DARK,
+    DIMMING,
+    LAMP_FAILURE,
+    LAMP_UNEXPECTED_ON,
+    LIT,
+    OFF,
+    POWER,
+    SUSPECT,
+)
+
+Period = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Device:
+    """The fixed part of a device; fields as in `layout.DEVICE`."""
+
+    interval_us: int
+    silence_us: int
+    guard_us: int
+    rated_w: float
+    dark_below: float
+    on_above_w: float
+    dark_readings: int
+    on_readings: int
+    lamp: int
+    switched: int
+    periods: Sequence[Period] = ()
+
+
+def commanded_on(device: Device, at: int) -> bool:
+    """Tell whether the schedule has the lamp on."""
+    return any(on <= at < off for on, off in device.periods)
+
+
+def near_transition(device: Device, at: int) -> bool:
+    """Tell whether a switching time lies within the guard."""
+    return any(abs(edge - at) < device.guard_us for period in device.periods for edge in period)
+
+
+def powered_us(device: Device, start: int, end: int) -> int:
+    """Return how long the device had supply in [start, end)."""
+    if end <= start:
+        return 0
+    if not device.switched:
+        return end - start
+    return sum(max(0, min(end, off) - max(start, on)) for on, off in device.periods)
+
+
+def listened_us(device: Device, start: int, end: int, deaf: Sequence[Period]) -> int:
+    """Return how long the device had supply in [start, end) while ingest listened."""
+    unheard = sum(powered_us(device, max(start, a), min(end, b)) for a, b in deaf)
+    return powered_us(device, start, end) - unheard
+
+
+def powered_until(device: Device, start: int, amount_us: int) -> int:
+    """Return when the device has had supply for `amount_us` since `start`; `start` where its schedule ends before."""
+    if not device.switched:
+        return start + amount_us
+    for on, off in device.periods:
+        from_us = max(start, on)
+        if from_us >= off:
+            continue
+        if off - from_us >= amount_us:
+            return from_us + amount_us
+        amount_us -= off - from_us
+    return start
+
+
+def judge_row(
+    device: Device, state: dict[str, Any], at: int, received: int, values: dict[int, float], deaf: Sequence[Period]
+) -> list[dict[str, Any]] | None:
+    """Judge all readings that a device made at one moment; return events, or None where the moment came too late."""
+    if at <= state["heard_at"]:
+        return None
+    events = _return_from_silence(device, state, at, deaf)
+    state["heard_at"], state["received_at"] = at, received
+    power = values.get(POWER)
+    if device.lamp and power is not None:
+        level = values.get(DIMMING, 100.0)
+        _judge_lamp(device, state, at, power, level, events)
+    return events
+
+
+def _return_from_silence(
+    device: Device, state: dict[str, Any], at: int, deaf: Sequence[Period]
+) -> list[dict[str, Any]]:
+    heard = state["heard_at"]
+    if heard == 0:
+        return []
+    told_by_backlog = state["received_at"] >= at
+    silence = powered_us(device, heard, at) if told_by_backlog else listened_us(device, heard, at, deaf)
+    if silence > 2 * device.interval_us or (device.switched and powered_us(device, heard, at) < at - heard):
+        state["judge_after"] = at + device.guard_us
+    event = {"fault": COMMUNICATION_FAILURE, "until": at, "at": at, "heard_at": heard}
+    if state["silent_open"]:
+        state["silent_open"] = 0
+        return [{**event, "kind": CLEAR, "since": state["silent_since"]}]
+    if silence > device.silence_us:
+        return [{**event, "kind": SUSPECT, "since": powered_until(device, heard, device.interval_us)}]
+    return []
+
+
+def _judge_lamp(
+    device: Device, state: dict[str, Any], at: int, power: float, level: float, events: list[dict[str, Any]]
+) -> None:
+    if at < state["judge_after"] or near_transition(device, at):
+        return
+    common = {"at": at, "heard_at": at, "observed": power}
+    if commanded_on(device, at):
+        expected = device.rated_w * level / 100.0
+        if level <= 0.0:
+            return
+        if power < device.dark_below * expected:
+            state["lamp"] = DARK
+            if state["dark_run"] == 0:
+                state["dark_since"] = at
+            state["dark_run"] += 1
+            if state["dark_run"] >= device.dark_readings and not state["dark_open"]:
+                state["dark_open"] = 1
+                events.append(
+                    {
+                        **common,
+                        "fault": LAMP_FAILURE,
+                        "kind": SUSPECT,
+                        "since": state["dark_since"],
+                        "expected": expected,
+                    }
+                )
+            return
+        state["lamp"] = LIT
+        state["dark_run"] = 0
+        if state["dark_open"]:
+            state["dark_open"] = 0
+            events.append(
+                {
+                    **common,
+                    "fault": LAMP_FAILURE,
+                    "kind": CLEAR,
+                    "since": state["dark_since"],
+                    "until": at,
+                    "expected": expected,
+                }
+            )
+        return
+    state["lamp"] = OFF
+    if power > device.on_above_w:
+        if state["on_run"] == 0:
+            state["on_since"] = at
+        state["on_run"] += 1
+        if state["on_run"] >= device.on_readings and not state["on_open"]:
+            state["on_open"] = 1
+            events.append(
+                {**common, "fault": LAMP_UNEXPECTED_ON, "kind": SUSPECT, "since": state["on_since"], "expected": 0.0}
+            )
+        return
+    state["on_run"] = 0
+    if state["on_open"]:
+        state["on_open"] = 0
+        events.append(
+            {
+                **common,
+                "fault": LAMP_UNEXPECTED_ON,
+                "kind": CLEAR,
+                "since": state["on_since"],
+                "until": at,
+                "expected": 0.0,
+            }
+        )
+
+
+def judge_silence(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period]) -> dict[str, Any] | None:
+    """Suspect a device that has been silent, in powered time while we listened, for longer than its profile allows.
+
+    Silence runs from receipt: a device whose back-log is still coming in is not silent, however old the readings.
+    """
+    heard = state["heard_at"]
+    if heard == 0 or state["silent_open"]:
+        return None
+    if listened_us(device, max(heard, state["received_at"]), now, deaf) <= device.silence_us:
+        return None
+    since = powered_until(device, heard, device.interval_us)
+    state["silent_open"], state["silent_since"] = 1, since
+    return {
+        "fault": COMMUNICATION_FAILURE,
+        "kind": SUSPECT,
+        "since": since,
+        "at": now,
+        "heard_at": heard,
+    }
+
+
+def count(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period]) -> tuple[int, int, int, int, int]:
+    """Return (expected, heard, dark, missed, silent_since) of one device for its feeder's census."""
+    heard = state["heard_at"]
+    if heard == 0:
+        return 0, 0, 0, 0, 0
+    last = max(heard, state["received_at"])
+    silence = listened_us(device, last, now, deaf)
+    patience = device.interval_us + device.interval_us // 2
+    if silence > patience:
+        missed = silence // device.interval_us
+        return 1, 0, 0, missed, powered_until(device, heard, 1)
+    if now - last > patience:
+        return 0, 0, 0, 0, 0
+    return 1, 1, int(state["lamp"] == DARK and state["dark_run"] > 0 and commanded_on(device, now)), 0, 0

@@ -1,0 +1,173 @@
+"""Kernels equal their oracle, bit by bit, for everything that Hypothesis finds."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomaly import kernels, oracle
+from anomaly.layout import CENSUS, DEVICE, DIMMING, EVENT, OTHER, POWER, STATE, VOLTAGE
+from city.clock import HOUR_US, MINUTE_US
+
+MINUTE = st.integers(1, 6 * 24 * 60)
+STATE_FIELDS = STATE.names or ()
+EVENT_FIELDS = EVENT.names or ()
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> list[tuple[int, int]]:
+    edges = sorted(draw(st.sets(st.integers(0, 7 * 24 * 4), max_size=12)))
+    return [(a * 15 * MINUTE_US, b * 15 * MINUTE_US) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+
+
+@st.composite
+def devices(draw: st.DrawFn, periods: list[tuple[int, int]]) -> oracle.Device:
+    lamp = draw(st.sampled_from([0, 1]))
+    return oracle.Device(
+        interval_us=draw(st.sampled_from([5, 15, 60])) * MINUTE_US,
+        silence_us=draw(st.sampled_from([30, 60, 240])) * MINUTE_US,
+        guard_us=draw(st.sampled_from([0, 15])) * MINUTE_US,
+        rated_w=draw(st.sampled_from([0.0, 40.0, 150.0])),
+        dark_below=0.2,
+        on_above_w=draw(st.sampled_from([3.0, 15.0])),
+        dark_readings=draw(st.integers(1, 3)),
+        on_readings=draw(st.integers(1, 3)),
+        lamp=lamp,
+        switched=draw(st.sampled_from([0, 1])) if lamp else 0,
+        periods=periods if lamp else [],
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    periods = draw(schedules())
+    fleet = draw(st.lists(devices(periods), min_size=1, max_size=4))
+    cuts = sorted(draw(st.sets(MINUTE, max_size=6)))
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.integers(0, len(fleet) - 1),
+                MINUTE,
+                st.integers(0, 600),
+                st.sampled_from([POWER, POWER, VOLTAGE, DIMMING, OTHER]),
+                st.sampled_from([0.0, 0.4, 7.9, 8.0, 39.0, 100.0, -0.0, 1e300]),
+            ),
+            max_size=40,
+        )
+    )
+    return {
+        "periods": periods,
+        "fleet": fleet,
+        "deaf": [(a * MINUTE_US, b * MINUTE_US) for a, b in zip(cuts[::2], cuts[1::2], strict=False)],
+        "rows": sorted(rows, key=lambda r: (r[0], r[1], r[3])),
+        "ticks": sorted(draw(st.lists(MINUTE, max_size=3))),
+    }
+
+
+def compile_world(world: dict[str, Any]) -> tuple[Any, ...]:
+    columns = np.zeros(len(world["fleet"]), DEVICE)
+    for row, device in zip(columns, world["fleet"], strict=True):
+        for name in ("interval_us", "silence_us", "guard_us", "rated_w", "dark_below", "on_above_w"):
+            row[name] = getattr(device, name)
+        for name in ("dark_readings", "on_readings", "lamp", "switched"):
+            row[name] = getattr(device, name)
+        row["schedule"] = 0 if device.lamp else -1
+        row["feeder"] = 0
+    periods = world["periods"]
+    first = np.array([0, len(periods)], np.int64)
+    on = np.array([p[0] for p in periods], np.int64)
+    off = np.array([p[1] for p in periods], np.int64)
+    return columns, first, on, off, np.array(world["deaf"], np.int64).reshape(-1, 2)
+
+
+def fill(event: dict[str, Any], device: int) -> dict[str, Any]:
+    return {"until": 0, "observed": 0.0, "expected": 0.0, "device": device, **event}
+
+
+def as_dicts(events: Any) -> list[dict[str, Any]]:
+    return [{name: event[name].item() for name in EVENT_FIELDS} for event in events]
+
+
+@settings(max_examples=300, deadline=None)
+@given(worlds())
+def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
+    columns, first, on, off, deaf = compile_world(world)
+    states = np.zeros(len(columns), STATE)
+    slow = [dict.fromkeys(STATE_FIELDS, 0) for _ in columns]
+    rows = world["rows"]
+    events = np.zeros(2 * len(rows), EVENT)
+    n, late = kernels.judge_rows(
+        np.array([r[0] for r in rows], np.int32),
+        np.array([r[1] * MINUTE_US for r in rows], np.int64),
+        np.array([(r[1] + r[2]) * MINUTE_US for r in rows], np.int64),
+        np.array([r[3] for r in rows], np.uint8),
+        np.array([r[4] for r in rows], np.float64),
+        columns,
+        states,
+        first,
+        on,
+        off,
+        deaf,
+        events,
+    )
+    expected: list[dict[str, Any]] = []
+    expected_late = 0
+    moments: dict[tuple[int, int], tuple[int, dict[int, float]]] = {}
+    for device, minute, delay, channel, value in rows:
+        received, values = moments.get((device, minute), (0, {}))
+        values.setdefault(channel, value)
+        moments[device, minute] = (max(received, (minute + delay) * MINUTE_US), values)
+    for (device, minute), (received, values) in moments.items():
+        judged = oracle.judge_row(
+            world["fleet"][device], slow[device], minute * MINUTE_US, received, values, world["deaf"]
+        )
+        if judged is None:
+            expected_late += 1
+        else:
+            expected.extend(fill(event, device) for event in judged)
+    assert (as_dicts(events[:n]), late) == (expected, expected_late)
+    for minute in world["ticks"]:
+        tick(world, minute * MINUTE_US, columns, states, slow, (first, on, off, deaf))
+    assert [{name: row[name].item() for name in STATE_FIELDS} for row in states] == slow
+
+
+def tick(world: dict[str, Any], now: int, columns: Any, states: Any, slow: list[dict[str, Any]], rest: Any) -> None:
+    events = np.zeros(len(columns), EVENT)
+    census = np.zeros(1, CENSUS)
+    n = kernels.judge_tick(now, columns, states, *rest, events, census)
+    expected, total = [], [0, 0, 0, 0, 0]
+    for number, (device, state) in enumerate(zip(world["fleet"], slow, strict=True)):
+        event = oracle.judge_silence(device, state, now, world["deaf"])
+        if event:
+            expected.append(fill(event, number))
+        counted = oracle.count(device, state, now, world["deaf"])
+        total = [a + b for a, b in zip(total[:4], counted[:4], strict=True)] + [max(total[4], counted[4])]
+    assert as_dicts(events[:n]) == expected
+    row = census[0]
+    assert [row[name].item() for name in ("expected", "heard", "dark", "missed", "silent_since")] == total
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_reading_and_one_reading_are_fine(n: int) -> None:
+    columns = np.zeros(1, DEVICE)
+    columns["schedule"] = -1
+    columns["feeder"] = -1
+    states = np.zeros(1, STATE)
+    found = kernels.judge_rows(
+        np.zeros(n, np.int32),
+        np.full(n, HOUR_US, np.int64),
+        np.full(n, HOUR_US, np.int64),
+        np.zeros(n, np.uint8),
+        np.zeros(n),
+        columns,
+        states,
+        np.zeros(1, np.int64),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.int64),
+        np.zeros((0, 2), np.int64),
+        np.zeros(2 * n, EVENT),
+    )
+    assert found == (0, 0)
+    assert states["heard_at"][0] == n * HOUR_US

@@ -1,0 +1,62 @@
+# Two commands matter: `make up` shows the city, `make test` proves it.
+# Everything is installed inside this folder: .venv (the program), .cache (uv, Apache Kafka for the tests).
+
+PORT ?= 8000
+DATA ?= ./data
+SPEED ?=
+UV_VERSION := 0.13.9
+PYTHON := $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; print("ok" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
+UV := .cache/tools/bin/uv
+SYNC = UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --inexact --python $(PYTHON)
+RUN := .venv/bin
+
+.PHONY: up down test check format bench clean venv venv-dev engines help
+
+help:
+	@echo "make up [PORT=8000] [DATA=./data] [SPEED=60]   start the simulated city; Ctrl-C stops it"
+	@echo "make test                                      bring the test engines and run all tests"
+	@echo "make check                                     format, lint, types, import floors"
+	@echo "make bench [ONLY=ingest]                       measure here, write docs/benchmarks.md"
+
+up: venv
+	@exec $(RUN)/citynerve up --port $(PORT) --data $(DATA) $(if $(SPEED),--speed $(SPEED))
+
+down: venv
+	@$(RUN)/citynerve down --data $(DATA)
+
+venv: .venv/.runtime
+venv-dev: .venv/.dev
+
+$(UV):
+	@tests/support/tools.sh "$(PYTHON)" $(UV_VERSION)
+
+.venv/.runtime: $(UV) pyproject.toml uv.lock
+	@echo "installing citynerve into .venv (a minute, once)"
+	@$(SYNC) --no-dev
+	@touch $@
+
+.venv/.dev: $(UV) pyproject.toml uv.lock
+	@$(SYNC)
+	@touch $@ .venv/.runtime
+
+engines: venv-dev
+	@tests/support/engines.sh
+
+test: engines
+	@$(RUN)/pytest $(ARGS)
+
+check: venv-dev
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+format: venv-dev
+	@$(RUN)/ruff format .
+	@$(RUN)/ruff check --fix .
+
+bench: engines
+	@$(RUN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

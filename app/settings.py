@@ -1,0 +1,110 @@
+"""The only reader of the environment: one frozen object, from ``CITYNERVE_…`` variables and flags."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from city.errors import SettingsError
+
+PREFIX = "CITYNERVE_"
+
+
+def default_city() -> Path:
+    """Return the pack of Gijón: in the checkout, or beside this package where it was installed."""
+    here = Path(__file__).resolve().parent
+    installed = here / "cities"
+    return (installed if installed.is_dir() else here.parent / "cities") / "gijon"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may choose. Documented in ``docs/settings.md``; a test compares the two."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data: Path = Field(Path("data"), description="Folder of the embedded engines, and of what `up` notes for others.")
+    city: Path = Field(default_factory=default_city, description="Folder of the city pack.")
+    host: str = Field("127.0.0.1", description="Address on which API and pages listen.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of API and pages.")
+    mqtt_url: str | None = Field(
+        None, description="Broker, `mqtt://user:password@host:1883` or `mqtts://…`. Absent: the embedded broker."
+    )
+    broker_host: str = Field("127.0.0.1", description="Address on which the embedded broker listens.")
+    broker_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded broker.")
+    kafka: str | None = Field(
+        None, description="Bootstrap servers, `host:9092,host:9092`. Absent: the log lives in PostgreSQL."
+    )
+    kafka_prefix: str = Field("citynerve.", description="What the names of Kafka topics and groups begin with.")
+    database_url: str | None = Field(None, description="`postgresql://…`. Absent: the embedded PostgreSQL.")
+    speed: float = Field(
+        60.0, gt=0, le=100_000, description="City seconds in a second of the machine's clock; simulated cities only."
+    )
+    simulate: bool = Field(True, description="Let `up` run the simulated city's lamps.")
+    seed: int = Field(1, ge=0, description="Seed of the simulated city.")
+    reading_partitions: int = Field(12, ge=1, le=1024, description="Partitions of `readings` when the log is made.")
+    log_max_gb: float = Field(50.0, gt=0, description="Size at which the PostgreSQL log refuses appends, in GB.")
+    log_keep_h: float = Field(168.0, gt=0, description="Hours for which the log keeps what every group has read.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = Field("text", description="`text` for people, `json` for machines.")
+    checkpoint_s: float = Field(2.0, gt=0, le=600, description="Seconds between checkpoints of detection.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the process's Prometheus metrics; 0: none.")
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("say DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @field_validator("log_format")
+    @classmethod
+    def _format(cls, value: str) -> str:
+        if value not in {"text", "json"}:
+            raise ValueError("say text or json")
+        return value
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _mqtt(cls, value: str | None) -> str | None:
+        return _url(value, {"mqtt", "mqtts"}, "mqtt://host:1883")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str | None) -> str | None:
+        return _url(value, {"postgresql", "postgres"}, "postgresql://user:password@host/database")
+
+    @property
+    def embedded_broker_url(self) -> str:
+        """Where the embedded broker answers."""
+        return f"mqtt://{self.broker_host}:{self.broker_port}"
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Build the settings; flags that are None leave the environment's word.
+
+    Raises
+    ------
+    SettingsError
+        Naming every variable that makes no sense, and why.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as exc:
+        lines = []
+        for error in exc.errors():
+            name = str(error["loc"][0]) if error["loc"] else "settings"
+            shown = json.dumps(error["input"], default=str)[:80]
+            lines.append(f"{PREFIX}{name.upper()} (or --{name.replace('_', '-')}): {error['msg']}; it is {shown}")
+        raise SettingsError("; ".join(lines)) from exc
+
+
+def _url(value: str | None, schemes: set[str], example: str) -> str | None:
+    if value is None or value == "":
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not (parts.netloc or parts.query):
+        raise ValueError(f"this is not an address like {example}")
+    return value

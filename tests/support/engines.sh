@@ -1,0 +1,34 @@
+#!/bin/sh
+# Brings the servers that the tests run against: Mosquitto and Chromium from Debian, Apache Kafka from Maven Central
+# into .cache/kafka. What cannot be had is named; the tests that need it then skip, or fail with CI=true.
+set -eu
+cd "$(dirname "$0")/../.."
+
+wanted=""
+command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || wanted="$wanted mosquitto"
+command -v chromium >/dev/null || wanted="$wanted chromium"
+command -v java >/dev/null || wanted="$wanted default-jre-headless"
+[ -f .cache/kafka/complete ] || command -v mvn >/dev/null || wanted="$wanted maven"
+
+if [ -n "$wanted" ]; then
+    as_root=""
+    if [ "$(id -u)" != 0 ]; then as_root="sudo -n"; fi
+    echo "installing from Debian:$wanted"
+    # shellcheck disable=SC2086 # a list of packages
+    if ! { $as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq $wanted; } >/dev/null 2>&1; then
+        echo "could not install:$wanted — run: sudo apt-get install$wanted" >&2
+    else
+        # Debian starts its own broker; the tests start theirs on free ports.
+        case "$wanted" in *mosquitto*) $as_root sh -c 'service mosquitto stop || true' >/dev/null 2>&1 || true ;; esac
+    fi
+fi
+
+if [ ! -f .cache/kafka/complete ] && command -v mvn >/dev/null; then
+    echo "fetching Apache Kafka into .cache/kafka"
+    mkdir -p .cache/kafka
+    if mvn -q -B -f tests/support/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$(pwd)/.cache/kafka"; then
+        touch .cache/kafka/complete
+    else
+        echo "could not fetch Apache Kafka from Maven Central: check this machine's network" >&2
+    fi
+fi

@@ -61,9 +61,12 @@ class DetectorState:
 
     def install(self, root: RootDefinition) -> None:
         """Learn or replace what is below one root; devices that stay keep their state."""
-        if self.roots.get(root.root_id) == root:
-            return
-        self.roots[root.root_id] = root
+        if self.roots.get(root.root_id) != root:
+            self.roots[root.root_id] = root
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """Lay the columns out anew for what `roots` says now."""
         kept = dict(zip(self.device_ids, self.states, strict=True))
         self._compile()
         for row, device_id in enumerate(self.device_ids):

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     mqtt_url: str | None = Field(
         None, description="Broker, `mqtt://user:password@host:1883` or `mqtts://…`. Absent: the embedded broker."
     )
+    mqtt_client_id: str = Field(
+        "citynerve-ingest", description="Names the persistent session; another one for every ingest process."
+    )
     broker_host: str = Field("127.0.0.1", description="Address on which the embedded broker listens.")
     broker_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded broker.")
     kafka: str | None = Field(
@@ -44,6 +47,8 @@ class Settings(BaseSettings):
     )
     simulate: bool = Field(True, description="Let `up` run the simulated city's lamps.")
     seed: int = Field(1, ge=0, description="Seed of the simulated city.")
+    faults: Path | None = Field(None, description="JSON file of faults to plant. Absent: faults at random.")
+    sim_keep: bool = Field(False, description="Let the simulator remember all that it ever sent, for comparisons.")
     reading_partitions: int = Field(12, ge=1, le=1024, description="Partitions of `readings` when the log is made.")
     log_max_gb: float = Field(50.0, gt=0, description="Size at which the PostgreSQL log refuses appends, in GB.")
     log_keep_h: float = Field(168.0, gt=0, description="Hours for which the log keeps what every group has read.")

@@ -38,7 +38,9 @@ class Supervisor:
     first ends first, and each is given time to finish what it accepted.
     """
 
-    def __init__(self, roles: Sequence[tuple[str, tuple[str, ...]]], environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(
+        self, roles: Sequence[tuple[str, tuple[str, ...]]], environment: Mapping[str, str], logs: Path
+    ) -> None:
         self._children = [Child(role, arguments) for role, arguments in roles]
         self._environment = {**os.environ, **environment, "CITYNERVE_SUPERVISOR": str(os.getpid())}
         self._logs = logs
@@ -92,7 +94,7 @@ class Supervisor:
         if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
             path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as log:
-            child.process = subprocess.Popen(
+            child.process = subprocess.Popen(  # noqa: S603 - our own program and arguments
                 [sys.executable, "-m", "app", *child.arguments],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -1,5 +1,8 @@
 """The whole error tree, cut by what the caller does next."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 
 class CityNerveError(Exception):
     """Root of every error that this project raises on purpose. Its text says what to do."""
@@ -43,3 +46,25 @@ class NotFoundError(CityNerveError):
 
 class SettingsError(CityNerveError):
     """Settings or city pack that make no sense: refuse to start, exit code 2."""
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong in a file of a city pack."""
+
+    file: str
+    line: int
+    """Counted from 1; 0 where the file as a whole is meant."""
+    text: str
+    """One sentence: what is wrong, and what to do."""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.text}"
+
+
+class PackError(SettingsError):
+    """A city pack with mistakes; it carries every one of them, sorted by file and line."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(sorted(set(mistakes)))
+        super().__init__("the city pack has mistakes:\n" + "\n".join(str(mistake) for mistake in self.mistakes))

@@ -1,1 +1,1 @@
-"""A simulated city that knows the truth, and gateways that play it, or recorded readings, into MQTT."""
+"""A simulated city: its pack, its physics, its faults, and gateways that publish it through real MQTT clients."""

@@ -48,8 +48,9 @@ async def open_pool(url: str, *, size: int = 4, timeout_s: float = 10.0) -> Pool
         max_size=size,
         timeout=timeout_s,
         open=False,
+        reconnect_timeout=min(timeout_s, 5.0),  # its pauses double until then: keep them short, the server comes back
         check=AsyncConnectionPool.check_connection,
-        kwargs={"autocommit": True, "options": "-c timezone=UTC", "application_name": "citynerve"},
+        kwargs={"autocommit": True, "options": "-c timezone=UTC -c jit=off", "application_name": "citynerve"},
     )
     try:
         with engine_errors():
@@ -58,6 +59,18 @@ async def open_pool(url: str, *, size: int = 4, timeout_s: float = 10.0) -> Pool
         await pool.close()
         raise
     return pool
+
+
+async def connect(url: str, name: str) -> Connection:
+    """Open one connection outside of any pool, autocommit, for what must live as long as it does (a session's lock).
+
+    Raises
+    ------
+    EngineError
+        No connection.
+    """
+    with engine_errors():
+        return await AsyncConnection.connect(url, autocommit=True, options="-c timezone=UTC", application_name=name)
 
 
 @asynccontextmanager

@@ -14,7 +14,8 @@ CREATE TABLE installation (
     simulated       boolean NOT NULL DEFAULT false,
     clock_speed     double precision NOT NULL DEFAULT 1,
     clock_city_us   bigint,                                -- anchor of the scaled clock; NULL: the machine's clock
-    clock_real_us   bigint
+    clock_real_us   bigint,
+    pack            jsonb NOT NULL DEFAULT '{}'            -- schedules, rules, categories, languages: the files are not needed again
 );
 
 -- ---------------------------------------------------------------- registry
@@ -36,7 +37,8 @@ CREATE TABLE assets (
     district_id     text REFERENCES districts,
     lat             double precision,
     lon             double precision,
-    attributes      jsonb NOT NULL DEFAULT '{}'
+    attributes      jsonb NOT NULL DEFAULT '{}',
+    retired         boolean NOT NULL DEFAULT false         -- no longer in the pack; kept for its history
 );
 CREATE INDEX assets_by_kind ON assets (kind, asset_id);
 CREATE INDEX assets_by_parent ON assets (parent_id);
@@ -61,7 +63,8 @@ CREATE TABLE devices (
     profile_id      text NOT NULL,
     shard           integer NOT NULL REFERENCES shards,
     report_interval_s integer NOT NULL,
-    silence_intervals double precision NOT NULL
+    silence_intervals double precision NOT NULL,
+    retired         boolean NOT NULL DEFAULT false         -- no longer in the pack; its readings are refused, its history stays
 );
 CREATE INDEX devices_by_asset ON devices (asset_id);
 CREATE INDEX devices_by_gateway ON devices (gateway_id);
@@ -77,6 +80,7 @@ CREATE TABLE series (
     series_id       integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     device_id       text NOT NULL REFERENCES devices,
     metric          text NOT NULL REFERENCES metrics,
+    retired         boolean NOT NULL DEFAULT false,        -- the device no longer reports it
     UNIQUE (device_id, metric)
 );
 
@@ -91,9 +95,20 @@ CREATE TABLE readings_conflicting (
     UNIQUE (series_id, observed_at, received_at, value)
 );
 
-CREATE TABLE rollups_touched (
-    day             timestamptz PRIMARY KEY                -- UTC days whose buckets hold new rows
+CREATE TABLE readings_layout (                             -- which of the two stands, and what its rollups are cut by
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    engine          text NOT NULL CHECK (engine IN ('plain', 'timescale')),
+    timezone        text NOT NULL,
+    hour_offset     interval NOT NULL,                     -- of the city's full hours to UTC's
+    raw_since       timestamptz NOT NULL DEFAULT '-infinity' -- retention has dropped the raw rows before; no refresh goes there
 );
+
+CREATE TABLE rollups_touched (                             -- buckets with new rows; appended only, so that sinks never wait
+    mark_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hour            timestamptz NOT NULL,                  -- start of the bucket
+    block           integer NOT NULL                       -- series_id / 256
+);
+CREATE INDEX rollups_touched_by_hour ON rollups_touched (hour);
 
 -- ---------------------------------------------------------------- ledger
 
@@ -119,6 +134,7 @@ CREATE TABLE ledger_numbers (
     gateway_id      text NOT NULL,
     epoch           text NOT NULL,
     seen            int8multirange NOT NULL,
+    seen_in         timestamptz NOT NULL,                  -- hour of the latest
     PRIMARY KEY (gateway_id, epoch)
 );
 
@@ -130,8 +146,15 @@ CREATE TABLE ledger_gaps (                                 -- numbers that never
     PRIMARY KEY (gateway_id, epoch, numbers)
 );
 
+CREATE TABLE ledger_lost (                                 -- old gaps of runs with too many, joined: no longer fillable
+    gateway_id      text NOT NULL,
+    hour            timestamptz NOT NULL,
+    messages        numeric NOT NULL,
+    PRIMARY KEY (gateway_id, hour)
+);
+
 CREATE TABLE dead_letters (
-    letter_id       text PRIMARY KEY,                      -- partition:offset on dead-letters
+    letter_id       text PRIMARY KEY,                      -- log-partition-offset on dead-letters
     reason          text NOT NULL,
     detail          text NOT NULL,
     topic           text NOT NULL,
@@ -141,16 +164,27 @@ CREATE TABLE dead_letters (
     hour            timestamptz NOT NULL,
     units           integer NOT NULL,
     only_readings   jsonb NOT NULL DEFAULT '[]',
+    portions        integer NOT NULL DEFAULT 0,            -- times that something of it was sent back into the log
+    sent_back       integer NOT NULL DEFAULT 0,            -- units that those replays settle once they are stored
     settled         integer NOT NULL DEFAULT 0,
     replayed_at     timestamptz
 );
-CREATE INDEX dead_letters_open ON dead_letters (received_at) WHERE settled < units;
+CREATE INDEX dead_letters_open ON dead_letters (received_at) WHERE sent_back < units;
+CREATE INDEX dead_letters_by_reason ON dead_letters (reason, received_at);
 
-CREATE TABLE dead_letter_replays (                         -- a portion that came back is not taken twice
-    letter_id       text NOT NULL REFERENCES dead_letters,
-    partition       integer NOT NULL,
-    PRIMARY KEY (letter_id, partition)
+CREATE TABLE dead_letter_replays (                         -- what goes back into the log; a repeat is not taken twice
+    letter_id       text NOT NULL,
+    portion         integer NOT NULL,
+    partition       integer NOT NULL,                      -- of readings
+    settles         integer NOT NULL,
+    value           bytea,                                 -- NULL once it is on the log
+    meta            bytea,
+    at_us           bigint NOT NULL DEFAULT 0,
+    record_offset   bigint,                                -- the one record that counts
+    stored          boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (letter_id, portion, partition)
 );
+CREATE INDEX dead_letter_replays_unsent ON dead_letter_replays (letter_id) WHERE value IS NOT NULL;
 
 -- ---------------------------------------------------------------- worker state
 
@@ -193,6 +227,7 @@ CREATE TABLE alarms (
     evidence        jsonb NOT NULL
 );
 CREATE INDEX alarms_by_scope ON alarms (scope_id, raised_at DESC);
+CREATE INDEX alarms_by_parent ON alarms (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE alarm_events (                                -- what the desk has taken: a repeat has no effect
     event_id        text PRIMARY KEY,
@@ -200,6 +235,7 @@ CREATE TABLE alarm_events (                                -- what the desk has 
     kind            text NOT NULL,
     at              timestamptz NOT NULL
 );
+CREATE INDEX alarm_events_by_alarm ON alarm_events (alarm_id, at);
 
 CREATE TABLE tickets (
     ticket_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

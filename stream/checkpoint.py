@@ -21,9 +21,20 @@ class Checkpoint:
 
 
 async def claim(
-    connection: Connection, group: str, source: TopicPartition, *, log_identity: str, code_version: str
+    connection: Connection,
+    group: str,
+    source: TopicPartition,
+    *,
+    first_offset: int,
+    log_identity: str,
+    code_version: str,
 ) -> Checkpoint:
     """Own a partition from now on; the owner before is fenced.
+
+    Parameters
+    ----------
+    first_offset : int
+        Where a group begins that never worked on the partition: the first record that the log still has.
 
     Raises
     ------
@@ -37,6 +48,7 @@ async def claim(
                 "group": group,
                 "topic": source.topic,
                 "partition": source.partition,
+                "first_offset": first_offset,
                 "log_identity": log_identity,
                 "code_version": code_version,
             },
@@ -92,4 +104,12 @@ async def save(
 
 async def adopt(connection: Connection, log_identity: str) -> int:
     """Let all checkpoints go on with another log from its first record; return how many did."""
-    return (await connection.execute(_SQL.adopt, {"log_identity": log_identity})).rowcount
+    adopted = (await connection.execute(_SQL.adopt, {"log_identity": log_identity})).rowcount
+    if adopted:
+        await connection.execute(_SQL.restart_ledger)
+    return adopted
+
+
+async def forget(connection: Connection, group: str) -> int:
+    """Drop a group's states, so that it starts at the first record; return how many there were."""
+    return (await connection.execute(_SQL.forget, {"group": group})).rowcount

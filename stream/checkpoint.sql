@@ -1,7 +1,8 @@
 -- name: claim
 -- Take a partition over: the next generation, and what the last owner saved. The older owner is fenced from now on.
-INSERT INTO checkpoints AS c (worker_group, topic, partition, generation, log_identity, code_version)
-VALUES (%(group)s, %(topic)s, %(partition)s, 1, %(log_identity)s, %(code_version)s)
+-- A group that never worked begins at the first record that the log still has.
+INSERT INTO checkpoints AS c (worker_group, topic, partition, generation, next_offset, log_identity, code_version)
+VALUES (%(group)s, %(topic)s, %(partition)s, 1, %(first_offset)s, %(log_identity)s, %(code_version)s)
 ON CONFLICT (worker_group, topic, partition) DO UPDATE SET generation = c.generation + 1
 RETURNING generation, next_offset, log_identity, code_version, state
 
@@ -15,3 +16,11 @@ UPDATE checkpoints
 -- name: adopt
 -- Accept another log as the continuation of the one that the checkpoints belong to: state stays, offsets start anew.
 UPDATE checkpoints SET log_identity = %(log_identity)s, next_offset = 0 WHERE log_identity <> %(log_identity)s
+
+-- name: restart_ledger
+-- Offsets begin anew, so what was folded up to which of them no longer says anything.
+DELETE FROM ledger_positions
+
+-- name: forget
+-- Compute states anew from the first record of the log.
+UPDATE checkpoints SET state = NULL, next_offset = 0 WHERE worker_group = %(group)s

@@ -6,9 +6,10 @@ version before its own as well, so that a rolling upgrade works.
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -22,6 +23,7 @@ BATCH, TICK, REGISTRY, DEAD_LETTER = "batch", "tick", "registry", "dead-letter"
 CANDIDATES, ALARM, TICKET = "candidates", "alarm", "ticket"
 
 VERSION = 1
+_VERSION = str(VERSION).encode()
 _SCHEMA = pa.schema(
     [
         pa.field("series_id", pa.int32(), nullable=False),
@@ -31,17 +33,32 @@ _SCHEMA = pa.schema(
         pa.field("value", pa.float64(), nullable=False),
         pa.field("quality", pa.uint8(), nullable=False),
     ],
-    metadata={b"citynerve.version": str(VERSION).encode()},
+    metadata={b"citynerve.version": _VERSION},
 )
 
 
 def encode_batch(batch: ReadingBatch) -> bytes:
     """Return a batch as an Arrow IPC stream."""
-    arrays = [pa.array(getattr(batch, field.name), field.type) for field in _SCHEMA]
+    arrays = [
+        pa.array(column, kind)
+        for column, kind in zip(
+            (
+                batch.series_id,
+                batch.gateway_id,
+                batch.observed_at,
+                batch.received_at,
+                batch.value,
+                batch.quality,
+            ),
+            _SCHEMA.types,
+            strict=True,
+        )
+    ]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, _SCHEMA) as writer:
-        writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
-    return bytes(sink.getvalue())
+        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA))
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
 
 
 def decode_batch(value: bytes) -> ReadingBatch:
@@ -54,14 +71,18 @@ def decode_batch(value: bytes) -> ReadingBatch:
     """
     try:
         with pa.ipc.open_stream(value) as reader:
-            version = (reader.schema.metadata or {}).get(b"citynerve.version", b"?").decode()
-            if version != str(VERSION):
-                raise DataError(f"a batch of version {version}; this program reads {VERSION}: upgrade it first")
-            table = reader.read_all()
-            columns = [table.column(field.name).combine_chunks() for field in _SCHEMA]
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError, KeyError) as exc:
+            version = (reader.schema.metadata or {}).get(b"citynerve.version", b"?")
+            if version != _VERSION:
+                text = version[:20].decode("utf-8", "replace")
+                raise DataError(f"a batch of version {text}; this program reads {VERSION}: upgrade it first")
+            if not reader.schema.equals(_SCHEMA):
+                raise DataError(f"not a batch of readings: its columns are {', '.join(reader.schema.names)}")
+            batch = reader.read_next_batch()
+            batch.validate()
+            columns = [np.asarray(column.to_numpy()) for column in batch.columns]
+    except (pa.ArrowException, StopIteration, OSError, ValueError, TypeError, OverflowError) as exc:
         raise DataError(f"not a batch of readings: {exc}") from exc
-    return ReadingBatch(*(np.asarray(column.to_numpy(zero_copy_only=False)) for column in columns))
+    return ReadingBatch(*columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +123,22 @@ class NumberRange:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The record brings readings of a dead letter back: they stay in their hour and settle what was quarantined."""
+    """The record brings readings of a dead letter back: they stay in their hour and settle what was quarantined.
+
+    Attributes
+    ----------
+    settles : int
+        Units of the letter that are no longer quarantined once this record is stored; at most its readings.
+    portion : int
+        How often something of the letter came back before. Of all records with the same letter, portion and
+        partition the first one counts.
+    """
 
     dead_letter: str
     gateway_id: str
     hour: int
     settles: int
+    portion: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +185,23 @@ class DeadLetter:
 
 
 T = TypeVar("T")
+Convert = Callable[[Any], Any]
+
+_PRIMITIVES = (str, int, float, bool, type(None))
+
+
+def _refuse_constant(name: str) -> Any:
+    raise DataError(f"{name} is not JSON")
+
+
+_WRITER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_READER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def encode(record: Any) -> bytes:
     """Return a frozen dataclass as versioned JSON with sorted keys: equal records give equal bytes."""
-    body = {"v": VERSION, **_plain(record)}
-    return json.dumps(body, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    kind: Any = type(record)
+    return _WRITER.encode({"v": VERSION, **_encoder(kind)(record)}).encode()
 
 
 def decode(kind: type[T], value: bytes) -> T:
@@ -171,51 +213,115 @@ def decode(kind: type[T], value: bytes) -> T:
         Not JSON, another version, or fields that do not fit `kind`.
     """
     try:
-        body = json.loads(value)
+        body = _READER.decode(value.decode())
         version = body.pop("v", None)
-        if version != VERSION:
+        if type(version) is not int or version != VERSION:
             raise DataError(f"a {kind.__name__} of version {version}; this program reads {VERSION}: upgrade it first")
-        built: T = _build(kind, body)
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        hint: Any = kind
+        built: T = _builder(hint)(body)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise DataError(f"not a {kind.__name__}: {exc}") from exc
     return built
 
 
+# A summary is written and read for every record: the work that depends on types alone is done once per type.
+
+
+@cache
+def _encoder(kind: Any) -> Convert:
+    """Return what turns a value of the annotated type into plain JSON."""
+    inner = _optional(kind)
+    if inner is not None:
+        convert = _encoder(inner)
+        return lambda value: None if value is None else convert(value)
+    if get_origin(kind) is tuple:
+        args = get_args(kind)
+        if len(args) == 2 and args[1] is Ellipsis:
+            if args[0] in _PRIMITIVES:
+                return list
+            each = _encoder(args[0])
+            return lambda values: [each(value) for value in values]
+        converts = tuple(_encoder(arg) for arg in args)
+        return lambda values: [c(value) for c, value in zip(converts, values, strict=True)]
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = sorted(field.name for field in dataclasses.fields(kind))
+        fields = tuple((name, None if hints[name] in _PRIMITIVES else _encoder(hints[name])) for name in names)
+        return lambda value: {
+            name: getattr(value, name) if convert is None else convert(getattr(value, name)) for name, convert in fields
+        }
+    return _plain
+
+
 def _plain(value: Any) -> Any:
+    """Turn a value whose type is only known now into plain JSON, keys sorted."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return _encoder(type(value))(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {key: _plain(value[key]) for key in sorted(value)}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(v) for v in value]
+        return [_plain(item) for item in value]
     return value
 
 
-def _build(kind: Any, value: Any) -> Any:
-    """Rebuild `kind` from plain JSON by its type hints."""
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        inner = [k for k in get_args(kind) if k is not type(None)]
-        return None if value is None else _build(inner[0], value)
-    if origin is tuple:
-        args = get_args(kind)
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_build(args[0], v) for v in value)
-        return tuple(_build(a, v) for a, v in zip(args, value, strict=True))
-    if origin is dict or kind is Any:
+def _optional(kind: Any) -> Any:
+    """Return X of ``X | None``, None for other types."""
+    if get_origin(kind) not in (Union, UnionType):
+        return None
+    inner = [arg for arg in get_args(kind) if arg is not type(None)]
+    assert len(inner) == 1, f"records do not mix types: {kind}"
+    return inner[0]
+
+
+@cache
+def _builder(kind: Any) -> Convert:
+    """Return what rebuilds a value of the annotated type from plain JSON, and refuses any other."""
+    inner = _optional(kind)
+    if inner is not None:
+        build = _builder(inner)
+        return lambda value: None if value is None else build(value)
+    if get_origin(kind) is tuple:
+        return _tuple_builder(get_args(kind))
+    if kind is Any or get_origin(kind) is dict or kind is dict:
+        return lambda value: value
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_builder(kind)
+    if issubclass(kind, Enum):
+        return lambda value: kind(value)
+    if kind is float:
+        return _float
+    return lambda value: value if type(value) is kind else _mismatch(kind, value)
+
+
+def _tuple_builder(args: tuple[Any, ...]) -> Convert:
+    if len(args) == 2 and args[1] is Ellipsis:
+        each = _builder(args[0])
+        return lambda values: tuple([each(v) for v in values]) if type(values) is list else _mismatch(list, values)
+    builds = tuple(_builder(arg) for arg in args)
+    return lambda values: tuple(build(value) for build, value in zip(builds, values, strict=True))
+
+
+def _dataclass_builder(kind: Any) -> Convert:
+    builds = {name: _builder(hint) for name, hint in get_type_hints(kind).items()}
+
+    def build(value: Any) -> Any:
+        if type(value) is not dict:
+            return _mismatch(kind, value)
+        if not value.keys() <= builds.keys():
+            unknown = ", ".join(sorted(value.keys() - builds.keys()))
+            raise DataError(f"{kind.__name__} has no field {unknown}")
+        return kind(**{name: builds[name](item) for name, item in value.items()})
+
+    return build
+
+
+def _float(value: Any) -> float:
+    if type(value) is float:
         return value
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
-        unknown = set(value) - set(hints)
-        if unknown:
-            raise DataError(f"{getattr(kind, '__name__', kind)} has no field {', '.join(sorted(unknown))}")
-        return kind(**{name: _build(hints[name], v) for name, v in value.items()})
-    if kind is float and isinstance(value, int):
-        return float(value)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(value)
-    if not isinstance(value, kind):
-        raise DataError(f"expected {kind.__name__}, found {type(value).__name__}")
-    return value
+    return float(value) if type(value) is int else _mismatch(float, value)
+
+
+def _mismatch(kind: Any, value: Any) -> Any:
+    raise DataError(f"expected {kind.__name__}, found {type(value).__name__}")

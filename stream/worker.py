@@ -133,6 +133,8 @@ class Worker(Generic[S]):
             except EngineError as exc:
                 logger.warning("engine failed, trying again", extra={"group": self._stage.group, "reason": str(exc)})
             self._metrics.restarts.labels(self._stage.group).inc()
+            if self.ready.is_set():
+                backoff_s = 0.1
             self.ready.clear()
             try:
                 await asyncio.wait_for(stop.wait(), backoff_s)
@@ -166,12 +168,15 @@ class Worker(Generic[S]):
         """Drop what went to others, claim what is new and seek to its checkpoint."""
         for source in self._owned.keys() - poll.assignment:
             del self._owned[source]
-        for source in sorted(poll.assignment - self._owned.keys()):
+        claimable = sorted(poll.assignment - self._owned.keys())
+        bounds = {topic: await self._log.bounds(topic) for topic in sorted({source.topic for source in claimable})}
+        for source in claimable:
             async with transaction(self._pool) as connection:
                 claimed = await checkpoints.claim(
                     connection,
                     self._stage.group,
                     source,
+                    first_offset=bounds[source.topic][source.partition].begin,
                     log_identity=self._log.identity,
                     code_version=self._stage.code_version,
                 )

@@ -1,0 +1,18 @@
+"""Compiles the kernels into Numba's cache: once, before workers start, because the cache takes one writer at a time."""
+
+import numpy as np
+
+from anomaly import kernels
+from anomaly.layout import CENSUS, DEVICE, EVENT, STATE
+
+
+def warm() -> None:
+    """Call every kernel with the types that detection uses."""
+    times, nothing = np.zeros(0, np.int64), np.zeros(0, np.int32)
+    periods = np.zeros(1, np.int64), times, times
+    fleet = np.zeros(0, DEVICE), np.zeros(0, STATE)
+    deaf = np.zeros((0, 2), np.int64)
+    kernels.judge_rows(
+        nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)
+    )
+    kernels.judge_tick(0, *fleet, *periods, deaf, np.zeros(0, EVENT), np.zeros(0, CENSUS))

@@ -1,0 +1,224 @@
+"""One process of an installation: `citynerve run ROLE`, and the simulated city."""
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from app import wiring
+from app.settings import Settings
+from city import topics
+from city.clock import DAY_US, Clock
+from city.errors import SettingsError
+from storage.pool import Pool
+from stream.log import EventLog
+from stream.worker import Stage, Worker, WorkerMetrics, WorkerOptions
+
+if TYPE_CHECKING:
+    from incidents.store import Desk
+
+logger = logging.getLogger(__name__)
+
+FAULTS_AHEAD_US = 3 * 366 * DAY_US
+"""The simulated city breaks down by itself for so long."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every role is built from."""
+
+    settings: Settings
+    pool: Pool
+    log: EventLog
+    clock: Clock
+    metrics: CollectorRegistry
+    worker_metrics: WorkerMetrics
+
+
+async def ingest(parts: Parts, stop: asyncio.Event) -> None:
+    """Take messages from the broker, embedded or not, into the log."""
+    from ingest.broker import BrokerOptions, EmbeddedBroker
+    from ingest.message import Source
+    from ingest.metrics import IngestMetrics
+    from ingest.service import Ingest, IngestOptions
+    from ingest.source import MqttOptions, MqttSource
+
+    settings = parts.settings
+    metrics = IngestMetrics(parts.metrics)
+    source: Source
+    if settings.mqtt_url is None:
+        source = EmbeddedBroker(BrokerOptions(settings.broker_host, settings.broker_port), metrics)
+    else:
+        source = MqttSource(MqttOptions(settings.mqtt_url, settings.mqtt_client_id), metrics)
+    options = IngestOptions(wiring.database_url(settings))
+    await Ingest(source, parts.log, parts.pool, parts.clock, options, metrics).run(stop)
+
+
+async def store(parts: Parts, stop: asyncio.Event) -> None:
+    """Write readings, rollups, ledger and dead letters, and keep the tables and the log in their limits."""
+    from stream.deadletter import DeadLetterStage
+    from stream.ledger import LedgerStage
+    from stream.retention import keep_log
+    from stream.rollups import RollupKeeper
+    from stream.store import StoreStage
+
+    stages: list[Stage[Any]] = [StoreStage(), DeadLetterStage(parts.log.identity), LedgerStage()]
+    await _together(
+        stop,
+        *(_worker(parts, stage).run for stage in stages),
+        RollupKeeper(parts.pool, parts.clock).run,
+        lambda stop: keep_log(parts.log, parts.clock, parts.settings.log_keep_h, stop),
+    )
+
+
+async def detect(parts: Parts, stop: asyncio.Event) -> None:
+    """Turn readings into candidates and candidates into alarms."""
+    from anomaly.correlate import CorrelateStage
+    from anomaly.detector import DetectStage
+
+    readings = await parts.log.partitions(topics.READINGS)
+    candidates = await parts.log.partitions(topics.CANDIDATES)
+    alarms = await parts.log.partitions(topics.ALARMS)
+    stages: list[Stage[Any]] = [DetectStage(candidates), CorrelateStage(readings, alarms)]
+    await _together(stop, *(_worker(parts, stage).run for stage in stages))
+
+
+async def desk(parts: Parts, stop: asyncio.Event) -> None:
+    """Turn alarms into tickets, and tell of every change on the log."""
+    from incidents import outbox
+    from incidents.stage import DeskStage
+
+    service = await _desk(parts)
+    await _together(
+        stop,
+        _worker(parts, DeskStage(service)).run,
+        lambda stop: outbox.publish(parts.pool, parts.log, stop),
+        lambda stop: outbox.verify(parts.pool, service, stop),
+    )
+
+
+async def api(parts: Parts, stop: asyncio.Event) -> None:
+    """Serve the API and the pages."""
+    from app.web import serve
+
+    await serve(parts.settings, parts.pool, parts.log, parts.clock, await _desk(parts), stop)
+
+
+ROLES: dict[str, Callable[[Parts, asyncio.Event], Coroutine[Any, Any, None]]] = {
+    "ingest": ingest,
+    "store": store,
+    "detect": detect,
+    "desk": desk,
+    "api": api,
+}
+
+
+def run_role(role: str, settings: Settings) -> None:
+    """Run one role until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    SettingsError
+        No such role, or it cannot run as it is configured.
+    """
+    if role not in ROLES:
+        raise SettingsError(f"there is no process {role!r}: say one of {', '.join(ROLES)}")
+    _die_with_supervisor()
+    if role == "detect":
+        from anomaly.warm import warm
+
+        warm()
+    asyncio.run(_run(ROLES[role], settings))
+
+
+def run_sim(settings: Settings) -> None:
+    """Play the simulated city until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    SettingsError
+        The city is a real one.
+    """
+    from sim.faults import random_faults, read_labels
+    from sim.publish import FleetOptions
+    from sim.run import RunOptions, run_simulation
+    from stream.packs import read_pack
+
+    _die_with_supervisor()
+    pack = read_pack(settings.city)
+    if not pack.simulated:
+        raise SettingsError(f"{pack.name} is a real city: its lamps speak for themselves")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    clock = asyncio.run(_read_clock(settings))
+    url = settings.mqtt_url or settings.embedded_broker_url
+    outbox = Path(settings.data).expanduser().absolute() / "sim" / "outbox.sqlite"
+    outbox.parent.mkdir(parents=True, exist_ok=True)
+    options = RunOptions(FleetOptions(url, keep=settings.sim_keep), settings.seed, outbox)
+    if settings.faults is None:
+        now_us = clock.now_us()
+        faults = random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US)
+    else:
+        faults = read_labels(settings.faults, pack)
+    run_simulation(pack, clock, options, faults, stop)
+
+
+async def _run(role: Callable[[Parts, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    metrics = CollectorRegistry()
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.host, metrics)
+    async with wiring.pool(wiring.database_url(settings), size=8) as pool, wiring.log(settings, pool) as log:
+        clock = await wiring.clock(pool)
+        logger.info("started", extra={"log": type(log).__name__, "clock_speed": clock.speed})
+        await role(Parts(settings, pool, log, clock, metrics, WorkerMetrics(metrics)), stop)
+    logger.info("stopped")
+
+
+async def _read_clock(settings: Settings) -> Clock:
+    async with wiring.pool(wiring.database_url(settings), size=1) as pool:
+        return await wiring.clock(pool)
+
+
+def _worker(parts: Parts, stage: Stage[Any]) -> Worker[Any]:
+    options = WorkerOptions(checkpoint_every_s=parts.settings.checkpoint_s)
+    return Worker(stage, parts.log, parts.pool, options, parts.worker_metrics)
+
+
+async def _desk(parts: Parts) -> "Desk":
+    from incidents.store import Desk
+
+    return Desk(parts.clock, ticket_partitions=await parts.log.partitions(topics.TICKETS))
+
+
+async def _together(stop: asyncio.Event, *tasks: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run tasks side by side; when one fails, stop the others and raise its error as it is."""
+    running = [asyncio.ensure_future(task(stop)) for task in tasks]
+    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+    stop.set()
+    await asyncio.gather(*running, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _die_with_supervisor() -> None:
+    """Ask the kernel for SIGTERM when `up` dies, however it dies: a process without it would hold ports and leases."""
+    supervisor = os.environ.get("CITYNERVE_SUPERVISOR")
+    if supervisor is None:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(supervisor):
+        raise SettingsError("the process that started this one is gone")

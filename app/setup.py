@@ -1,0 +1,108 @@
+"""What happens once before the processes of an installation start: schema, registry, clock, topics."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app import wiring
+from app.settings import Settings
+from city import topics
+from city.clock import MINUTE_US, Clock, ScaledClock, SystemClock, isoformat
+from city.errors import SettingsError
+from city.lighting import LightingSchedule
+from city.pack import CityPack
+from storage.layout import apply_layout
+from storage.migrate import migrate
+from storage.pool import Pool, transaction
+from stream import installation, registry
+from stream.log import EventLog, TopicPartition
+from stream.packs import read_pack
+
+logger = logging.getLogger(__name__)
+
+BEFORE_DUSK_US = 20 * MINUTE_US
+"""A scaled city starts this long before its lamps come on: someone is watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What `up` tells about the installation."""
+
+    city: str
+    simulated: bool
+    lamps: int
+    facilities: int
+    clock_told: str
+
+
+async def prepare(settings: Settings, database_url: str) -> Prepared:
+    """Bring database, log, registry and clock into a state in which every process may start. May be repeated.
+
+    Raises
+    ------
+    SettingsError
+        Mistakes in the city pack, or a database of another city.
+    EngineError
+        A server does not answer.
+    """
+    pack = read_pack(settings.city)
+    migrate(database_url)
+    async with wiring.pool(database_url) as pool:
+        async with pool.connection() as connection:
+            await apply_layout(connection, pack.timezone)
+        async with wiring.log(settings, pool) as log:
+            partitions = {**topics.PARTITIONS, topics.READINGS: settings.reading_partitions}
+            await log.create_topics(partitions)
+            clock = await _set_clock(settings, pool, pack, log)
+            async with transaction(pool) as connection:
+                await registry.import_pack(connection, pack, await log.partitions(topics.READINGS))
+            await registry.publish(pool, log, clock.now_us())
+    told = f"city time {isoformat(clock.now_us())[:16].replace('T', ' ')} UTC"
+    if clock.speed != 1:
+        told += f", {clock.speed:g} times as fast as the clock"
+    return Prepared(pack.name, pack.simulated, len(pack.lamps), len(pack.facilities), told)
+
+
+async def _set_clock(settings: Settings, pool: Pool, pack: CityPack, log: EventLog) -> Clock:
+    """Start the city clock at its first dusk, or let it go on from the last moment that the log knows."""
+    real_us = SystemClock().now_us()
+    scaled = pack.simulated and settings.speed != 1
+    async with transaction(pool) as connection:
+        await installation.ensure_installation(
+            connection,
+            city=pack.name,
+            timezone=pack.timezone,
+            simulated=pack.simulated,
+            speed=settings.speed if scaled else 1.0,
+            city_us=_first_dusk(pack, real_us) if scaled else None,
+            real_us=real_us if scaled else None,
+        )
+        clock = await installation.resume_clock(
+            connection,
+            last_city_us=await _last_known(log),
+            real_us=real_us,
+            speed=settings.speed if pack.simulated else None,
+        )
+    if scaled and not isinstance(clock, ScaledClock):
+        raise SettingsError(
+            "this installation runs on the machine's clock: start it with SPEED=1, or choose a new folder with DATA=…"
+        )
+    return clock
+
+
+def _first_dusk(pack: CityPack, real_us: int) -> int:
+    schedule: LightingSchedule | None = next(iter(pack.schedules.values()), None)
+    noon = datetime.fromtimestamp(real_us / 1e6, UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    noon_us = int(noon.timestamp()) * 1_000_000
+    dusk = schedule.next_on(noon_us) if schedule else None
+    return (dusk or noon_us) - BEFORE_DUSK_US
+
+
+async def _last_known(log: EventLog) -> int | None:
+    """Return the latest city time on the log."""
+    latest: list[int] = []
+    for partition, (begin, end) in (await log.bounds(topics.READINGS)).items():
+        if end > begin:
+            (record,) = await log.read(TopicPartition(topics.READINGS, partition), end - 1, max_records=1)
+            latest.append(record.at_us)
+    return max(latest, default=None)

@@ -1,0 +1,86 @@
+"""``python -m bench [--only NAME]``: measures, keeps ``bench/results.json``, writes ``docs/benchmarks.md``."""
+
+import argparse
+import importlib
+import json
+import logging
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+BENCHES = {
+    "ingest": "MQTT → log: CPU a message and rate, beside a plain bridge",
+    "log": "Records a second into each engine of the log",
+    "detection": "Readings a second through detection, decoding included",
+    "store": "Rows a second into `readings`, beside what one would write first",
+    "ticket": "From a fault to its ticket",
+}
+
+logger = logging.getLogger("bench")
+
+
+def main() -> None:
+    """Run what was asked for, one bench after the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=sorted(BENCHES), help="one of them")
+    only = parser.parse_args().only
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    results: dict[str, dict[str, Any]] = {}
+    if RESULTS.exists():
+        results = {entry["name"]: entry for entry in json.loads(RESULTS.read_text(encoding="utf-8"))}
+    for name in [only] if only else BENCHES:
+        logger.info("%s: %s", name, BENCHES[name])
+        measured = importlib.import_module(f"bench.{name}").run()
+        results = {key: entry for key, entry in results.items() if entry.get("bench") != name}
+        for entry in measured:
+            entry = {**entry, "bench": name, "measured": datetime.now(UTC).date().isoformat()}
+            results[entry["name"]] = entry
+            logger.info("  %s", _line(entry))
+    ordered = sorted(results.values(), key=lambda e: (list(BENCHES).index(e["bench"]), e["name"]))
+    RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(_page(ordered), encoding="utf-8")
+
+
+def _line(entry: dict[str, Any]) -> str:
+    peer = f"   {entry['peer']}: {entry['peer_value']:g}" if entry.get("peer_value") is not None else ""
+    return f"{entry['name']:<34} {entry['value']:>12g} {entry['unit']}{peer}"
+
+
+def _page(results: list[dict[str, Any]]) -> str:
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {platform.machine()}, Python {platform.python_version()}, {_cores()} cores. Machines",
+        "are noisy: read the ratio to the peer that ran in the same run, not the figure alone. Each is a median.",
+    ]
+    for bench, title in BENCHES.items():
+        rows = [entry for entry in results if entry["bench"] == bench]
+        if not rows:
+            continue
+        lines += ["", f"## {title}", "", "| what | figure | peer | its figure | ratio |", "|---|---|---|---|---|"]
+        for entry in rows:
+            peer = entry.get("peer_value")
+            ratio = f"{entry['value'] / peer:.3g}" if peer else ""
+            told = f"{peer:g}" if peer is not None else ""
+            lines.append(
+                f"| `{entry['name']}` | {entry['value']:g} {entry['unit']} | {entry.get('peer', '')} | {told} | {ratio} |"
+            )
+        notes = [f"`{e['name']}`: {e['note']}" for e in rows if e.get("note")]
+        lines += ["", *notes] if notes else []
+        lines += ["", f"Measured {max(e['measured'] for e in rows)} with `make bench ONLY={bench}`."]
+    return "\n".join(lines) + "\n"
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

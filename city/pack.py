@@ -1,0 +1,76 @@
+"""A whole city as values: what the files of a city pack say."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from city.alarm import FaultClass
+from city.asset import Cabinet, Device, DeviceProfile, District, Facility, Feeder, Gateway, Lamp
+from city.lighting import LightingSchedule
+from city.metric import Metric
+from city.registry import FaultRules
+
+
+@dataclass(frozen=True, slots=True)
+class DistrictArea:
+    """A district with its outline, a GeoJSON Polygon or MultiPolygon in WGS 84."""
+
+    district: District
+    boundary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCategory:
+    """What citizens may report and crews mend.
+
+    Attributes
+    ----------
+    code : str
+        Open311's service_code.
+    names : dict
+        Language → name; one for each language of the city.
+    faults : tuple of FaultClass
+        The sensors' faults that fall in this category.
+    sla_hours : float
+        Within this a crew should have mended it.
+    crew : str
+        Who is sent.
+    """
+
+    code: str
+    names: dict[str, str]
+    faults: tuple[FaultClass, ...]
+    sla_hours: float
+    crew: str
+
+
+@dataclass(frozen=True, slots=True)
+class CityPack:
+    """A whole city, checked: every reference points to something.
+
+    Attributes
+    ----------
+    lat, lon : float
+        The middle of the city, degrees.
+    version : str
+        SHA-256 of the files' names and contents: equal packs have equal versions.
+    """
+
+    name: str
+    timezone: str
+    languages: tuple[str, ...]
+    simulated: bool
+    lat: float
+    lon: float
+    districts: tuple[DistrictArea, ...]
+    gateways: tuple[Gateway, ...]
+    cabinets: tuple[Cabinet, ...]
+    feeders: tuple[Feeder, ...]
+    lamps: tuple[Lamp, ...]
+    facilities: tuple[Facility, ...]
+    devices: tuple[Device, ...]
+    profiles: dict[str, DeviceProfile]
+    metrics: dict[str, Metric]
+    schedules: dict[str, LightingSchedule]
+    rules: FaultRules
+    categories: tuple[ServiceCategory, ...]
+    version: str

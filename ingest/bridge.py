@@ -1,0 +1,276 @@
+"""The bridge from a source to the log: what is acknowledged has been appended.
+
+Two tasks in a row. The first takes messages, builds the records of a flush and hands it on; the second appends flush
+after flush, one at a time, and acknowledges. So reading overlaps with appending, while the order within a partition and
+the order of acknowledgements stay those of receipt. Between them waits at most one flush: whoever is slow holds the
+senders back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+from city.clock import SECOND_US, Clock
+from city.errors import DataError, EngineError, LogFullError
+from city.registry import IngestRegistry
+from city.topics import DEAD_LETTERS, READINGS
+from ingest.message import Message, Source
+from ingest.metrics import IngestMetrics
+from ingest.records import Flush, FlushOptions, parse_topic, tick_records
+from ingest.state import StateStore
+from ingest.tasks import pause, together
+from stream.log import Append, EventLog
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeOptions:
+    """How the bridge paces itself.
+
+    Attributes
+    ----------
+    flush_s : float
+        Messages are gathered this long.
+    messages_max : int
+        In one flush; at most three flushes are in memory.
+    append_patience_s : float
+        A failing append is tried again this long; then everything unacknowledged is left to the broker.
+    backoff_s_max : float
+        Between two tries.
+    tick_city_s, tick_real_s : float
+        A tick is due each `tick_city_s` of city time, but not more often than each `tick_real_s` of the machine's.
+    mark_patience_s : float
+        A mark that has not come back after this is taken for lost.
+    """
+
+    flush_s: float = 0.015
+    messages_max: int = 4096
+    append_patience_s: float = 10.0
+    backoff_s_max: float = 1.0
+    tick_city_s: float = 10.0
+    tick_real_s: float = 0.5
+    mark_patience_s: float = 15.0
+
+
+@dataclass(slots=True)
+class _Work:
+    """One flush on its way; `attempt` grows each time everything in flight is let go."""
+
+    messages: list[Message]
+    attempt: int
+    appends: list[Append] = field(default_factory=list)
+    readings: int = 0
+    times_of_receipt: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    states: dict[str, bytes] = field(default_factory=dict)
+    ticks: bool = False
+
+
+async def _nobody() -> bool:
+    return False
+
+
+class Bridge:
+    """Moves messages from `source` to `log` until told to stop.
+
+    Parameters
+    ----------
+    registry : callable
+        Returns the newest registry; asked once a flush.
+    may_tick : coroutine function
+        Tells whether this process is the one that ticks; without it there are no ticks.
+    states : StateStore, optional
+        Takes gateways' birth messages and last wills.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        log: EventLog,
+        registry: Callable[[], IngestRegistry],
+        clock: Clock,
+        options: BridgeOptions | None = None,
+        metrics: IngestMetrics | None = None,
+        *,
+        may_tick: Callable[[], Awaitable[bool]] = _nobody,
+        states: StateStore | None = None,
+    ) -> None:
+        self._source = source
+        self._log = log
+        self._registry = registry
+        self._clock = clock
+        self._options = options or BridgeOptions()
+        self._metrics = metrics or IngestMetrics()
+        self._may_tick = may_tick
+        self._states = states
+        self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
+        self._mark: bytes = b""
+        self._marked_at = float("-inf")
+        self._left_over: list[Message] = []
+        self._in_flight = 0
+        self._attempt = 0
+        self._warned = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; what was taken by then is still appended, if the log answers.
+
+        Raises
+        ------
+        CityNerveError
+            Not retriable: the log's topics are missing, or a record that our own code made too large.
+        """
+        limits = FlushOptions(
+            await self._log.partitions(READINGS), await self._log.partitions(DEAD_LETTERS), self._log.max_record_bytes
+        )
+        queue: asyncio.Queue[_Work | None] = asyncio.Queue(maxsize=1)
+        await together(self._take(stop, limits, queue), self._append(stop, queue))
+        if self._left_over:
+            logger.warning(
+                "stopped with messages of QoS 0 that the log did not take", extra={"messages": len(self._left_over)}
+            )
+
+    async def _take(self, stop: asyncio.Event, limits: FlushOptions, queue: "asyncio.Queue[_Work | None]") -> None:
+        most = min(self._options.messages_max, limits.messages_max)
+        while not stop.is_set():
+            listening = self._source.listening
+            self._metrics.listening.set(listening)
+            await self._send_mark(listening)
+            messages, self._left_over = self._left_over[:most], self._left_over[most:]
+            if not messages:
+                messages = await self._source.take(
+                    max_messages=most, wait_s=min(0.25, self._tick_every_s), gather_s=self._options.flush_s
+                )
+            if messages:
+                self._in_flight += len(messages)
+                self._metrics.in_flight.set(self._in_flight)
+                await queue.put(await self._build(messages, limits))
+        await queue.put(None)
+
+    async def _build(self, messages: list[Message], limits: FlushOptions) -> _Work:
+        """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
+        received_at = self._clock.now_us()
+        flush = Flush(self._registry(), received_at, limits)
+        work = _Work(messages, self._attempt)
+        tick_at: int | None = None
+        for message in messages:
+            topic = message.topic
+            if topic.endswith("/readings"):
+                flush.add(topic, message.payload)
+            elif not topic:
+                tick_at = self._returned(message.payload) or tick_at
+            else:
+                self._add_other(flush, work, message)
+        work.appends = flush.records()
+        work.readings, work.times_of_receipt, work.quarantined = (
+            flush.readings,
+            flush.times_of_receipt,
+            flush.quarantined,
+        )
+        if tick_at is not None and await self._may_tick():
+            period_us = int(self._tick_every_s * self._clock.speed * SECOND_US)
+            work.appends += tick_records(tick_at, period_us, limits.readings_partitions)
+            work.ticks = True
+        return work
+
+    def _add_other(self, flush: Flush, work: _Work, message: Message) -> None:
+        """Take a state message; whatever else came is set aside."""
+        try:
+            work.states[parse_topic(message.topic).gateway] = message.payload
+        except DataError:
+            flush.add(message.topic, message.payload)
+
+    async def _send_mark(self, listening: bool) -> None:
+        """Ask the broker for a mark if a tick is due: it comes back once everything before it has come."""
+        now = monotonic()
+        if not listening:
+            self._mark = b""
+            self._marked_at = min(self._marked_at, now - self._tick_every_s)
+            return
+        if self._mark and now - self._marked_at < self._options.mark_patience_s:
+            return
+        if now - self._marked_at < self._tick_every_s or not await self._may_tick():
+            return
+        if self._mark and not self._warned:
+            self._warned = True
+            logger.warning(
+                "a mark did not come back, so there is no tick: let our user write and read citynerve/ingest/#,"
+                " or see whether ingest keeps up",
+                extra={"after_s": self._options.mark_patience_s},
+            )
+        self._mark = b"%d" % self._clock.now_us()
+        self._marked_at = now
+        self._source.mark(self._mark)
+
+    def _returned(self, payload: bytes) -> int | None:
+        """Return the city time at which the mark was sent, µs UTC; None if it is not the one we wait for."""
+        if not payload or payload != self._mark:
+            return None
+        self._mark = b""
+        self._warned = False
+        return int(payload)
+
+    async def _append(self, stop: asyncio.Event, queue: "asyncio.Queue[_Work | None]") -> None:
+        while (work := await queue.get()) is not None:
+            if work.attempt != self._attempt:
+                self._abandon(work)
+            elif await self._append_with_patience(work, stop):
+                await self._finish(work)
+            else:
+                # Flushes behind this one go the same way: their ticks would overtake what comes again.
+                self._attempt += 1
+                self._abandon(work)
+                self._mark = b""
+                await self._source.reconnect()
+
+    async def _append_with_patience(self, work: _Work, stop: asyncio.Event) -> bool:
+        """Append one flush, trying again in the same order; False if the log would not have it."""
+        started = monotonic()
+        backoff_s = 0.05
+        while work.appends:
+            try:
+                await self._log.append(work.appends)
+                self._metrics.append_seconds.observe(monotonic() - started)
+                return True
+            except EngineError as exc:
+                self._metrics.append_failures.inc()
+                full = isinstance(exc, LogFullError)
+                logger.warning(
+                    "the log is full, senders are held back" if full else "the log did not take a flush, trying again",
+                    extra={"reason": str(exc)[:300], "records": len(work.appends)},
+                )
+                waited = monotonic() - started
+                # A full log answers: the broker could do nothing that waiting does not do as well.
+                if stop.is_set() or (waited > self._options.append_patience_s and not full):
+                    return False
+            await pause(stop, backoff_s)
+            backoff_s = min(backoff_s * 2, self._options.backoff_s_max)
+        return True
+
+    async def _finish(self, work: _Work) -> None:
+        """Write states and acknowledge: the log has the flush."""
+        if work.states and self._states is not None:
+            await self._states.write(work.states, self._clock.now_us())
+        self._source.acknowledge(work.messages)
+        self._count(work)
+        self._release(work)
+
+    def _abandon(self, work: _Work) -> None:
+        """Leave a flush to the broker, which redelivers after a reconnect; keep what it would not."""
+        self._left_over += [m for m in work.messages if m.qos == 0 and m.topic]
+        self._release(work)
+
+    def _release(self, work: _Work) -> None:
+        self._in_flight -= len(work.messages)
+        self._metrics.in_flight.set(self._in_flight)
+
+    def _count(self, work: _Work) -> None:
+        self._metrics.messages.inc(len(work.messages))
+        self._metrics.readings.inc(work.readings)
+        self._metrics.times_of_receipt.inc(work.times_of_receipt)
+        for reason, units in work.quarantined.items():
+            self._metrics.quarantined.labels(reason).inc(units)
+        if work.ticks:
+            self._metrics.ticks.inc()

@@ -1,0 +1,64 @@
+"""Times as devices write them: RFC 3339 with a zone, or integer milliseconds since 1970."""
+
+import re
+from datetime import datetime
+from functools import lru_cache
+
+from city.clock import SECOND_US, from_datetime
+
+MILLISECONDS_MAX = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+_LENGTH_MAX = len("2026-11-23T18:00:00.123456789+01:00")
+_RFC3339 = re.compile(
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)"
+    r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
+
+
+def parse_rfc3339(text: str) -> int:
+    """Return µs UTC; digits beyond microseconds are cut off, a leap second counts as the second after it.
+
+    Raises
+    ------
+    ValueError
+        Not a date and time with a zone, or one that no calendar has.
+    """
+    if len(text) > _LENGTH_MAX:
+        raise ValueError("not RFC 3339 with a zone")
+    return _parse_rfc3339(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse_rfc3339(text: str) -> int:
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not RFC 3339 with a zone")
+    if match[4] == "60":
+        return from_datetime(datetime.fromisoformat(text[:17] + "59" + text[19:])) + SECOND_US
+    return from_datetime(datetime.fromisoformat(text))
+
+
+def integer(value: object) -> int | None:
+    """Return a JSON integer (`5`, and `5.0`, which JSON Schema holds to be one as well), else None."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return None
+
+
+def parse_time(value: object) -> int:
+    """Return a device's time, µs UTC.
+
+    Raises
+    ------
+    ValueError
+        Neither of the two forms.
+    """
+    if type(value) is str:
+        return parse_rfc3339(value)
+    milliseconds = integer(value)
+    if milliseconds is None or not 0 <= milliseconds <= MILLISECONDS_MAX:
+        raise ValueError("neither RFC 3339 nor milliseconds since 1970")
+    return milliseconds * 1000

@@ -1,0 +1,42 @@
+"""Counters of ingest; without a registry they count nowhere."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class IngestMetrics:
+    """What an operator watches at the door."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.messages = Counter("citynerve_ingest_messages_total", "Messages appended", registry=registry)
+        self.readings = Counter("citynerve_ingest_readings_total", "Readings appended", registry=registry)
+        self.quarantined = Counter(
+            "citynerve_ingest_quarantined_total",
+            "Readings or unreadable messages set aside",
+            ("reason",),
+            registry=registry,
+        )
+        self.times_of_receipt = Counter(
+            "citynerve_ingest_times_of_receipt_total",
+            "Readings whose own time was absent or not believed",
+            registry=registry,
+        )
+        self.append_failures = Counter(
+            "citynerve_ingest_append_failures_total", "Appends that the log did not take", registry=registry
+        )
+        self.reconnects = Counter(
+            "citynerve_ingest_reconnects_total", "Connections to the broker that were lost or let go", registry=registry
+        )
+        self.stale_acknowledgements = Counter(
+            "citynerve_ingest_stale_acknowledgements_total",
+            "Acknowledgements held back because their connection is gone",
+            registry=registry,
+        )
+        self.ticks = Counter("citynerve_ingest_ticks_total", "Ticks appended to every partition", registry=registry)
+        self.in_flight = Gauge("citynerve_ingest_in_flight_messages", "Taken, not yet acknowledged", registry=registry)
+        self.listening = Gauge("citynerve_ingest_listening", "1 while messages can arrive", registry=registry)
+        self.append_seconds = Histogram(
+            "citynerve_ingest_append_seconds",
+            "Time until the log has a flush",
+            buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+            registry=registry,
+        )

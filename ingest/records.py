@@ -1,0 +1,247 @@
+"""From the messages of one flush to the records of one append. Pure."""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from city import topics
+from city.clock import hour_of
+from city.errors import DataError
+from city.registry import IngestRegistry
+from city.topics import DEAD_LETTERS, READINGS, GatewayTopic
+from ingest.formats import ParsedMessage, Refusal, Unreadable, format_of
+from ingest.resolve import PartitionRows, Rows, resolve
+from stream import codec
+from stream.codec import BATCH, DEAD_LETTER, TICK, DeadLetter, Tick
+from stream.log import Append
+
+ROW_BYTES = 40
+"""Bytes of one reading in a batch, columns' padding included."""
+
+NUMBER_BYTES = 320
+"""Bytes of one gateway's count or range of numbers in a record's meta, at most."""
+
+_OVERHEAD_BYTES = 4096
+
+Numbers = dict[tuple[str, str], list[list[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class FlushOptions:
+    """What the log allows.
+
+    Attributes
+    ----------
+    readings_partitions, dead_letter_partitions : int
+    record_bytes_max : int
+        The log's `max_record_bytes`.
+    """
+
+    readings_partitions: int
+    dead_letter_partitions: int
+    record_bytes_max: int
+
+    @property
+    def messages_max(self) -> int:
+        """Messages in one flush, so that even their numbering fits into a record's meta."""
+        return max(1, self.record_bytes_max // 2 // NUMBER_BYTES)
+
+    @property
+    def rows_max(self) -> int:
+        """Readings in one record."""
+        return max(1, (self.record_bytes_max // 2 - _OVERHEAD_BYTES) // ROW_BYTES)
+
+
+@dataclass(slots=True)
+class Flush:
+    """Messages received together, on their way to records.
+
+    Attributes
+    ----------
+    received_at : int
+        City time of receipt, µs UTC, the same for all.
+    rows, letters
+        Readings by partition, and the dead letters as they will be appended.
+    quarantined : dict
+        Reason → units set aside.
+    """
+
+    registry: IngestRegistry
+    received_at: int
+    options: FlushOptions
+    rows: Rows = field(default_factory=dict)
+    letters: list[Append] = field(default_factory=list)
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+    def add(self, topic: str, payload: bytes) -> None:
+        """Take one message of a readings topic."""
+        try:
+            source = parse_topic(topic)
+            message = format_of(source)(source, payload)
+        except Unreadable as exc:
+            self._set_aside(topic, payload, source.gateway, Refusal(exc.detail, []), exc.reason, 1, {})
+            return
+        except DataError as exc:
+            self._set_aside(topic, payload, "", Refusal(str(exc), []), "bad-topic", 1, {})
+            return
+        home = resolve(message, source.gateway, self.registry, self.received_at, self.rows)
+        if message.number is not None and home is not None:
+            home.note_number(source.gateway, message.epoch, message.number)
+        if message.refused:
+            self._set_aside_readings(topic, payload, source.gateway, message, home)
+
+    def _set_aside_readings(
+        self, topic: str, payload: bytes, gateway: str, message: ParsedMessage, home: PartitionRows | None
+    ) -> None:
+        """Write one dead letter per reason; the message's number goes with the first if no reading carries it."""
+        numbers: Numbers = {}
+        if home is None and message.number is not None:
+            numbers = {(gateway, message.epoch): [[message.number, message.number]]}
+        whole = home is None and len(message.refused) == 1
+        for reason, refusal in message.refused.items():
+            units = len(refusal.only)
+            kept = Refusal(refusal.detail, []) if whole else refusal
+            self._set_aside(topic, payload, gateway, kept, reason, units, numbers)
+            numbers = {}
+
+    def _set_aside(
+        self, topic: str, payload: bytes, gateway: str, refusal: Refusal, reason: str, units: int, numbers: Numbers
+    ) -> None:
+        self.quarantined[reason] = self.quarantined.get(reason, 0) + units
+        room = self.options.record_bytes_max - _OVERHEAD_BYTES
+        detail = refusal.detail
+        kept = payload[: room // 2]
+        if len(kept) < len(payload):
+            detail += f" (the first {len(kept)} of {len(payload)} bytes are kept)"
+        encoded = base64.b64encode(kept).decode()
+        for only, count in _portions(refusal.only, units, room - len(encoded)):
+            letter = DeadLetter(reason, detail, _printable(topic), encoded, gateway, self.received_at, count, only)
+            meta = encode_meta({gateway: count}, hour_of(self.received_at), numbers)
+            numbers = {}
+            partition = zlib.crc32(gateway.encode()) % self.options.dead_letter_partitions
+            value = codec.encode(letter)
+            self.letters.append(Append(DEAD_LETTERS, partition, DEAD_LETTER, value, self.received_at, meta))
+
+    @property
+    def readings(self) -> int:
+        """Readings placed so far."""
+        return sum(len(rows) for rows in self.rows.values())
+
+    @property
+    def times_of_receipt(self) -> int:
+        """Readings whose own time was absent or not believed."""
+        return sum(sum(rows.quality) for rows in self.rows.values())
+
+    def records(self) -> list[Append]:
+        """Return the records of the append: per partition one batch (more where it is too large), then dead letters."""
+        appends = []
+        for partition in sorted(self.rows):
+            for value, meta in _batches(self.rows[partition], self.received_at, self.options.rows_max):
+                appends.append(Append(READINGS, partition, BATCH, value, self.received_at, meta))
+        return appends + self.letters
+
+
+def tick_records(at_us: int, period_us: int, partitions: int) -> list[Append]:
+    """Return one tick for every partition of readings."""
+    value = codec.encode(Tick(at_us, period_us))
+    return [Append(READINGS, partition, TICK, value, at_us) for partition in range(partitions)]
+
+
+def parse_topic(topic: str) -> GatewayTopic:
+    """Take a topic apart, remembering the last ones.
+
+    Raises
+    ------
+    DataError
+        The topic is not of ours.
+    """
+    return _parse_topic(topic) if len(topic) <= 128 else topics.parse(topic)
+
+
+@lru_cache(maxsize=65536)
+def _parse_topic(topic: str) -> GatewayTopic:
+    return topics.parse(topic)
+
+
+def _printable(topic: str) -> str:
+    """Return a topic as databases take it: some brokers let control characters through."""
+    return topic[:1024] if topic.isprintable() else ascii(topic[:1024])[1:-1]
+
+
+def encode_meta(counts: dict[str, int], hour: int, numbers: Numbers) -> bytes:
+    """Return what `codec.encode` makes of the same `RecordMeta`, without building it: this runs for every message."""
+    body = {
+        "v": codec.VERSION,
+        "counts": [{"count": count, "gateway_id": gateway, "hour": hour} for gateway, count in counts.items()],
+        "numbers": [
+            {"epoch": epoch, "first": first, "gateway_id": gateway, "hour": hour, "last": last}
+            for (gateway, epoch), ranges in numbers.items()
+            for first, last in (ranges if len(ranges) == 1 else _merged(ranges))
+        ],
+        "replayed": None,
+    }
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _merged(ranges: list[list[int]]) -> list[list[int]]:
+    """Return ranges in order, without overlaps: a gateway's messages may overtake each other on the way."""
+    merged: list[list[int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1][1] = max(merged[-1][1], last)
+        else:
+            merged.append([first, last])
+    return merged
+
+
+def _batches(rows: PartitionRows, received_at: int, rows_max: int) -> Iterator[tuple[bytes, bytes]]:
+    """Encode a partition's rows with their meta, divided where they are more than a record may hold."""
+    hour = hour_of(received_at)
+    batch = rows.batch(received_at)
+    if len(rows) <= rows_max:
+        yield codec.encode_batch(batch), encode_meta(rows.counts, hour, rows.numbers)
+        return
+    # Rows stand in the order of receipt, so each gateway's readings are dealt out front to back.
+    names = _gateways_of_rows(rows)
+    numbers = rows.numbers
+    for start in range(0, len(rows), rows_max):
+        piece = batch.take(np.arange(start, min(start + rows_max, len(rows))))
+        counts: dict[str, int] = {}
+        for name in names[start : start + rows_max]:
+            counts[name] = counts.get(name, 0) + 1
+        yield codec.encode_batch(piece), encode_meta(counts, hour, numbers)
+        numbers = {}
+
+
+def _gateways_of_rows(rows: PartitionRows) -> list[str]:
+    """Name the gateway of each row: numbers first appear in the same order as the names of `counts`."""
+    seen: dict[int, str] = {}
+    fresh = iter(rows.counts)
+    names = []
+    for number in rows.gateway:
+        if number not in seen:
+            seen[number] = next(fresh)
+        names.append(seen[number])
+    return names
+
+
+def _portions(only: list[tuple[int, str]], units: int, room: int) -> Iterator[tuple[tuple[tuple[int, str], ...], int]]:
+    """Divide the readings of a dead letter so that each part's list fits into `room` bytes."""
+    if not only:
+        yield (), units
+        return
+    part: list[tuple[int, str]] = []
+    size = 0
+    for position, metric in only:
+        width = len(metric) + 16
+        if part and size + width > room:
+            yield tuple(part), len(part)
+            part, size = [], 0
+        part.append((position, metric))
+        size += width
+    yield tuple(part), len(part)

@@ -1,0 +1,3 @@
+-- name: version
+-- Grows with every change of the registry.
+SELECT registry_version FROM installation

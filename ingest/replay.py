@@ -1,0 +1,53 @@
+"""Dead letters read again with today's formats and registry, for `stream.deadletter.replay`. Pure."""
+
+import base64
+
+from city.errors import DataError
+from city.registry import IngestRegistry
+from ingest.formats import ParsedMessage, Refusal, Unreadable, format_of
+from ingest.records import parse_topic
+from ingest.resolve import Rows, resolve
+from stream.codec import DeadLetter
+from stream.deadletter import Resolution
+
+
+def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:
+    """Return what can be placed now, and what of the letter must stay.
+
+    Readings without a time of their own keep the letter's time of receipt.
+    """
+    payload = base64.b64decode(letter.payload)
+    try:
+        topic = parse_topic(letter.topic)
+        message = format_of(topic)(topic, payload)
+    except Unreadable as exc:
+        return Resolution({}, (), exc.reason, exc.detail)
+    except DataError as exc:
+        return Resolution({}, (), "bad-topic", str(exc))
+    if letter.only:
+        message = _only(message, set(letter.only))
+    rows: Rows = {}
+    resolve(message, topic.gateway, registry, letter.received_at, rows)
+    batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
+    if not message.refused:
+        return Resolution(batches)
+    reason, refusal = next(iter(message.refused.items()))
+    if not batches:
+        return Resolution({}, (), reason, refusal.detail)
+    left = tuple(place for refused in message.refused.values() for place in refused.only)
+    return Resolution(batches, left, reason, refusal.detail)
+
+
+def _only(message: ParsedMessage, wanted: set[tuple[int, str]]) -> ParsedMessage:
+    """Keep the readings that the letter set aside: the others went to the log when the message came."""
+    objects = []
+    for item in message.objects:
+        readings = {metric: value for metric, value in item.readings.items() if (item.position, metric) in wanted}
+        if readings:
+            objects.append(item._replace(readings=readings))
+    refused = {}
+    for reason, refusal in message.refused.items():
+        only = [place for place in refusal.only if place in wanted]
+        if only:
+            refused[reason] = Refusal(refusal.detail, only)
+    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused)

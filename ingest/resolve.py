@@ -1,0 +1,168 @@
+"""From a parsed message to rows of the log, by the registry and the rules of time. Pure."""
+
+from array import array
+from typing import NamedTuple
+
+import numpy as np
+
+from city.clock import MINUTE_US, SECOND_US
+from city.reading import Quality, ReadingBatch
+from city.registry import IngestRegistry, SeriesTarget
+from ingest.formats.parsed import ParsedMessage, ParsedObject
+
+AHEAD_US_MAX = 5 * MINUTE_US
+"""A device's time may be this far ahead of receipt, or of its gateway's sending, before it is not believed."""
+
+EARLIEST_US = 978_307_200 * SECOND_US
+"""2001-01-01: clocks that were never set start in 1970 or 2000."""
+
+
+_GOOD, _TIME_OF_RECEIPT = int(Quality.GOOD), int(Quality.TIME_OF_RECEIPT)
+
+
+class PartitionRows:
+    """Readings for one partition of `readings`, growing column by column in the order of receipt.
+
+    Attributes
+    ----------
+    counts : dict
+        Gateway → readings.
+    numbers : dict
+        (gateway, epoch) → ranges of message numbers, [first, last] both inclusive.
+    """
+
+    __slots__ = ("counts", "gateway", "numbers", "observed", "quality", "series", "value")
+
+    def __init__(self) -> None:
+        self.series = array("i")
+        self.gateway = array("i")
+        self.observed = array("q")
+        self.value = array("d")
+        self.quality = array("B")
+        self.counts: dict[str, int] = {}
+        self.numbers: dict[tuple[str, str], list[list[int]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def note_number(self, gateway_id: str, epoch: str, number: int) -> None:
+        """Remember a message number; runs of successive numbers are kept as one range."""
+        ranges = self.numbers.setdefault((gateway_id, epoch), [])
+        if ranges and ranges[-1][1] + 1 == number:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+
+    def batch(self, received_at: int) -> ReadingBatch:
+        """Return the rows as columns, all received at `received_at` (µs UTC)."""
+        return ReadingBatch(
+            np.frombuffer(self.series, np.int32),
+            np.frombuffer(self.gateway, np.int32),
+            np.frombuffer(self.observed, np.int64),
+            np.full(len(self.series), received_at, np.int64),
+            np.frombuffer(self.value, np.float64),
+            np.frombuffer(self.quality, np.uint8),
+        )
+
+
+Rows = dict[int, PartitionRows]
+"""Partition → its rows."""
+
+
+def resolve(
+    message: ParsedMessage, gateway_id: str, registry: IngestRegistry, received_at: int, rows: Rows
+) -> PartitionRows | None:
+    """Add a message's readings to `rows`; what cannot be placed goes to ``message.refused``.
+
+    Values that contradict each other (one series, one time, two values) all go to the log in the message's order:
+    the store keeps the first and counts the others as conflicting.
+
+    Parameters
+    ----------
+    received_at : int
+        µs UTC, city time.
+    rows : dict
+        Changed in place.
+
+    Returns
+    -------
+    PartitionRows or None
+        Where the message's first reading went; None if none went anywhere.
+    """
+    number = registry.gateways.get(gateway_id)
+    if number is None:
+        detail = f"gateway {gateway_id} is not in the registry: add it to the city pack, then replay"
+        for item in message.objects:
+            _refuse_object(message, "unknown-gateway", detail, item)
+        return None
+    latest = received_at + AHEAD_US_MAX
+    if message.sent_at_us is not None:
+        latest = min(latest, message.sent_at_us + AHEAD_US_MAX)
+    home: PartitionRows | None = None
+    for item in message.objects:
+        known = registry.devices.get(item.device_id)
+        if known is None:
+            detail = f"device {item.device_id} is not in the registry: add it to the city pack, then replay"
+            _refuse_object(message, "unknown-device", detail, item)
+            continue
+        if known[0] != gateway_id:
+            detail = f"device {item.device_id} belongs to another gateway; {gateway_id} may not speak for it"
+            _refuse_object(message, "wrong-gateway", detail, item)
+            continue
+        at_us = item.at_us
+        if at_us is None or at_us > latest or at_us < EARLIEST_US:
+            place = Place(gateway_id, number, received_at, _TIME_OF_RECEIPT)
+        else:
+            place = Place(gateway_id, number, at_us, _GOOD)
+        landed = _add(message, item, known[1], place, rows)
+        if home is None:
+            home = landed
+    return home
+
+
+class Place(NamedTuple):
+    """What all readings of one object share."""
+
+    gateway_id: str
+    number: int
+    observed_at: int
+    quality: int
+
+
+def _add(
+    message: ParsedMessage, item: ParsedObject, targets: dict[str, SeriesTarget], place: Place, rows: Rows
+) -> PartitionRows | None:
+    """Add one object's readings; return where the first went."""
+    gateway_id, number, observed_at, quality = place
+    part: PartitionRows | None = None
+    first: PartitionRows | None = None
+    partition = -1
+    for metric, value in item.readings.items():
+        target = targets.get(metric)
+        if target is None:
+            message.refuse("unknown-metric", f"{item.device_id} has no metric {metric}", item.position, metric)
+            continue
+        if not target.low <= value <= target.high:
+            detail = f"{metric} of {item.device_id} is outside {target.low:g} to {target.high:g}"
+            message.refuse("value-out-of-range", detail, item.position, metric)
+            continue
+        if part is None or target.partition != partition:
+            partition = target.partition
+            part = rows.get(partition)
+            if part is None:
+                part = rows[partition] = PartitionRows()
+            counts = part.counts
+            if first is None:
+                first = part
+        part.series.append(target.series_id)
+        part.gateway.append(number)
+        part.observed.append(observed_at)
+        part.value.append(value)
+        part.quality.append(quality)
+        counts[gateway_id] = counts.get(gateway_id, 0) + 1
+    return first
+
+
+def _refuse_object(message: ParsedMessage, reason: str, detail: str, item: ParsedObject) -> None:
+    for metric in item.readings:
+        message.refuse(reason, detail, item.position, metric)

@@ -1,0 +1,82 @@
+"""Everything that one ingest process runs: source, bridge, registry, states and the lock for ticks."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from city.clock import Clock
+from ingest.bridge import Bridge, BridgeOptions
+from ingest.message import Source
+from ingest.metrics import IngestMetrics
+from ingest.registry import RegistryFollower
+from ingest.state import StateStore
+from ingest.tasks import together
+from ingest.ticker import TickLease
+from storage.pool import Pool
+from stream.log import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How ingest runs.
+
+    Attributes
+    ----------
+    database_url : str
+        For the lock that decides which process ticks; it gets a connection of its own.
+    registry_poll_s : float
+        How soon a new device becomes known.
+    """
+
+    database_url: str
+    registry_poll_s: float = 1.0
+    bridge: BridgeOptions = field(default_factory=BridgeOptions)
+
+
+class Ingest:
+    """The door of the city. `source` is a `MqttSource` or an `EmbeddedBroker`."""
+
+    def __init__(
+        self,
+        source: Source,
+        log: EventLog,
+        pool: Pool,
+        clock: Clock,
+        options: IngestOptions,
+        metrics: IngestMetrics | None = None,
+    ) -> None:
+        self._source = source
+        self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s)
+        self._lease = TickLease(options.database_url)
+        self._bridge = Bridge(
+            source,
+            log,
+            self._registry.current,
+            clock,
+            options.bridge,
+            metrics,
+            may_tick=self._lease.held,
+            states=StateStore(pool),
+        )
+        self.ready = asyncio.Event()
+        """Set once the registry is read and messages are taken."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; the source goes last, so that what was appended is still acknowledged.
+
+        Raises
+        ------
+        CityNerveError
+            Not retriable: settings, a log without its topics, nothing imported yet.
+        """
+        await self._registry.start()
+        drained = asyncio.Event()
+        await together(
+            self._source.run(drained), self._registry.run(stop), self._lease.run(stop), self._bridge_then(stop, drained)
+        )
+
+    async def _bridge_then(self, stop: asyncio.Event, drained: asyncio.Event) -> None:
+        self.ready.set()
+        try:
+            await self._bridge.run(stop)
+        finally:
+            drained.set()

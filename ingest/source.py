@@ -1,0 +1,386 @@
+"""The MQTT source: paho-mqtt as the client, with PUBLISH frames taken whole from one buffer.
+
+paho keeps the session, the subscriptions and the pings; reading its way (three calls of the kernel and two objects a
+message) would cost more than everything behind it. So a subclass reads the socket into one buffer, cuts the PUBLISH
+frames out itself and lets paho parse all others. The socket is left alone for some milliseconds between reads so that
+batches form. `tests/ingest/test_paho_contract.py` holds what this leans on against the installed release.
+"""
+
+import asyncio
+import logging
+import ssl
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from city.errors import SettingsError
+from city.topics import is_name
+from ingest.frames import FrameBuffer
+from ingest.message import FILTERS, Message
+from ingest.metrics import IngestMetrics
+
+logger = logging.getLogger(__name__)
+
+_PUBACK = 0x40
+_PINGREQ = b"\xc0\x00"
+_READ_BYTES = 256 * 1024
+_CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_PROTOCOL)
+
+
+@dataclass(frozen=True, slots=True)
+class MqttOptions:
+    """Where the broker is and how to listen to it.
+
+    Attributes
+    ----------
+    url : str
+        ``mqtt://[user:password@]host[:1883]`` or ``mqtts://…[:8883]``.
+    client_id : str
+        Names the session that the broker keeps while ingest is away: the same after every restart, another one for
+        every ingest process.
+    share : str
+        Name of a shared subscription, where several ingest processes divide the messages among them; empty: none.
+    ca_file : str
+        Certificates to trust with mqtts; empty: the system's.
+    keepalive_s : int
+    connect_timeout_s, backoff_s_max : float
+    pause_s : float
+        The socket is left alone so long between reads.
+    """
+
+    url: str
+    client_id: str = "citynerve-ingest"
+    share: str = ""
+    ca_file: str = ""
+    keepalive_s: int = 30
+    connect_timeout_s: float = 5.0
+    backoff_s_max: float = 5.0
+    pause_s: float = 0.004
+
+
+class MqttSource:
+    """One persistent session on a broker; see `ingest.message.Source` for the promises."""
+
+    def __init__(self, options: MqttOptions, metrics: IngestMetrics | None = None) -> None:
+        self._options = options
+        self._metrics = metrics or IngestMetrics()
+        self._address = _parse_url(options)
+        if not is_name(options.client_id):
+            raise SettingsError(f"MQTT client id {options.client_id[:80]!r}: use up to 64 letters, digits, '-' or '_'")
+        self._mark_topic = f"citynerve/ingest/{options.client_id}"
+        self._mark_nonce = uuid.uuid4().bytes
+        self._client = self._new_client()
+        self._generation = 0
+        self._subscribed = False
+        self._changed = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._lost.set()
+        self._readable: asyncio.Future[None] | None = None
+        self._heard_at = 0.0
+        self._unread = False
+
+    @property
+    def listening(self) -> bool:
+        return self._subscribed
+
+    async def take(self, *, max_messages: int, wait_s: float, gather_s: float) -> list[Message]:
+        deadline = monotonic() + wait_s
+        taken: list[Message] = []
+        while not taken:
+            if not await self._await_bytes(deadline - monotonic()):
+                return taken
+            self._read(taken, max_messages)
+        # More may come while the flush before is on its way: read on in bursts, never byte by byte.
+        deadline = monotonic() + gather_s
+        while len(taken) < max_messages and (left := deadline - monotonic()) > 0:
+            await asyncio.sleep(min(self._options.pause_s, left))
+            self._read(taken, max_messages)
+        return taken
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        generation = self._generation
+        tokens = [m.token.to_bytes(2, "big") for m in messages if m.qos and m.generation == generation]
+        stale = sum(1 for m in messages if m.qos and m.generation != generation)
+        if stale:
+            self._metrics.stale_acknowledgements.inc(stale)
+        if tokens and not self._lost.is_set():
+            self._write(b"\x40\x02" + b"\x40\x02".join(tokens))
+
+    async def reconnect(self) -> None:
+        self._drop("asked to")
+
+    def mark(self, payload: bytes) -> None:
+        if self._subscribed:
+            self._client.publish(self._mark_topic, self._mark_nonce + payload, qos=1)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        backoff_s = 0.1
+        while not stop.is_set():
+            if await self._connect():
+                connected_at = monotonic()
+                await self._stay_connected(stop)
+                if monotonic() - connected_at > self._options.backoff_s_max:
+                    backoff_s = 0.1
+            if not stop.is_set():
+                await _wait(stop, backoff_s)
+                backoff_s = min(backoff_s * 2, self._options.backoff_s_max)
+        self._leave()
+
+    def _new_client(self) -> "_FrameClient":
+        user, password, _, _, tls = self._address
+        client = _FrameClient(self._options.client_id)
+        client.connect_timeout = self._options.connect_timeout_s
+        if user is not None:
+            client.username_pw_set(user, password)
+        if tls:
+            try:
+                client.tls_set_context(ssl.create_default_context(cafile=self._options.ca_file or None))
+            except (OSError, ssl.SSLError) as exc:
+                raise SettingsError(f"MQTT's CA file {self._options.ca_file} cannot be read: {exc}") from exc
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        return client
+
+    async def _connect(self) -> bool:
+        """Open the connection; the broker's answer comes through `take`."""
+        _, _, host, port, _ = self._address
+        try:
+            await asyncio.to_thread(self._client.connect, host, port, self._options.keepalive_s)
+        except (OSError, ValueError) as exc:
+            logger.warning(
+                "cannot reach the MQTT broker, trying again",
+                extra={"host": host, "port": port, "reason": str(exc)[:200]},
+            )
+            return False
+        self._generation += 1
+        self._client.frames = FrameBuffer(self._generation)
+        self._heard_at = monotonic()
+        self._lost.clear()
+        self._changed.set()
+        return True
+
+    async def _stay_connected(self, stop: asyncio.Event) -> None:
+        """Ping, and watch for silence, until the connection is lost."""
+        pinged_at = monotonic()
+        while not stop.is_set() and not self._lost.is_set():
+            await _wait(self._lost, 0.5, stop)
+            now = monotonic()
+            if self._lost.is_set():
+                break
+            if now - pinged_at > self._options.keepalive_s / 2:
+                self._write(_PINGREQ)
+                pinged_at = now
+            # Held back by the log we do not read, so silence means nothing then.
+            if self._readable is not None and now - self._heard_at > self._options.keepalive_s * 1.5:
+                self._drop("it fell silent")
+
+    def _leave(self) -> None:
+        """Say goodbye; the broker keeps the session and what is not acknowledged."""
+        self._subscribed = False
+        self._wake()
+        self._client.disconnect()
+        self._client.loop_write()
+        self._client.close_socket()
+        self._lost.set()
+        self._changed.set()
+
+    async def _await_bytes(self, timeout_s: float) -> bool:
+        """Wait until the socket has something to read, without watching it any longer than that."""
+        if self._unread:
+            return True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while self._lost.is_set():
+            self._changed.clear()
+            if (left := deadline - loop.time()) <= 0:
+                return False
+            await _wait(self._changed, left)
+        sock = self._client.socket()
+        if sock is None:
+            return False
+        self._readable = loop.create_future()
+        loop.add_reader(sock, _resolve, self._readable)
+        try:
+            while not self._readable.done() and (left := deadline - loop.time()) > 0:
+                pause = 0.01 if self._flush_writes() else left
+                await asyncio.wait([self._readable], timeout=min(left, pause))
+            return self._readable.done() and not self._lost.is_set()
+        finally:
+            if sock.fileno() >= 0:
+                loop.remove_reader(sock)
+            self._readable = None
+
+    def _read(self, taken: list[Message], max_messages: int) -> None:
+        """Read what is there and add its messages to `taken`."""
+        if self._lost.is_set():
+            return
+        before = len(taken)
+        outcome = self._client.receive(taken, max_messages)
+        self._flush_writes()
+        if outcome in _CLOSED:
+            self._drop("the broker closed the connection")
+            return
+        self._unread = self._client.frames.has_more
+        if outcome is MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._heard_at = monotonic()
+        for index in range(before, len(taken)):
+            message = taken[index]
+            if message.topic == self._mark_topic:
+                taken[index] = self._own_mark(message)
+
+    def _own_mark(self, message: Message) -> Message:
+        """Return a mark under the empty topic; one of an earlier process has nothing left to say."""
+        nonce, payload = message.payload[:16], message.payload[16:]
+        return message._replace(topic="", payload=payload if nonce == self._mark_nonce else b"")
+
+    def _write(self, frames: bytes) -> None:
+        self._client.write_frames(frames)
+
+    def _flush_writes(self) -> bool:
+        """Write what the socket did not take before; tell whether something is left."""
+        if self._client.want_write():
+            self._client.loop_write()
+        return self._client.want_write()
+
+    def _drop(self, reason: str) -> None:
+        if self._lost.is_set():
+            return
+        logger.warning("MQTT connection lost, connecting again", extra={"reason": reason})
+        self._metrics.reconnects.inc()
+        self._subscribed = False
+        self._unread = False
+        self._wake()
+        self._client.close_socket()
+        self._lost.set()
+
+    def _wake(self) -> None:
+        """Stop watching the socket before it is closed."""
+        sock = self._client.socket()
+        if self._readable is not None and sock is not None:
+            asyncio.get_running_loop().remove_reader(sock)
+            _resolve(self._readable)
+
+    def _on_connect(self, client: mqtt.Client, _: Any, __: Any, reason: ReasonCode, ___: Any) -> None:
+        if reason.is_failure:
+            logger.error(
+                "the MQTT broker refuses us: check user, password and client id in CITYNERVE_MQTT_URL",
+                extra={"reason": str(reason)},
+            )
+            return
+        share = f"$share/{self._options.share}/" if self._options.share else ""
+        client.subscribe([*((share + name, 1) for name in FILTERS), (self._mark_topic, 1)])
+
+    def _on_subscribe(self, _: mqtt.Client, __: Any, ___: int, codes: list[ReasonCode], ____: Any) -> None:
+        if any(code.is_failure for code in codes):
+            logger.error(
+                "the MQTT broker refuses a subscription: let our user read citynerve/# and write citynerve/ingest/#",
+                extra={"codes": [str(code) for code in codes]},
+            )
+            return
+        self._subscribed = True
+
+
+class _FrameClient(mqtt.Client):
+    """paho's client, fed from our own buffer."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=False,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        self.frames = FrameBuffer(0)
+        self._feed = memoryview(b"")
+
+    def receive(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
+        """Read the socket until it is empty or enough is there; PUBLISH goes to `taken`, all else to paho."""
+        outcome = MQTTErrorCode.MQTT_ERR_AGAIN
+        while self.frames.room and len(taken) < max_messages:
+            try:
+                chunk = super()._sock_recv(_READ_BYTES)
+            except BlockingIOError:
+                break
+            except (OSError, ValueError):
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            if not chunk:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            outcome = MQTTErrorCode.MQTT_ERR_SUCCESS
+            self.frames.append(chunk)
+            if (rc := self._scan(taken, max_messages)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return rc
+        if self.frames.has_more:
+            return self._scan(taken, max_messages)
+        return outcome
+
+    def write_frames(self, frames: bytes) -> None:
+        """Send whole frames of our own making in one write."""
+        self._packet_queue(_PUBACK, frames, 0, 0)
+
+    def close_socket(self) -> None:
+        """Drop the connection without a goodbye: the broker redelivers what was not acknowledged."""
+        self._sock_close()
+
+    def _scan(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
+        try:
+            others = self.frames.scan(taken, max_messages)
+        except ValueError:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        for frame in others:
+            self._feed = memoryview(frame)
+            if (rc := self.loop_read()) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return rc
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if not self._feed:
+            raise BlockingIOError
+        data = bytes(self._feed[:bufsize])
+        self._feed = self._feed[bufsize:]
+        return data
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float, other: asyncio.Event | None = None) -> None:
+    """Wait for one of two events, or for the time to pass."""
+    waiters = [asyncio.ensure_future(e.wait()) for e in (event, other) if e is not None]
+    try:
+        await asyncio.wait(waiters, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter in waiters:
+            waiter.cancel()
+
+
+def _parse_url(options: MqttOptions) -> tuple[str | None, str | None, str, int, bool]:
+    """Return user, password, host, port and whether to use TLS.
+
+    Raises
+    ------
+    SettingsError
+        Not an MQTT URL.
+    """
+    problem = "an MQTT URL looks like mqtt://user:password@host:1883 or mqtts://host:8883"
+    try:
+        url = urlsplit(options.url)
+        tls = {"mqtt": False, "mqtts": True}[url.scheme]
+        port = url.port or (8883 if tls else 1883)
+    except (ValueError, KeyError) as exc:
+        raise SettingsError(problem) from exc
+    if not url.hostname or url.path not in ("", "/") or url.query or url.fragment:
+        raise SettingsError(problem)
+    user = None if url.username is None else unquote(url.username)
+    password = None if url.password is None else unquote(url.password)
+    return user, password, url.hostname, port, tls

@@ -1,0 +1,66 @@
+"""Gateways' birth messages and last wills, kept as their state in the registry."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic_core import from_json
+
+from city.clock import to_datetime
+from city.errors import EngineError
+from storage import queries
+from storage.pool import Pool, transaction
+
+logger = logging.getLogger(__name__)
+
+_SQL = queries.load(Path(__file__).with_name("state.sql"))
+_STATES = ("online", "offline")
+_WAITING_MAX = 100_000
+
+
+def read_state(payload: bytes) -> str | None:
+    """Return ``online`` or ``offline``, written as plain text or as ``{"state": …}``; None if it is neither."""
+    if len(payload) > 1024:
+        return None
+    text: object = payload.decode(errors="replace").strip()
+    if payload[:1] == b"{":
+        try:
+            text = from_json(payload).get("state")
+        except ValueError:
+            return None
+    return text if isinstance(text, str) and text in _STATES else None
+
+
+class StateStore:
+    """Writes states. They are soft: while the database is away the newest of each gateway waits here."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: dict[str, tuple[str, int]] = {}
+
+    async def write(self, states: Mapping[str, bytes], at_us: int) -> None:
+        """Store the newest state of each gateway, heard at `at_us` (µs UTC); unknown gateways are passed over."""
+        for gateway, payload in states.items():
+            state = read_state(payload)
+            if state is None:
+                logger.info("not a state: expected online or offline", extra={"gateway_id": gateway})
+            elif len(self._waiting) < _WAITING_MAX or gateway in self._waiting:
+                self._waiting[gateway] = (state, at_us)
+        if not self._waiting:
+            return
+        gateways = list(self._waiting)
+        try:
+            async with transaction(self._pool) as connection:
+                await connection.execute(
+                    _SQL.set_states,
+                    {
+                        "gateways": gateways,
+                        "states": [self._waiting[g][0] for g in gateways],
+                        "at": [to_datetime(self._waiting[g][1]) for g in gateways],
+                    },
+                )
+        except EngineError as exc:
+            logger.warning("states of gateways wait for the database", extra={"reason": str(exc)[:200]})
+            return
+        for gateway in gateways:
+            self._waiting.pop(gateway, None)

@@ -1,0 +1,72 @@
+"""A small line chart as SVG, drawn here so that it needs no script; colours come from the style sheet."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from portals_api.i18n import Words
+
+WIDTH, HEIGHT = 640, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 26
+
+
+def line_chart(
+    points: Sequence[tuple[int, float]],
+    bands: Sequence[tuple[int, int]],
+    *,
+    start_us: int,
+    end_us: int,
+    unit: str,
+    title: str,
+    words: Words,
+) -> Markup:
+    """Return an SVG of values over time.
+
+    Parameters
+    ----------
+    points : sequence of (int, float)
+        µs UTC and value, ascending.
+    bands : sequence of (int, int)
+        Periods to shade: when the lamp was commanded on.
+    """
+    top = max([value for _, value in points if value > 0], default=1.0) * 1.1
+    low = min([value for _, value in points if value < 0], default=0.0)
+
+    def x(at: int) -> float:
+        share = (min(max(at, start_us), end_us) - start_us) / max(end_us - start_us, 1)
+        return round(_LEFT + share * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(value: float) -> float:
+        share = (value - low) / max(top - low, 1e-9)
+        return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    parts = [
+        Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>').format(
+            WIDTH, HEIGHT, title, title
+        )
+    ]
+    for on, off in bands:
+        if off > start_us and on < end_us:
+            parts.append(
+                Markup('<rect class="band" x="{}" y="{}" width="{}" height="{}"/>').format(
+                    x(on), _TOP, round(x(off) - x(on), 1), HEIGHT - _TOP - _BOTTOM
+                )
+            )
+    for value in (low, (low + top / 1.1) / 2, top / 1.1):
+        parts.append(
+            Markup(
+                '<line class="grid" x1="{}" y1="{}" x2="{}" y2="{}"/><text x="{}" y="{}" class="end">{}</text>'
+            ).format(_LEFT, y(value), WIDTH - _RIGHT, y(value), _LEFT - 6, y(value) + 4, words.number(round(value, 1)))
+        )
+    for share, anchor in ((0.0, "start"), (0.5, "mid"), (1.0, "end")):
+        at = int(start_us + share * (end_us - start_us))
+        parts.append(
+            Markup('<text x="{}" y="{}" class="{}">{}</text>').format(x(at), HEIGHT - 8, anchor, words.hour_us(at))
+        )
+    if points:
+        path = " ".join(f"{x(at)},{y(value)}" for at, value in points)
+        parts.append(Markup('<polyline class="line" points="{}"/>').format(path))
+        last_at, last = points[-1]
+        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="3"/>').format(x(last_at), y(last)))
+    parts.append(Markup('<text x="{}" y="{}" class="start">{}</text></svg>').format(_LEFT + 4, _TOP + 10, unit))
+    return Markup("").join(parts)

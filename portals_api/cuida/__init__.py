@@ -1,0 +1,1 @@
+"""Routes of Cuida: lamps, reports, tickets and the crews' list."""

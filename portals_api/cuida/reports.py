@@ -1,0 +1,115 @@
+"""Citizens' reports: the form, and the API behind every app."""
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from city.errors import ConflictError, DataError, NotFoundError
+from incidents.store import Receipt
+from portals_api.bodies import FORM, content_type, read_form, read_json
+from portals_api.errors import explain, status_of
+from portals_api.portal import Portal
+from portals_api.schemas import DESCRIPTION_MAX, ReportIn
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": ReportIn.model_json_schema()}
+            for kind in ("application/json", "application/x-www-form-urlencoded")
+        },
+    }
+}
+
+
+def routes(portal: Portal) -> APIRouter:
+    """Return the routes of reports."""
+    router = APIRouter(tags=["reports"])
+
+    async def take(request: Request, wanted: ReportIn) -> Receipt:
+        desk = await portal.desk()
+        return await desk.take_report(portal.pool, wanted.as_report())
+
+    def within_rate(request: Request) -> None:
+        address = request.client.host if request.client else ""
+        wait_s = portal.limiter.retry_after_s(address)
+        if wait_s:
+            raise HTTPException(
+                429, f"too many reports from here: wait {wait_s} seconds", headers={"Retry-After": str(wait_s)}
+            )
+
+    async def form_page(request: Request, values: dict[str, Any], status: int = 200, problem: str = "") -> Response:
+        city = await portal.installation()
+        values.setdefault("request_key", secrets.token_urlsafe(18))
+        return await portal.page(
+            request,
+            "report.html",
+            status,
+            values=values,
+            problem=problem,
+            categories=list(city.catalogue.reportable),
+            description_max=DESCRIPTION_MAX,
+        )
+
+    @router.post("/api/v1/reports", status_code=201, openapi_extra=_BODY)
+    async def post_report(request: Request) -> JSONResponse:
+        """Report something; the answer names the ticket that it opened or joined.
+
+        A `request_key` of your own makes it safe to send the same report again.
+        """
+        within_rate(request)
+        kind = content_type(request)
+        if kind == "application/json":
+            body: dict[str, Any] = await read_json(request)
+        elif kind in FORM:
+            body = dict(await read_form(request))
+        else:
+            raise HTTPException(415, "send application/json or a form")
+        try:
+            wanted = ReportIn.model_validate(body)
+        except ValidationError as exc:
+            raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
+        receipt = await take(request, wanted)
+        url = f"/tickets/{receipt.ticket_id}"
+        answer = {
+            "report": receipt.report_id,
+            "ticket": receipt.ticket_id,
+            "url": url,
+            "state": str(receipt.state),
+            "joined": receipt.joined,
+            "repeated": receipt.repeated,
+        }
+        return JSONResponse(answer, 201, headers={"Location": url})
+
+    @router.get("/report", include_in_schema=False)
+    async def report_page(
+        request: Request,
+        lamp: Annotated[str, Query(max_length=64)] = "",
+        category: Annotated[str, Query(max_length=64)] = "",
+    ) -> Response:
+        if not portal.wants_page(request):
+            city = await portal.installation()
+            found = [{"code": c.code, "names": dict(c.names)} for c in city.catalogue.reportable.values()]
+            return JSONResponse({"post": "/api/v1/reports", "categories": found})
+        return await form_page(request, {"lamp": lamp, "category": category})
+
+    @router.post("/report", include_in_schema=False)
+    async def report_form(request: Request) -> Response:
+        within_rate(request)
+        form: dict[str, Any] = dict(await read_form(request))
+        try:
+            receipt = await take(request, ReportIn.model_validate(form))
+        except ValidationError as exc:
+            return await form_page(request, form, 422, explain(list(exc.errors(include_url=False))))
+        except (DataError, NotFoundError, ConflictError) as exc:
+            status = status_of(exc)
+            return await form_page(request, form, 422 if status == 404 else status, str(exc))
+        thanks = "joined" if receipt.joined else "opened"
+        return RedirectResponse(f"/tickets/{receipt.ticket_id}?thanks={thanks}", 303)
+
+    return router

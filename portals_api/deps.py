@@ -1,0 +1,58 @@
+"""What the portals are given: engines, the city clock and options. Nothing here reads the environment."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from city.clock import Clock
+from city.topics import PARTITIONS, TICKETS
+from storage.pool import Pool
+from stream.log import EventLog
+
+Ping = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class PortalOptions:
+    """How the portals behave.
+
+    Attributes
+    ----------
+    languages : tuple of str
+        Languages of the pages; the first one is used for who asks for none of them.
+    allowed_hosts : tuple of str
+        Host names under which the portals are served, without port; ``*`` for any. Another name in a request is
+        refused, so that no web page elsewhere can have its own name point here.
+    crew_without_account : bool
+        Until crews have accounts, whoever reaches the pages acts as crew: bind to loopback, or set False.
+    body_bytes_max : int
+        Larger requests are refused.
+    reports_per_minute : int
+        From one address.
+    ping_timeout_s : float
+        An engine that takes longer to answer counts as not ready.
+    """
+
+    languages: tuple[str, ...] = ("es", "en")
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    crew_without_account: bool = True
+    body_bytes_max: int = 64 * 1024
+    reports_per_minute: int = 30
+    ping_timeout_s: float = 2.0
+    ticket_partitions: int = PARTITIONS[TICKETS]
+
+
+@dataclass(frozen=True, slots=True)
+class PortalDeps:
+    """The engines behind the portals; the caller opens and closes them.
+
+    Attributes
+    ----------
+    engines : mapping
+        Further engines that readiness depends on, by the name that it shows; database and log are always asked.
+    """
+
+    pool: Pool
+    log: EventLog
+    clock: Clock
+    options: PortalOptions = field(default_factory=PortalOptions)
+    engines: Mapping[str, Ping] = field(default_factory=dict)

@@ -1,0 +1,32 @@
+"""Builds the application: a fresh one for every call, no globals."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from portals_api import errors, health, home
+from portals_api.cuida import crew, lamps, reports, tickets
+from portals_api.deps import PortalDeps
+from portals_api.guard import Guard
+from portals_api.observa import facilities, ledger, readings
+from portals_api.portal import Portal
+
+
+def create_app(deps: PortalDeps) -> FastAPI:
+    """Return the portals over `deps`, whose engines stay the caller's to open and close."""
+    portal = Portal(deps)
+    app = FastAPI(
+        title="citynerve",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    errors.install(app, portal)
+    for module in (health, home, crew, tickets, reports, lamps, facilities, readings, ledger):
+        app.include_router(module.routes(portal))
+    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), "static")
+    app.add_middleware(Guard, options=deps.options)
+    return app

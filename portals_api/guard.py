@@ -1,0 +1,119 @@
+"""What every request passes before a route: host, size, origin; and what every answer carries: headers that protect."""
+
+import logging
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from portals_api.deps import PortalOptions
+from portals_api.errors import error_json
+
+logger = logging.getLogger(__name__)
+
+_CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "geolocation=(self), camera=(), microphone=()",
+}
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class _TooLargeError(Exception):
+    """The body went over the limit while it was read."""
+
+
+class Guard:
+    """ASGI middleware around everything, so that a crash in a route answers in our shape as well."""
+
+    def __init__(self, app: ASGIApp, options: PortalOptions) -> None:
+        self._app = app
+        self._options = options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refuse(scope)
+        if refusal is not None:
+            await error_json(*refusal)(scope, receive, guarded_send)
+            return
+        try:
+            await self._app(scope, self._limited(receive), guarded_send)
+        except _TooLargeError:
+            if started:
+                raise
+            await error_json(413, self._too_large())(scope, receive, guarded_send)
+        except Exception:
+            # The one place where anything is caught: an answer in our shape, and the trace in the journal.
+            logger.exception("request crashed", extra={"path": scope["path"]})
+            if started:
+                raise
+            await error_json(500, "something went wrong here; it has been noted")(scope, receive, guarded_send)
+
+    def _refuse(self, scope: Scope) -> tuple[int, str] | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if "*" not in self._options.allowed_hosts and _name(host) not in self._options.allowed_hosts:
+            return 400, "these portals are not served under this host name: use the address that the city gives"
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > self._options.body_bytes_max:
+            return 413, self._too_large()
+        if scope["method"] not in _SAFE and not _same_origin(headers, host):
+            return 403, "this form was sent from another site: open the page here and send it again"
+        return None
+
+    def _limited(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._options.body_bytes_max:
+                raise _TooLargeError
+            return message
+
+        return limited
+
+    def _too_large(self) -> str:
+        return f"the request is over {self._options.body_bytes_max} bytes: shorten the text"
+
+
+def _name(host: str) -> str:
+    """Return a Host header without its port."""
+    return host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() else host
+
+
+def _same_origin(headers: Headers, host: str) -> bool:
+    """Tell whether a request that changes something came from our own pages, or from no browser at all.
+
+    Browsers send at least one of the two headers with a post; programs send neither, and carry no cookie that could
+    be abused.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == host

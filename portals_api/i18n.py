@@ -1,0 +1,98 @@
+"""Languages of the pages: catalogues (.po, read at start), negotiation, and dates as people write them."""
+
+import gettext
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from city.clock import to_datetime
+
+_FOLDER = Path(__file__).with_name("locale")
+_ACCEPT_MAX = 512
+
+
+def load_catalogues(languages: tuple[str, ...]) -> dict[str, gettext.NullTranslations]:
+    """Return translations by language; texts in the templates are English, which needs no file."""
+    found: dict[str, gettext.NullTranslations] = {}
+    for language in languages:
+        path = _FOLDER / f"{language}.po"
+        if not path.exists():
+            found[language] = gettext.NullTranslations()
+            continue
+        with path.open("rb") as file:
+            catalogue = read_po(file, locale=language)
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        found[language] = gettext.GNUTranslations(compiled)
+    return found
+
+
+def negotiate(languages: tuple[str, ...], asked: str | None, cookie: str | None, accept: str | None) -> str:
+    """Return the language for a request: what it asks for, what it chose before, what its browser prefers."""
+    for choice in (asked, cookie):
+        if choice in languages:
+            return str(choice)
+    ranked: list[tuple[float, int, str]] = []
+    for position, part in enumerate((accept or "")[:_ACCEPT_MAX].split(",")):
+        name, _, quality = part.strip().partition(";q=")
+        try:
+            weight = float(quality) if quality else 1.0
+        except ValueError:
+            continue
+        base = name.split("-")[0].lower()
+        if base in languages and weight > 0:
+            ranked.append((-weight, position, base))
+    return min(ranked)[2] if ranked else languages[0]
+
+
+class Words:
+    """One language: its texts, its numbers and its dates in the city's time zone."""
+
+    def __init__(self, language: str, translations: gettext.NullTranslations, timezone: str) -> None:
+        self.language = language
+        self.translations = translations
+        self._zone = ZoneInfo(timezone)
+
+    def text(self, message: str) -> str:
+        return self.translations.gettext(message) if message else ""
+
+    def named(self, names: Mapping[str, str], fallback: str) -> str:
+        """Return the name that the city gives in this language, else our own word."""
+        return names.get(self.language) or self.text(fallback)
+
+    def moment(self, at: datetime | str | None) -> str:
+        """Return date and time in the city."""
+        if at is None:
+            return "–"
+        return str(format_datetime(_aware(at), "d MMM y, HH:mm", tzinfo=self._zone, locale=self.language))
+
+    def hour(self, at: datetime | str) -> str:
+        return str(format_datetime(_aware(at), "d MMM, HH:mm", tzinfo=self._zone, locale=self.language))
+
+    def hour_us(self, at_us: int) -> str:
+        return self.hour(to_datetime(at_us))
+
+    def ago(self, at: datetime | str | None, now: datetime) -> str:
+        """Return how long ago something was, in words."""
+        if at is None:
+            return "–"
+        past = _aware(at) - now
+        return str(format_timedelta(past, add_direction=True, locale=self.language))
+
+    def number(self, value: float | int | None) -> str:
+        if value is None:
+            return "–"
+        return str(format_decimal(round(value, 2), locale=self.language))
+
+
+def _aware(at: datetime | str) -> datetime:
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

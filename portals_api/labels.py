@@ -1,0 +1,164 @@
+"""Words for codes: states, faults, roles, reasons. English here; the catalogues hold the other languages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from incidents.categories import Catalogue
+from portals_api.i18n import Words
+
+
+def N_(message: str) -> str:
+    """Mark a text for the catalogues without translating it."""
+    return message
+
+
+STATES = {
+    "new": N_("New"),
+    "assigned": N_("Assigned"),
+    "in_progress": N_("In progress"),
+    "recovered": N_("Seems recovered"),
+    "resolved": N_("Repaired, to be verified"),
+    "closed": N_("Closed"),
+    "rejected": N_("Rejected"),
+    "merged": N_("Part of another ticket"),
+}
+ACTIONS = {
+    "assigned": N_("Take it"),
+    "in_progress": N_("Start work"),
+    "resolved": N_("It is repaired"),
+    "closed": N_("Close it"),
+    "new": N_("Give it back"),
+}
+SEVERITIES = {"urgent": N_("Urgent"), "high": N_("High"), "medium": N_("Medium"), "low": N_("Low")}
+ACTORS = {
+    "sensor": N_("Sensors"),
+    "citizen": N_("A citizen"),
+    "crew": N_("Crew"),
+    "operator": N_("Operator"),
+    "system": N_("citynerve"),
+}
+KINDS = {
+    "lamp": N_("Street light"),
+    "feeder": N_("Feeder"),
+    "cabinet": N_("Cabinet"),
+    "gateway": N_("Gateway"),
+    "facility": N_("Facility"),
+    "place": N_("Place"),
+}
+FAULTS = {
+    "lampFailure": N_("The lamp does not burn when it should"),
+    "lampUnexpectedOn": N_("The lamp burns when it should be off"),
+    "communicationFailure": N_("The device has fallen silent"),
+    "supplyLoss": N_("The feeder has lost its supply"),
+}
+CATEGORIES = {
+    "lamp-out": N_("Street light out"),
+    "lamp-by-day": N_("Street light on by day"),
+    "supply-loss": N_("Whole street dark"),
+    "no-signal": N_("Equipment not answering"),
+    "damaged": N_("Damaged or dangerous street light"),
+    "other": N_("Something else"),
+}
+LAMP_STATES = {"ok": N_("No known fault"), "faulty": N_("Has an open ticket"), "out": N_("Its feeder is out")}
+METRICS = {
+    "active_power_w": N_("Power"),
+    "supply_voltage_v": N_("Voltage"),
+    "dimming_level_pct": N_("Commanded level"),
+}
+EVENTS = {
+    "opened": N_("Ticket opened"),
+    "moved": N_("State changed"),
+    "alarm_joined": N_("Another alarm joined"),
+    "alarm_cleared": N_("An alarm ended"),
+    "report_joined": N_("A citizen's report joined"),
+    "still_dark": N_("A citizen says that the fault is still there"),
+    "merged_into": N_("Became part of another ticket"),
+    "absorbed": N_("Took in another ticket"),
+    "split_off": N_("Split off: still faulty after the outage ended"),
+    "note": N_("Note"),
+}
+REASONS = {
+    "alarm-raised": N_("an alarm was raised"),
+    "alarm-raised-again": N_("an alarm was raised again"),
+    "alarm-cleared": N_("the alarm ended"),
+    "all-clear": N_("all alarms have ended; closing is proposed"),
+    "explained-by-outage": N_("an outage explains it"),
+    "part-of-outage": N_("it is part of this event"),
+    "dark-after-recovery": N_("still faulty after the outage ended"),
+    "repair-verified": N_("the sensors confirm the repair"),
+    "quiet-after-repair": N_("no alarm came back after the repair"),
+    "reported": N_("a report came in"),
+    "still-dark": N_("a citizen contradicts the recovery"),
+}
+RULES = {
+    "dark-while-commanded": N_("dark while commanded on"),
+    "lit-while-off": N_("lit while commanded off"),
+    "silent": N_("no message within the expected time"),
+}
+_DESK = frozenset({"sensor", "system", "citizen"})
+
+
+class Labels:
+    """The codes of one page in one language."""
+
+    def __init__(self, words: Words, catalogue: Catalogue) -> None:
+        self._words = words
+        self._catalogue = catalogue
+
+    def _of(self, table: Mapping[str, str], code: str) -> str:
+        return self._words.text(table.get(code, code))
+
+    def state(self, code: str) -> str:
+        return self._of(STATES, code)
+
+    def action(self, code: str) -> str:
+        return self._of(ACTIONS, code)
+
+    def severity(self, code: str) -> str:
+        return self._of(SEVERITIES, code)
+
+    def actor(self, code: str) -> str:
+        return self._of(ACTORS, code)
+
+    def kind(self, code: str) -> str:
+        return self._of(KINDS, code)
+
+    def fault(self, code: str) -> str:
+        return self._of(FAULTS, code)
+
+    def metric(self, code: str) -> str:
+        return self._of(METRICS, code)
+
+    def lamp_state(self, code: str) -> str:
+        return self._of(LAMP_STATES, code)
+
+    def category(self, code: str) -> str:
+        category = self._catalogue.by_code.get(code)
+        return self._words.named(category.names if category else {}, CATEGORIES.get(code) or FAULTS.get(code, code))
+
+    def event(self, event: Mapping[str, Any]) -> str:
+        return self._of(EVENTS, str(event["kind"]))
+
+    def reason(self, event: Mapping[str, Any]) -> str:
+        """Return the desk's reason in words, or what a person wrote."""
+        reason = str(event["reason"])
+        return self._of(REASONS, reason) if event["actor"] in _DESK else reason
+
+    def evidence(self, alarm: Mapping[str, Any]) -> str:
+        """Return why the alarm was raised, as one sentence: rule, observed, expected, since."""
+        evidence = alarm["evidence"]
+        since = self._words.moment(alarm["raised_at"])
+        rule = self._of(RULES, str(evidence.get("rule", "")))
+        parts = [self._words.text("Rule “{rule}”, since {since}").format(rule=rule, since=since)]
+        observed, expected, unit = evidence.get("observed"), evidence.get("expected"), evidence.get("unit") or ""
+        if observed is not None:
+            parts.append(
+                self._words.text("seen {value} {unit}").format(value=self._words.number(observed), unit=unit).strip()
+            )
+        if expected is not None:
+            parts.append(
+                self._words.text("expected {value} {unit}")
+                .format(value=self._words.number(expected), unit=unit)
+                .strip()
+            )
+        return ", ".join(parts) + "."

@@ -1,0 +1,1 @@
+"""Routes of Observa: readings, facilities and the ledger."""

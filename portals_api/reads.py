@@ -1,0 +1,335 @@
+"""What the portals read from the database, as rows in the shape of the API. Times come out as RFC 3339."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from city.clock import from_datetime, isoformat, to_datetime
+from city.errors import NotFoundError
+from city.ticket import TRANSITIONS, Actor, TicketState
+from portals_api.paging import CursorError, decode_cursor, page
+from portals_api.visibility import Viewer, hidden_kinds, visible
+from storage import queries
+from storage.pool import Pool, engine_errors
+from stream.ledger import Balance, Key, LedgerQuery, check_balance, read_ledger
+
+_SQL = queries.load(Path(__file__).with_suffix(".sql"))
+_LEDGER_COLUMNS = ("appended", "stored", "duplicate", "conflicting", "quarantined", "in_flight", "missing")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFilter:
+    """Which tickets."""
+
+    state: TicketState | None = None
+    scope: str | None = None
+    category: str | None = None
+    district: str | None = None
+    open_only: bool = False
+
+    def states(self) -> list[str] | None:
+        if self.state is not None:
+            return [str(self.state)]
+        return ["new", "assigned", "in_progress", "recovered", "resolved"] if self.open_only else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingFilter:
+    """Which readings; times are aware."""
+
+    series: int | None = None
+    device: str | None = None
+    metric: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def rows(pool: Pool, statement: Any, **parameters: Any) -> list[Row]:
+    """Run one statement; return its rows as dictionaries, with times as text."""
+    with engine_errors():
+        async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(statement, parameters)
+            found = await cursor.fetchall()
+    return [{name: _plain(value) for name, value in row.items()} for row in found]
+
+
+def _plain(value: Any) -> Any:
+    return isoformat(from_datetime(value)) if isinstance(value, datetime) else value
+
+
+async def installation(pool: Pool) -> Row | None:
+    """Return city, time zone, whether it is simulated, and its languages."""
+    found = await rows(pool, _SQL.installation)
+    return found[0] if found else None
+
+
+async def figures(pool: Pool, viewer: Viewer, since_us: int) -> Row:
+    """Return the city's figures of now."""
+    return (await rows(pool, _SQL.figures, hidden=hidden_kinds(viewer), since=to_datetime(since_us)))[0]
+
+
+async def districts(pool: Pool) -> list[Row]:
+    """Return id and name of every district."""
+    return await rows(pool, _SQL.districts)
+
+
+async def lamps(
+    pool: Pool,
+    viewer: Viewer,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    lamp_id: str | None = None,
+    district: str | None = None,
+    feeder: str | None = None,
+    state: str | None = None,
+) -> Row:
+    """Return one page of lamps, by id.
+
+    Raises
+    ------
+    CursorError
+        `cursor` is not of this list.
+    """
+    after = decode_cursor(cursor, str)
+    found = await rows(
+        pool,
+        _SQL.lamps,
+        id=lamp_id,
+        district=district,
+        feeder=feeder if visible("feeder", viewer) else None,
+        state=state,
+        above=visible("feeder", viewer),
+        after=after and after[0],
+        limit=limit + 1,
+    )
+    for lamp in found:
+        lamp["url"] = f"/lamps/{lamp['id']}"
+        for kind in ("feeder", "cabinet", "gateway"):
+            if not visible(kind, viewer):
+                lamp[kind] = None
+    return page(found, limit, lambda lamp: [lamp["id"]])
+
+
+async def lamp(pool: Pool, viewer: Viewer, lamp_id: str) -> Row:
+    """Return one lamp.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that number.
+    """
+    found = (await lamps(pool, viewer, limit=1, lamp_id=lamp_id))["items"]
+    if not found:
+        raise NotFoundError(f"there is no lamp {lamp_id!r}")
+    one: Row = found[0]
+    return one
+
+
+async def facilities(
+    pool: Pool, *, limit: int, cursor: str | None = None, facility_id: str | None = None, district: str | None = None
+) -> Row:
+    """Return one page of facilities, by id.
+
+    Raises
+    ------
+    CursorError
+        `cursor` is not of this list.
+    """
+    after = decode_cursor(cursor, str)
+    found = await rows(
+        pool, _SQL.facilities, id=facility_id, district=district, after=after and after[0], limit=limit + 1
+    )
+    for facility in found:
+        facility["url"] = f"/facilities/{facility['id']}"
+    return page(found, limit, lambda facility: [facility["id"]])
+
+
+async def tickets(pool: Pool, viewer: Viewer, wanted: TicketFilter, *, limit: int, cursor: str | None = None) -> Row:
+    """Return one page of tickets, the newest number first.
+
+    Raises
+    ------
+    CursorError
+        `cursor` is not of this list.
+    """
+    after = decode_cursor(cursor, int)
+    found = await _tickets(pool, viewer, wanted, limit=limit + 1, after=after and after[0])
+    return page(found, limit, lambda ticket: [ticket["id"]])
+
+
+async def _tickets(
+    pool: Pool,
+    viewer: Viewer,
+    wanted: TicketFilter,
+    *,
+    limit: int,
+    ids: list[int] | None = None,
+    after: int | None = None,
+) -> list[Row]:
+    found = await rows(
+        pool,
+        _SQL.tickets,
+        hidden=hidden_kinds(viewer),
+        ids=ids,
+        state=wanted.states(),
+        scope=wanted.scope,
+        category=wanted.category,
+        district=wanted.district,
+        after=after,
+        limit=limit,
+    )
+    return [_ticket(row, viewer) for row in found]
+
+
+def _ticket(row: Row, viewer: Viewer) -> Row:
+    state = TicketState(row["state"])
+    scope = {"kind": row.pop("scope_kind"), "id": row.pop("scope_id")}
+    scope |= {"name": row.pop("scope_name"), "street": row.pop("street")}
+    place = row.pop("place")
+    return {
+        **row,
+        "url": f"/tickets/{row['id']}",
+        "open": row["closed_at"] is None,
+        "scope": scope,
+        "place": place if visible("report_text", viewer) else "",
+        "crew_may": sorted(str(t) for (s, t), who in TRANSITIONS.items() if s is state and Actor.CREW in who),
+    }
+
+
+async def ticket(pool: Pool, viewer: Viewer, ticket_id: int) -> Row:
+    """Return one ticket with its alarms, its reports and its timeline.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that number, or not for this viewer.
+    """
+    found = await _tickets(pool, viewer, TicketFilter(), limit=1, ids=[ticket_id])
+    if not found:
+        raise NotFoundError(f"there is no ticket {ticket_id}")
+    one = found[0]
+    one["alarm_list"] = await rows(pool, _SQL.ticket_alarms, id=ticket_id)
+    one["timeline"] = await rows(pool, _SQL.timeline, id=ticket_id)
+    reports = await rows(pool, _SQL.ticket_reports, id=ticket_id)
+    if not visible("report_text", viewer):
+        for report in reports:
+            report["place"] = report["description"] = ""
+    one["report_list"] = reports
+    return one
+
+
+async def worklist(pool: Pool, viewer: Viewer, *, district: str | None, limit: int) -> list[Row]:
+    """Return open tickets for crews, gravest first."""
+    order = await rows(pool, _SQL.worklist, hidden=hidden_kinds(viewer), district=district, limit=limit)
+    ids = [row["ticket_id"] for row in order]
+    found = {t["id"]: t for t in await _tickets(pool, viewer, TicketFilter(), limit=len(ids), ids=ids)}
+    return [found[number] for number in ids if number in found]
+
+
+async def asset_alarms(pool: Pool, asset_id: str) -> list[Row]:
+    """Return the latest alarms of an asset."""
+    return await rows(pool, _SQL.asset_alarms, asset=asset_id)
+
+
+async def asset_series(pool: Pool, asset_id: str) -> list[Row]:
+    """Return every metric of an asset with its last reading."""
+    return await rows(pool, _SQL.asset_series, asset=asset_id)
+
+
+async def series_history(pool: Pool, series: int, since_us: int, limit: int = 1000) -> list[tuple[int, float]]:
+    """Return (µs UTC, value) of one series, oldest first, the latest `limit`."""
+    with engine_errors():
+        async with pool.connection() as connection:
+            parameters = {"series": series, "since": to_datetime(since_us), "limit": limit}
+            found = await (await connection.execute(_SQL.series_history, parameters)).fetchall()
+    return [(from_datetime(at), float(value)) for at, value in found]
+
+
+async def readings(pool: Pool, viewer: Viewer, wanted: ReadingFilter, *, limit: int, cursor: str | None = None) -> Row:
+    """Return one page of readings: of named series the newest first, else all in the order of their key.
+
+    Raises
+    ------
+    CursorError
+        `cursor` is not of this list.
+    """
+    key = decode_cursor(cursor, int, int)
+    try:
+        after_at = to_datetime(key[0]) if key else None
+    except (OverflowError, ValueError) as exc:
+        raise CursorError("`next` is not a cursor of this list: begin again without it") from exc
+    hidden = hidden_kinds(viewer)
+    parameters: Row = {
+        "from": wanted.since,
+        "to": wanted.until,
+        "after_at": after_at,
+        "after_series": key and key[1],
+        "limit": limit + 1,
+    }
+    if wanted.series is None and wanted.device is None and wanted.metric is None:
+        found = await rows(pool, _SQL.readings_all, hidden=hidden, **parameters)
+    else:
+        known = await rows(
+            pool,
+            _SQL.series_of,
+            hidden=hidden,
+            series=wanted.series,
+            device=wanted.device,
+            metric=wanted.metric,
+        )
+        by_id = {row["series_id"]: row for row in known}
+        found = await rows(pool, _SQL.readings_of, series=list(by_id), **parameters) if by_id else []
+        for reading in found:
+            reading |= {name: by_id[reading["series"]][name] for name in ("device", "metric", "unit")}
+    return page(found, limit, lambda r: [from_datetime(datetime.fromisoformat(r["observed_at"])), r["series"]])
+
+
+async def ledger(
+    pool: Pool,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    gateway: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Row:
+    """Return one page of the ledger, the newest hour first.
+
+    Raises
+    ------
+    CursorError
+        `cursor` is not of this list.
+    """
+    key = decode_cursor(cursor, str, int)
+    query = LedgerQuery(
+        gateway,
+        None if since is None else from_datetime(since),
+        None if until is None else from_datetime(until),
+        None if key is None else Key(key[0], key[1]),
+        limit + 1,
+    )
+    with engine_errors():
+        async with pool.connection() as connection:
+            found = await read_ledger(connection, query)
+    items = [
+        {
+            "gateway": row.gateway_id,
+            "hour": isoformat(row.hour),
+            **{name: getattr(row, name) for name in _LEDGER_COLUMNS},
+        }
+        for row in found
+    ]
+    return page(items, limit, lambda i: [i["gateway"], from_datetime(datetime.fromisoformat(i["hour"]))])
+
+
+async def balance(pool: Pool) -> Balance:
+    """Return the sums of the whole ledger."""
+    with engine_errors():
+        async with pool.connection() as connection:
+            return await check_balance(connection)

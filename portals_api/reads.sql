@@ -1,0 +1,154 @@
+-- What the portals read. Nothing here changes anything.
+
+-- name: installation
+SELECT city, timezone, simulated, pack -> 'languages' AS languages FROM installation
+
+-- name: figures
+-- The city now, in a few numbers.
+SELECT (SELECT count(*) FROM assets WHERE kind = 'lamp' AND NOT retired) AS lamps,
+       (SELECT count(*) FROM assets WHERE kind = 'facility' AND NOT retired) AS facilities,
+       (SELECT count(*) FROM tickets WHERE state IN ('new', 'assigned', 'in_progress') AND scope_kind <> ALL(%(hidden)s))
+           AS unsolved,
+       (SELECT count(*) FROM tickets WHERE state IN ('recovered', 'resolved') AND scope_kind <> ALL(%(hidden)s))
+           AS nearly_done,
+       (SELECT count(*) FROM gateways WHERE state = 'online') AS gateways_online,
+       (SELECT count(*) FROM gateways) AS gateways,
+       (SELECT coalesce(sum(stored), 0)::bigint FROM ledger WHERE hour >= %(since)s) AS readings_day
+
+-- name: districts
+SELECT district_id, name FROM districts ORDER BY name
+
+-- name: lamps
+-- One page of lamps. A lamp is faulty while its own ticket is open, out while the ticket of what feeds it is.
+SELECT * FROM (
+    SELECT a.asset_id AS id, a.name, a.district_id AS district, a.parent_id AS feeder, a.root_id AS cabinet,
+           a.gateway_id AS gateway, a.lat, a.lon, a.attributes ->> 'street' AS street,
+           a.attributes ->> 'lamp_type' AS type, (a.attributes ->> 'rated_w')::double precision AS rated_w,
+           a.attributes ->> 'phase' AS phase,
+           CASE WHEN own.ticket_id IS NOT NULL THEN 'faulty' WHEN above.ticket_id IS NOT NULL THEN 'out' ELSE 'ok' END
+               AS state,
+           coalesce(own.ticket_id, above.ticket_id) AS ticket
+      FROM assets a
+      LEFT JOIN LATERAL (
+           SELECT t.ticket_id FROM tickets t
+            WHERE t.scope_id = a.asset_id AND t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved')
+            ORDER BY t.ticket_id LIMIT 1) own ON true
+      LEFT JOIN LATERAL (
+           SELECT t.ticket_id FROM tickets t
+            WHERE t.scope_id IN (a.parent_id, a.root_id) AND t.incident_key = 'dark'
+              AND t.state IN ('new', 'assigned', 'in_progress') AND %(above)s
+            ORDER BY t.ticket_id LIMIT 1) above ON true
+     WHERE a.kind = 'lamp' AND NOT a.retired
+       AND (%(id)s::text IS NULL OR a.asset_id = %(id)s)
+       AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+       AND (%(feeder)s::text IS NULL OR a.parent_id = %(feeder)s)
+       AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)) lamp
+ WHERE %(state)s::text IS NULL OR state = %(state)s
+ ORDER BY id LIMIT %(limit)s
+
+-- name: facilities
+SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id AS district, a.lat, a.lon,
+       (SELECT count(*) FROM alarms m WHERE m.scope_id = a.asset_id AND m.cleared_at IS NULL) AS alarms
+  FROM assets a
+ WHERE a.kind = 'facility' AND NOT a.retired
+   AND (%(id)s::text IS NULL OR a.asset_id = %(id)s)
+   AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+   AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
+ ORDER BY a.asset_id LIMIT %(limit)s
+
+-- name: tickets
+-- One page of tickets, the newest number first.
+SELECT t.ticket_id AS id, t.state, t.category, t.fault, t.scope_kind, t.scope_id, t.severity, t.district_id AS district,
+       t.lat, t.lon, t.still_dark, t.merged_into, t.opened_at, t.updated_at, t.closed_at, t.verify_after, t.version,
+       (SELECT count(*) FROM reports r WHERE r.ticket_id = t.ticket_id) AS reports,
+       (SELECT count(*) FROM ticket_alarms l WHERE l.ticket_id = t.ticket_id) AS alarms,
+       coalesce(a.attributes ->> 'street', '') AS street, coalesce(a.name, '') AS scope_name,
+       coalesce((SELECT r.place FROM reports r WHERE r.ticket_id = t.ticket_id AND r.place <> ''
+                  ORDER BY r.report_id LIMIT 1), '') AS place
+  FROM tickets t LEFT JOIN assets a ON a.asset_id = t.scope_id
+ WHERE t.scope_kind <> ALL(%(hidden)s)
+   AND (%(ids)s::bigint[] IS NULL OR t.ticket_id = ANY(%(ids)s))
+   AND (%(state)s::text[] IS NULL OR t.state = ANY(%(state)s))
+   AND (%(scope)s::text IS NULL OR t.scope_id = %(scope)s)
+   AND (%(category)s::text IS NULL OR t.category = %(category)s)
+   AND (%(district)s::text IS NULL OR t.district_id = %(district)s)
+   AND (%(after)s::bigint IS NULL OR t.ticket_id < %(after)s)
+ ORDER BY t.ticket_id DESC LIMIT %(limit)s
+
+-- name: worklist
+-- What a crew has to do: gravest first, then who has waited longest.
+SELECT t.ticket_id FROM tickets t
+ WHERE t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved') AND t.scope_kind <> ALL(%(hidden)s)
+   AND (%(district)s::text IS NULL OR t.district_id = %(district)s)
+ ORDER BY t.state IN ('recovered', 'resolved'),
+          array_position(ARRAY['urgent', 'high', 'medium', 'low'], t.severity), t.still_dark DESC, t.opened_at, t.ticket_id
+ LIMIT %(limit)s
+
+-- name: timeline
+SELECT event_id AS id, kind, actor, at, from_state, to_state, reason, detail FROM ticket_events
+ WHERE ticket_id = %(id)s ORDER BY event_id LIMIT 1000
+
+-- name: ticket_alarms
+-- Alarms of a ticket, those that explain others first.
+SELECT a.alarm_id AS id, a.fault, a.severity, a.scope_kind, a.scope_id, a.raised_at, a.cleared_at, a.parent_id AS parent,
+       a.evidence
+  FROM ticket_alarms l JOIN alarms a USING (alarm_id)
+ WHERE l.ticket_id = %(id)s ORDER BY a.parent_id IS NOT NULL, a.cleared_at IS NOT NULL, a.raised_at, a.alarm_id LIMIT 500
+
+-- name: ticket_reports
+SELECT report_id AS id, received_at, place, description FROM reports
+ WHERE ticket_id = %(id)s ORDER BY report_id LIMIT 200
+
+-- name: asset_alarms
+SELECT alarm_id AS id, fault, severity, scope_kind, scope_id, raised_at, cleared_at, parent_id AS parent, evidence
+  FROM alarms WHERE scope_id = %(asset)s ORDER BY raised_at DESC LIMIT 20
+
+-- name: asset_kind
+SELECT kind FROM assets WHERE asset_id = %(asset)s
+
+-- name: asset_series
+-- Every metric of an asset with its last value.
+SELECT s.series_id AS series, s.device_id AS device, s.metric, m.unit, last.observed_at, last.value, last.quality
+  FROM devices d JOIN series s USING (device_id) JOIN metrics m USING (metric)
+  LEFT JOIN LATERAL (
+       SELECT observed_at, value, quality FROM readings r WHERE r.series_id = s.series_id
+        ORDER BY observed_at DESC LIMIT 1) last ON true
+ WHERE d.asset_id = %(asset)s AND NOT d.retired AND NOT s.retired
+ ORDER BY d.device_id, s.metric
+
+-- name: series_history
+-- Raw values of one series for a chart, oldest first.
+SELECT observed_at, value FROM (
+    SELECT observed_at, value FROM readings WHERE series_id = %(series)s AND observed_at >= %(since)s
+     ORDER BY observed_at DESC LIMIT %(limit)s) recent
+ ORDER BY observed_at
+
+-- name: series_of
+-- Series that a caller names by number, or by device and metric; with the kind of asset, for the rule of visibility.
+SELECT s.series_id, s.device_id, s.metric, m.unit
+  FROM series s JOIN devices d USING (device_id) JOIN assets a USING (asset_id) JOIN metrics m USING (metric)
+ WHERE a.kind <> ALL(%(hidden)s)
+   AND (%(series)s::integer IS NULL OR s.series_id = %(series)s)
+   AND (%(device)s::text IS NULL OR s.device_id = %(device)s)
+   AND (%(metric)s::text IS NULL OR s.metric = %(metric)s)
+ ORDER BY s.series_id LIMIT 100
+
+-- name: readings_of
+-- One page of the readings of some series, newest first.
+SELECT series_id AS series, observed_at, received_at, value, quality FROM readings
+ WHERE series_id = ANY(%(series)s)
+   AND (%(from)s::timestamptz IS NULL OR observed_at >= %(from)s)
+   AND (%(to)s::timestamptz IS NULL OR observed_at < %(to)s)
+   AND (%(after_at)s::timestamptz IS NULL OR (observed_at, series_id) < (%(after_at)s, %(after_series)s))
+ ORDER BY observed_at DESC, series_id DESC LIMIT %(limit)s
+
+-- name: readings_all
+-- One page of all readings, in the order of their key.
+SELECT r.series_id AS series, s.device_id AS device, s.metric, m.unit, r.observed_at, r.received_at, r.value, r.quality
+  FROM readings r JOIN series s USING (series_id) JOIN metrics m USING (metric)
+  JOIN devices d USING (device_id) JOIN assets a USING (asset_id)
+ WHERE a.kind <> ALL(%(hidden)s)
+   AND (%(from)s::timestamptz IS NULL OR r.observed_at >= %(from)s)
+   AND (%(to)s::timestamptz IS NULL OR r.observed_at < %(to)s)
+   AND (%(after_at)s::timestamptz IS NULL OR (r.series_id, r.observed_at) > (%(after_series)s, %(after_at)s))
+ ORDER BY r.series_id, r.observed_at LIMIT %(limit)s

@@ -1,0 +1,144 @@
+-- The ledger: what was appended, and what became of it, per gateway and hour of receipt.
+
+-- name: lock_position
+-- Up to where a partition has been folded; the row is held until the transaction ends.
+INSERT INTO ledger_positions AS p (topic, partition, next_offset) VALUES (%(topic)s, %(partition)s, %(first)s)
+ON CONFLICT (topic, partition) DO UPDATE SET next_offset = p.next_offset
+RETURNING next_offset
+
+-- name: move_position
+-- Folded up to here.
+UPDATE ledger_positions SET next_offset = %(next_offset)s WHERE topic = %(topic)s AND partition = %(partition)s
+
+-- name: take_replay
+-- Of all records that bring a portion of a dead letter, the first one in its partition counts. Whoever comes first, the
+-- follower or the sink, writes down which that is.
+INSERT INTO dead_letter_replays AS r (letter_id, portion, partition, settles, record_offset)
+VALUES (%(letter_id)s, %(portion)s, %(partition)s, %(settles)s, %(offset)s)
+ON CONFLICT (letter_id, portion, partition)
+  DO UPDATE SET record_offset = COALESCE(r.record_offset, EXCLUDED.record_offset)
+RETURNING record_offset = %(offset)s
+
+-- name: fold
+-- Add to the ledger, in the order of its key so that two folds never wait for each other in a circle.
+INSERT INTO ledger AS l (hour, gateway_id, appended, stored, duplicate, conflicting, quarantined)
+SELECT * FROM unnest(%(hour)s::timestamptz[], %(gateway_id)s::text[], %(appended)s::bigint[], %(stored)s::bigint[],
+                     %(duplicate)s::bigint[], %(conflicting)s::bigint[], %(quarantined)s::bigint[])
+ ORDER BY 1, 2
+ON CONFLICT (hour, gateway_id) DO UPDATE
+   SET appended = l.appended + EXCLUDED.appended, stored = l.stored + EXCLUDED.stored,
+       duplicate = l.duplicate + EXCLUDED.duplicate, conflicting = l.conflicting + EXCLUDED.conflicting,
+       quarantined = l.quarantined + EXCLUDED.quarantined
+
+-- name: see_numbers
+-- Join the message numbers of these records with those seen before; the row of each run of numbers is held.
+INSERT INTO ledger_numbers AS n (gateway_id, epoch, seen, seen_in)
+SELECT gateway_id, epoch, range_agg(int8range(first, last, '[]')), max(hour)
+  FROM unnest(%(gateway_id)s::text[], %(epoch)s::text[], %(first)s::bigint[], %(last)s::bigint[],
+              %(hour)s::timestamptz[]) AS f (gateway_id, epoch, first, last, hour)
+ GROUP BY gateway_id, epoch
+ ORDER BY gateway_id, epoch
+ON CONFLICT (gateway_id, epoch) DO UPDATE
+   SET seen = n.seen + EXCLUDED.seen, seen_in = GREATEST(n.seen_in, EXCLUDED.seen_in)
+
+-- name: fill_gaps
+-- Gaps that these numbers fill, wholly or in part, go; what is left of them stays in its hour.
+WITH fresh AS (
+    SELECT gateway_id, epoch, range_agg(int8range(first, last, '[]')) AS numbers
+      FROM unnest(%(gateway_id)s::text[], %(epoch)s::text[], %(first)s::bigint[], %(last)s::bigint[])
+        AS f (gateway_id, epoch, first, last)
+     GROUP BY gateway_id, epoch
+), filled AS (
+    DELETE FROM ledger_gaps AS g USING fresh AS f
+     WHERE g.gateway_id = f.gateway_id AND g.epoch = f.epoch AND g.numbers && f.numbers
+    RETURNING g.gateway_id, g.epoch, int8multirange(g.numbers) - f.numbers AS rest, g.hour
+)
+INSERT INTO ledger_gaps (gateway_id, epoch, numbers, hour)
+SELECT gateway_id, epoch, unnest(rest), hour FROM filled
+
+-- name: open_gaps
+-- Numbers between the first and the last seen that are neither seen nor known to be missing: the hour that showed them
+-- is that of these records.
+WITH fresh AS (
+    SELECT gateway_id, epoch, max(hour) AS hour
+      FROM unnest(%(gateway_id)s::text[], %(epoch)s::text[], %(hour)s::timestamptz[]) AS f (gateway_id, epoch, hour)
+     GROUP BY gateway_id, epoch
+), holes AS (
+    SELECT n.gateway_id, n.epoch, f.hour, int8multirange(range_merge(n.seen)) - n.seen
+           - COALESCE((SELECT range_agg(g.numbers) FROM ledger_gaps AS g
+                        WHERE g.gateway_id = n.gateway_id AND g.epoch = n.epoch), '{}') AS numbers
+      FROM ledger_numbers AS n JOIN fresh AS f USING (gateway_id, epoch)
+)
+INSERT INTO ledger_gaps (gateway_id, epoch, numbers, hour)
+SELECT gateway_id, epoch, unnest(numbers), hour FROM holes
+
+-- name: forget_runs
+-- A gateway that begins a new run of numbers with every message keeps its latest ones.
+WITH runs AS (
+    SELECT gateway_id, epoch, row_number() OVER (PARTITION BY gateway_id ORDER BY seen_in DESC, epoch DESC) AS place
+      FROM ledger_numbers WHERE gateway_id = ANY(%(gateway_id)s)
+), forgotten AS (
+    DELETE FROM ledger_numbers AS n USING runs AS r
+     WHERE n.gateway_id = r.gateway_id AND n.epoch = r.epoch AND r.place > %(runs_max)s
+    RETURNING n.gateway_id, n.epoch
+), gaps AS (
+    DELETE FROM ledger_gaps AS g USING forgotten AS f WHERE g.gateway_id = f.gateway_id AND g.epoch = f.epoch
+    RETURNING g.gateway_id, g.hour, g.numbers
+)
+INSERT INTO ledger_lost AS l (gateway_id, hour, messages)
+SELECT gateway_id, hour, sum(upper(numbers) - lower(numbers)) FROM gaps GROUP BY gateway_id, hour
+ON CONFLICT (gateway_id, hour) DO UPDATE SET messages = l.messages + EXCLUDED.messages
+
+-- name: broken_runs
+-- Runs of numbers with more holes than a gateway that counts can leave.
+SELECT gateway_id, epoch, count(*) FROM ledger_gaps WHERE gateway_id = ANY(%(gateway_id)s)
+ GROUP BY gateway_id, epoch HAVING count(*) > %(gaps_max)s
+
+-- name: join_oldest_gaps
+-- Keep the latest gaps of a run one by one; the older ones become one, with the numbers between them left out of it:
+-- they are counted as missing in the hour of the latest of them, and late arrivals no longer fill them.
+WITH old AS (
+    DELETE FROM ledger_gaps WHERE (gateway_id, epoch) = (%(gateway_id)s, %(epoch)s) AND numbers IN (
+        SELECT numbers FROM ledger_gaps WHERE (gateway_id, epoch) = (%(gateway_id)s, %(epoch)s)
+         ORDER BY numbers DESC OFFSET %(gaps_kept)s)
+    RETURNING numbers, hour
+), counted AS (
+    INSERT INTO ledger_lost AS l (gateway_id, hour, messages)
+    SELECT %(gateway_id)s, hour, sum(upper(numbers) - lower(numbers)) FROM old GROUP BY hour
+    ON CONFLICT (gateway_id, hour) DO UPDATE SET messages = l.messages + EXCLUDED.messages
+)
+UPDATE ledger_numbers SET seen = seen + (SELECT int8multirange(range_merge(range_agg(numbers))) FROM old)
+ WHERE (gateway_id, epoch) = (%(gateway_id)s, %(epoch)s)
+
+-- name: read
+-- A page of the ledger, newest hour first. One statement, one moment: the sum holds in every row.
+WITH lost AS (
+    SELECT gateway_id, hour, sum(messages)::bigint AS missing FROM (
+        SELECT gateway_id, hour, upper(numbers) - lower(numbers) AS messages FROM ledger_gaps
+        UNION ALL SELECT gateway_id, hour, messages FROM ledger_lost) AS gaps
+     WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
+       AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
+       AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)
+     GROUP BY gateway_id, hour
+)
+SELECT gateway_id, hour, COALESCE(appended, 0), COALESCE(stored, 0), COALESCE(duplicate, 0),
+       COALESCE(conflicting, 0), COALESCE(quarantined, 0), COALESCE(missing, 0)
+  FROM (SELECT * FROM ledger
+         WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
+           AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
+           AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)) AS l
+  FULL JOIN lost USING (gateway_id, hour)
+ WHERE %(after_hour)s::timestamptz IS NULL OR hour < %(after_hour)s
+    OR (hour = %(after_hour)s AND gateway_id > %(after_gateway)s)
+ ORDER BY hour DESC, gateway_id
+ LIMIT %(limit)s
+
+-- name: totals
+-- The whole ledger in one row, and how many of its rows have less appended than arrived.
+SELECT COALESCE(sum(appended), 0)::bigint, COALESCE(sum(stored), 0)::bigint, COALESCE(sum(duplicate), 0)::bigint,
+       COALESCE(sum(conflicting), 0)::bigint, COALESCE(sum(quarantined), 0)::bigint,
+       ((SELECT COALESCE(sum(upper(numbers) - lower(numbers)), 0) FROM ledger_gaps)
+         + (SELECT COALESCE(sum(messages), 0) FROM ledger_lost))::bigint,
+       count(*) FILTER (WHERE appended < stored + duplicate + conflicting + quarantined
+                           OR LEAST(stored, duplicate, conflicting, quarantined) < 0)
+  FROM ledger

@@ -1,0 +1,321 @@
+"""The registry: a city pack into the database, out of it for ingest and detection, and onto the log."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+from city.alarm import FaultClass, Scope
+from city.asset import AssetKind, Switching, shard_of
+from city.errors import SettingsError
+from city.lighting import LightingSchedule
+from city.pack import CityPack, ServiceCategory
+from city.registry import (
+    DeviceDefinition,
+    FaultRules,
+    FeederDefinition,
+    IngestRegistry,
+    RootDefinition,
+    SeriesDefinition,
+    SeriesTarget,
+)
+from city.topics import READINGS, SHARDS
+from storage import queries
+from storage.pool import Connection, Pool, engine_errors, transaction
+from stream import codec
+from stream.assets import asset_rows
+from stream.installation import ensure_installation, load_clock, resume_clock
+from stream.log import Append, EventLog
+
+__all__ = [
+    "ImportReport",
+    "ensure_installation",
+    "import_pack",
+    "load_categories",
+    "load_clock",
+    "load_ingest_registry",
+    "load_roots",
+    "publish",
+    "resume_clock",
+]
+
+_SQL = queries.load(Path(__file__).with_suffix(".sql"))
+_APPEND_TOGETHER = 32
+"""Root definitions in one append: a city of thousands of cabinets is not held in memory as one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes
+    ----------
+    changed : bool
+        False where the database knew everything already.
+    rows : dict
+        Rows written or retired, by kind.
+    """
+
+    registry_version: int
+    changed: bool
+    rows: dict[str, int]
+
+
+async def import_pack(connection: Connection, pack: CityPack, partitions: int) -> ImportReport:
+    """Bring the registry in line with a pack; the same pack again changes nothing.
+
+    Parameters
+    ----------
+    partitions : int
+        Of the log's `readings`, for shards that have no partition yet.
+
+    Raises
+    ------
+    SettingsError
+        The database belongs to another city, or its shards to a log with more partitions.
+    EngineError
+        The database did not answer.
+    """
+    with engine_errors():
+        async with connection.transaction():
+            await connection.execute(_SQL.lock)
+            await _stage(connection, pack)
+            if await _one(connection, _SQL.another_city):
+                raise SettingsError(
+                    f"the database holds another city, none of whose devices {pack.name} has: use another database"
+                )
+            rows = await _merge(connection, partitions)
+            changed = any(rows.values())
+            before = await (await connection.execute(_SQL.version)).fetchone()
+            parameters = {
+                "city": pack.name,
+                "timezone": pack.timezone,
+                "simulated": pack.simulated,
+                "pack_version": pack.version,
+                "pack": _json(_settings(pack)),
+                "changed": changed,
+            }
+            version = await _one(connection, _SQL.settle, parameters)
+            return ImportReport(int(version), before is None or version != before[0], rows)
+
+
+async def load_ingest_registry(connection: Connection) -> IngestRegistry:
+    """Load what ingest looks up for every message; retired gateways, devices and metrics are unknown.
+
+    Raises
+    ------
+    SettingsError
+        Nothing was imported yet.
+    """
+    with engine_errors():
+        async with connection.transaction():
+            installation = await _installation(connection)
+            gateways: dict[str, int] = dict(await (await connection.execute(_SQL.ingest_gateways)).fetchall())
+            devices: dict[str, tuple[str, dict[str, SeriesTarget]]] = {}
+            for device, gateway, metric, series, partition, low, high in await (
+                await connection.execute(_SQL.ingest_series)
+            ).fetchall():
+                devices.setdefault(device, (gateway, {}))[1][metric] = SeriesTarget(series, partition, low, high)
+    return IngestRegistry(gateways, devices, installation[0])
+
+
+async def load_roots(connection: Connection) -> list[RootDefinition]:
+    """Load every cabinet and facility whole, in the order of their ids.
+
+    Raises
+    ------
+    SettingsError
+        Nothing was imported yet.
+    """
+    with engine_errors():
+        async with connection.transaction():
+            _, _, _, pack_version, settings = await _installation(connection)
+            roots = await (await connection.execute(_SQL.roots)).fetchall()
+            feeder_rows = await (await connection.execute(_SQL.root_feeders)).fetchall()
+            device_rows = await (await connection.execute(_SQL.root_devices)).fetchall()
+    schedules = {s["schedule_id"]: LightingSchedule(**s) for s in settings.get("schedules", ())}
+    rules = FaultRules(**settings.get("rules", {}))
+    feeders: dict[str, list[FeederDefinition]] = defaultdict(list)
+    for root, feeder, group, gateway, switching, schedule in feeder_rows:
+        scope = Scope(AssetKind.FEEDER, feeder, root, group, feeder, gateway)
+        feeders[root].append(FeederDefinition(scope, Switching(switching), schedules[schedule]))
+    devices: dict[str, list[DeviceDefinition]] = defaultdict(list)
+    for row in device_rows:
+        devices[row[0]].append(_device(row))
+    return [
+        RootDefinition(root, AssetKind(kind), group, pack_version, tuple(feeders[root]), tuple(devices[root]), rules)
+        for root, kind, group in roots
+    ]
+
+
+async def load_categories(connection: Connection) -> tuple[ServiceCategory, ...]:
+    """Load the service categories of the city.
+
+    Raises
+    ------
+    SettingsError
+        Nothing was imported yet.
+    """
+    with engine_errors():
+        settings = (await _installation(connection))[4]
+    return tuple(
+        ServiceCategory(c["code"], c["names"], tuple(FaultClass(f) for f in c["faults"]), c["sla_hours"], c["crew"])
+        for c in settings.get("categories", ())
+    )
+
+
+async def publish(pool: Pool, log: EventLog, at_us: int) -> int:
+    """Append one ``registry`` record per root to its partition of `readings`, where the log lacks the newest version.
+
+    Any number of processes may call it at once; one of them appends. A crash between the append and its note makes
+    the next call append again, which changes nothing for the readers.
+
+    Parameters
+    ----------
+    at_us : int
+        City time, µs UTC.
+
+    Returns
+    -------
+    int
+        Records appended.
+
+    Raises
+    ------
+    SettingsError
+        Nothing was imported yet, or a root has too many devices for one record.
+    EngineError
+        Database or log did not answer.
+    """
+    async with transaction(pool) as connection:
+        await connection.execute(_SQL.lock)
+        version, published, identity, _, _ = await _installation(connection)
+        if published >= version and identity == log.identity:
+            return 0
+        partitions = dict(await (await connection.execute(_SQL.partitions)).fetchall())
+        records = [_record(root, partitions, log, at_us) for root in await load_roots(connection)]
+        for start in range(0, len(records), _APPEND_TOGETHER):
+            await log.append(records[start : start + _APPEND_TOGETHER])
+        await connection.execute(_SQL.published, {"version": version, "log_identity": log.identity})
+    return len(records)
+
+
+def _record(root: RootDefinition, partitions: dict[int, int], log: EventLog, at_us: int) -> Append:
+    value = codec.encode(root)
+    if len(value) > log.max_record_bytes:
+        raise SettingsError(
+            f"{root.root_id} has {len(root.devices)} devices, which makes a record of {len(value)} bytes; the log takes"
+            f" {log.max_record_bytes}: split it in the city pack, or raise the log's record limit"
+        )
+    return Append(READINGS, partitions[shard_of(root.root_id)], codec.REGISTRY, value, at_us)
+
+
+def _device(row: Sequence[Any]) -> DeviceDefinition:
+    (root, device, kind, asset, group, feeder, gateway, interval_s, silence, rated_w, phase, ids, metrics) = row
+    return DeviceDefinition(
+        device_id=device,
+        asset=Scope(AssetKind(kind), asset, root, group, feeder or "", gateway),
+        report_interval_s=interval_s,
+        silence_intervals=silence,
+        series=tuple(SeriesDefinition(i, device, metric) for i, metric in zip(ids, metrics, strict=True)),
+        rated_w=rated_w,
+        phase=phase,
+    )
+
+
+async def _stage(connection: Connection, pack: CityPack) -> None:
+    # One call with several statements: the driver sends it in the simple protocol, since it binds nothing.
+    await connection.execute(_SQL.stage)
+    above = {f.feeder_id: f.cabinet_id for f in pack.feeders}
+    above |= {lamp.lamp_id: above[lamp.feeder_id] for lamp in pack.lamps}
+    await _copy(
+        connection,
+        _SQL.copy_districts,
+        ((a.district.district_id, a.district.name, _json(a.boundary)) for a in pack.districts),
+    )
+    await _copy(connection, _SQL.copy_assets, ((*row[:-1], _json(row[-1])) for row in asset_rows(pack)))
+    await _copy(connection, _SQL.copy_metrics, ((m.name, m.unit, m.low, m.high) for m in pack.metrics.values()))
+    await _copy(
+        connection,
+        _SQL.copy_devices,
+        (
+            (
+                d.device_id,
+                d.asset_id,
+                d.gateway_id,
+                d.profile_id,
+                shard_of(above.get(d.asset_id, d.asset_id)),
+                pack.profiles[d.profile_id].report_interval_s,
+                pack.profiles[d.profile_id].silence_intervals,
+            )
+            for d in pack.devices
+        ),
+    )
+    await _copy(
+        connection,
+        _SQL.copy_series,
+        ((d.device_id, metric) for d in pack.devices for metric in pack.profiles[d.profile_id].metrics),
+    )
+    await connection.execute(_SQL.analyze)
+
+
+async def _merge(connection: Connection, partitions: int) -> dict[str, int]:
+    """Merge what was staged, in the order of the foreign keys; return how many rows each statement touched."""
+    touched = {
+        "shards": await connection.execute(_SQL.merge_shards, {"partitions": partitions, "shards": SHARDS}),
+        "districts": await connection.execute(_SQL.merge_districts),
+        "assets": await connection.execute(_SQL.merge_assets),
+        "assets_retired": await connection.execute(_SQL.retire_assets),
+        "gateways": await connection.execute(_SQL.merge_gateways),
+        "metrics": await connection.execute(_SQL.merge_metrics),
+        "devices": await connection.execute(_SQL.merge_devices),
+        "devices_retired": await connection.execute(_SQL.retire_devices),
+        "series": await connection.execute(_SQL.merge_series),
+        "series_retired": await connection.execute(_SQL.retire_series),
+    }
+    rows = {name: cursor.rowcount for name, cursor in touched.items()}
+    last = await _one(connection, _SQL.last_partition)
+    if last >= partitions:
+        raise SettingsError(
+            f"the registry sends readings to partition {last}, the log has only {partitions}: point the settings at the"
+            " log that this database belongs to"
+        )
+    return rows
+
+
+async def _copy(connection: Connection, statement: LiteralString, rows: Iterable[Sequence[Any]]) -> None:
+    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            await copy.write_row(row)
+
+
+async def _one(connection: Connection, statement: LiteralString, parameters: dict[str, Any] | None = None) -> Any:
+    row = await (await connection.execute(statement, parameters)).fetchone()
+    assert row is not None
+    return row[0]
+
+
+async def _installation(connection: Connection) -> tuple[int, int, str, str, dict[str, Any]]:
+    row = await (await connection.execute(_SQL.version)).fetchone()
+    if row is None:
+        raise SettingsError("no city was imported into this database yet: start with `citynerve up`")
+    version, published, identity, pack_version, settings = row
+    return version, published, identity, pack_version, settings
+
+
+def _settings(pack: CityPack) -> dict[str, Any]:
+    """Return what no table holds, as plain JSON: no process but the import needs the pack's files."""
+    return {
+        "schedules": [asdict(s) for s in pack.schedules.values()],
+        "rules": asdict(pack.rules),
+        "categories": [asdict(c) for c in pack.categories],
+        "languages": list(pack.languages),
+        "lat": pack.lat,
+        "lon": pack.lon,
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)

@@ -1,0 +1,173 @@
+-- name: lock
+-- One import or publication at a time, over all processes; released with the transaction.
+SELECT pg_advisory_xact_lock(7201001)
+
+-- name: stage
+-- Empty copies of the registry's tables, for this transaction only.
+DROP TABLE IF EXISTS staged_districts, staged_assets, staged_devices, staged_metrics, staged_series;
+CREATE TEMP TABLE staged_districts (district_id text, name text, boundary jsonb) ON COMMIT DROP;
+CREATE TEMP TABLE staged_assets (
+    asset_id text, kind text, name text, parent_id text, root_id text, correlation_group text, gateway_id text,
+    district_id text, lat double precision, lon double precision, attributes jsonb
+) ON COMMIT DROP;
+CREATE TEMP TABLE staged_devices (
+    device_id text, asset_id text, gateway_id text, profile_id text, shard integer, report_interval_s integer,
+    silence_intervals double precision
+) ON COMMIT DROP;
+CREATE TEMP TABLE staged_metrics (metric text, unit text, low double precision, high double precision) ON COMMIT DROP;
+CREATE TEMP TABLE staged_series (device_id text, metric text) ON COMMIT DROP
+
+-- name: copy_districts
+COPY staged_districts FROM STDIN
+
+-- name: copy_assets
+COPY staged_assets FROM STDIN
+
+-- name: copy_devices
+COPY staged_devices FROM STDIN
+
+-- name: copy_metrics
+COPY staged_metrics FROM STDIN
+
+-- name: copy_series
+COPY staged_series FROM STDIN
+
+-- name: analyze
+-- Temporary tables have no statistics until asked; without them 30,000 lamps are joined by nested loops.
+ANALYZE staged_assets, staged_devices, staged_series
+
+-- name: another_city
+-- True where the database knows devices and the pack names none of them.
+SELECT EXISTS (SELECT FROM devices) AND NOT EXISTS (SELECT FROM devices JOIN staged_devices USING (device_id))
+       AND EXISTS (SELECT FROM staged_devices)
+
+-- name: merge_districts
+INSERT INTO districts AS d (district_id, name, boundary)
+SELECT district_id, name, boundary FROM staged_districts
+ON CONFLICT (district_id) DO UPDATE SET name = EXCLUDED.name, boundary = EXCLUDED.boundary
+ WHERE (d.name, d.boundary) IS DISTINCT FROM (EXCLUDED.name, EXCLUDED.boundary)
+
+-- name: merge_assets
+INSERT INTO assets AS a (asset_id, kind, name, parent_id, root_id, correlation_group, gateway_id, district_id, lat, lon,
+                         attributes)
+SELECT asset_id, kind, name, parent_id, root_id, correlation_group, gateway_id, district_id, lat, lon, attributes
+  FROM staged_assets
+ON CONFLICT (asset_id) DO UPDATE
+   SET kind = EXCLUDED.kind, name = EXCLUDED.name, parent_id = EXCLUDED.parent_id, root_id = EXCLUDED.root_id,
+       correlation_group = EXCLUDED.correlation_group, gateway_id = EXCLUDED.gateway_id,
+       district_id = EXCLUDED.district_id, lat = EXCLUDED.lat, lon = EXCLUDED.lon, attributes = EXCLUDED.attributes,
+       retired = false
+ WHERE (a.kind, a.name, a.parent_id, a.root_id, a.correlation_group, a.gateway_id, a.district_id, a.lat, a.lon,
+        a.attributes, a.retired)
+       IS DISTINCT FROM
+       (EXCLUDED.kind, EXCLUDED.name, EXCLUDED.parent_id, EXCLUDED.root_id, EXCLUDED.correlation_group,
+        EXCLUDED.gateway_id, EXCLUDED.district_id, EXCLUDED.lat, EXCLUDED.lon, EXCLUDED.attributes, false)
+
+-- name: retire_assets
+-- What the pack no longer names is kept for its history.
+UPDATE assets a SET retired = true
+ WHERE NOT a.retired AND NOT EXISTS (SELECT FROM staged_assets s WHERE s.asset_id = a.asset_id)
+
+-- name: merge_gateways
+INSERT INTO gateways (gateway_id)
+SELECT asset_id FROM staged_assets s
+ WHERE kind = 'gateway' AND NOT EXISTS (SELECT FROM gateways g WHERE g.gateway_id = s.asset_id)
+ ORDER BY asset_id
+
+-- name: merge_shards
+-- Contiguous ranges of shards for whatever has no partition yet; shards that have one keep it.
+INSERT INTO shards (shard, partition)
+SELECT shard, shard * %(partitions)s / %(shards)s FROM generate_series(0, %(shards)s - 1) AS shard
+ON CONFLICT (shard) DO NOTHING
+
+-- name: last_partition
+SELECT max(partition) FROM shards
+
+-- name: merge_metrics
+INSERT INTO metrics AS m (metric, unit, low, high)
+SELECT metric, unit, low, high FROM staged_metrics
+ON CONFLICT (metric) DO UPDATE SET unit = EXCLUDED.unit, low = EXCLUDED.low, high = EXCLUDED.high
+ WHERE (m.unit, m.low, m.high) IS DISTINCT FROM (EXCLUDED.unit, EXCLUDED.low, EXCLUDED.high)
+
+-- name: merge_devices
+INSERT INTO devices AS d (device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals)
+SELECT device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals FROM staged_devices
+ON CONFLICT (device_id) DO UPDATE
+   SET asset_id = EXCLUDED.asset_id, gateway_id = EXCLUDED.gateway_id, profile_id = EXCLUDED.profile_id,
+       shard = EXCLUDED.shard, report_interval_s = EXCLUDED.report_interval_s,
+       silence_intervals = EXCLUDED.silence_intervals, retired = false
+ WHERE (d.asset_id, d.gateway_id, d.profile_id, d.shard, d.report_interval_s, d.silence_intervals, d.retired)
+       IS DISTINCT FROM
+       (EXCLUDED.asset_id, EXCLUDED.gateway_id, EXCLUDED.profile_id, EXCLUDED.shard, EXCLUDED.report_interval_s,
+        EXCLUDED.silence_intervals, false)
+
+-- name: retire_devices
+UPDATE devices d SET retired = true
+ WHERE NOT d.retired AND NOT EXISTS (SELECT FROM staged_devices s WHERE s.device_id = d.device_id)
+
+-- name: merge_series
+-- A series keeps its id for ever; new ones are numbered in the order of their names.
+INSERT INTO series (device_id, metric)
+SELECT device_id, metric FROM staged_series s
+ WHERE NOT EXISTS (SELECT FROM series o WHERE o.device_id = s.device_id AND o.metric = s.metric)
+ ORDER BY device_id, metric
+
+-- name: retire_series
+UPDATE series o SET retired = NOT o.retired
+ WHERE o.retired = EXISTS (SELECT FROM staged_series s WHERE s.device_id = o.device_id AND s.metric = o.metric)
+
+-- name: settle
+-- The pack's own settings, and the next version of the registry where anything changed.
+INSERT INTO installation AS i (city, timezone, simulated, pack_version, pack, registry_version)
+VALUES (%(city)s, %(timezone)s, %(simulated)s, %(pack_version)s, %(pack)s, 1)
+ON CONFLICT (only_one) DO UPDATE
+   SET city = EXCLUDED.city, timezone = EXCLUDED.timezone, simulated = EXCLUDED.simulated,
+       pack_version = EXCLUDED.pack_version, pack = EXCLUDED.pack,
+       registry_version = i.registry_version + CASE
+           WHEN %(changed)s OR (i.city, i.timezone, i.simulated, i.pack_version, i.pack) IS DISTINCT FROM
+                (EXCLUDED.city, EXCLUDED.timezone, EXCLUDED.simulated, EXCLUDED.pack_version, EXCLUDED.pack)
+           THEN 1 ELSE 0 END
+RETURNING registry_version
+
+-- name: version
+SELECT registry_version, published_version, log_identity, pack_version, pack FROM installation
+
+-- name: published
+UPDATE installation SET published_version = %(version)s, log_identity = %(log_identity)s
+
+-- name: ingest_gateways
+SELECT g.gateway_id, g.number FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id WHERE NOT a.retired
+
+-- name: ingest_series
+-- Every metric that may come, with its partition and its limits.
+SELECT d.device_id, d.gateway_id, s.metric, s.series_id, h.partition, m.low, m.high
+  FROM series s
+  JOIN devices d USING (device_id)
+  JOIN shards h USING (shard)
+  JOIN metrics m USING (metric)
+ WHERE NOT s.retired AND NOT d.retired
+ ORDER BY d.device_id, s.metric
+
+-- name: partitions
+SELECT shard, partition FROM shards
+
+-- name: roots
+-- Retired roots too: they are published without devices, so that detection lets go of them.
+SELECT asset_id, kind, correlation_group FROM assets WHERE kind IN ('cabinet', 'facility') ORDER BY asset_id
+
+-- name: root_feeders
+SELECT root_id, asset_id, correlation_group, coalesce(gateway_id, ''), attributes ->> 'switching',
+       attributes ->> 'schedule_id'
+  FROM assets WHERE kind = 'feeder' AND NOT retired ORDER BY root_id, asset_id
+
+-- name: root_devices
+SELECT a.root_id, d.device_id, a.kind, a.asset_id, a.correlation_group,
+       CASE a.kind WHEN 'lamp' THEN a.parent_id WHEN 'feeder' THEN a.asset_id ELSE '' END, d.gateway_id,
+       d.report_interval_s, d.silence_intervals, coalesce((a.attributes ->> 'rated_w')::double precision, 0),
+       coalesce(a.attributes ->> 'phase', ''), array_agg(s.series_id ORDER BY s.metric), array_agg(s.metric ORDER BY s.metric)
+  FROM devices d
+  JOIN assets a USING (asset_id)
+  JOIN series s USING (device_id)
+ WHERE NOT d.retired AND NOT s.retired
+ GROUP BY d.device_id, a.asset_id
+ ORDER BY a.root_id, d.device_id

@@ -65,7 +65,7 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
 
 async def store(parts: Parts, stop: asyncio.Event) -> None:
     """Write readings, rollups, ledger and dead letters, and keep the tables and the log in their limits."""
-    from stream.deadletter import DeadLetterStage
+    from stream.deadletter import DeadLetterStage, keep_sending
     from stream.ledger import LedgerStage
     from stream.retention import keep_log
     from stream.rollups import RollupKeeper
@@ -76,6 +76,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
         stop,
         *(_worker(parts, stage).run for stage in stages),
         RollupKeeper(parts.pool, parts.clock).run,
+        lambda stop: keep_sending(parts.pool, parts.log, stop),
         lambda stop: keep_log(parts.log, parts.clock, parts.settings.log_keep_h, stop),
     )
 

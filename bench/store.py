@@ -19,9 +19,10 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
+from bench.result import Result
 from city.clock import HOUR_US, MINUTE_US, to_datetime
 from city.reading import ReadingBatch
-from storage.embedded import EmbeddedOptions, EmbeddedPostgres
+from storage.embedded import EmbeddedPostgres
 from storage.layout import apply_layout
 from storage.migrate import migrate
 from storage.pool import Pool, open_pool, transaction
@@ -142,22 +143,18 @@ async def _compare(server: str, layout: str) -> list[dict[str, Any]]:
         naive_new, naive_repeats = await _measure(url, _naive, 1)
     peer = "executemany of INSERT … ON CONFLICT, pipelined"
     return [
-        {
-            "name": f"store.rows_per_s.{kind}.{layout}",
-            "value": round(ours),
-            "unit": "rows/s",
-            "peer": peer,
-            "peer_value": round(theirs),
-        }
+        Result(f"store.rows_per_s.{kind}.{layout}", ours, "rows/s", peer, theirs).plain()
         for kind, ours, theirs in (("new", new, naive_new), ("repeats", repeats, naive_repeats))
     ]
 
 
 def run() -> list[dict[str, Any]]:
     """Measure here; TimescaleDB only where CITYNERVE_TEST_TIMESCALE_URL names a server."""
-    with tempfile.TemporaryDirectory(prefix="citynerve-bench-") as folder:
-        with EmbeddedPostgres(Path(folder) / "postgres", EmbeddedOptions()) as server:
-            results = asyncio.run(_compare(server.url, "plain"))
+    with (
+        tempfile.TemporaryDirectory(prefix="citynerve-bench-") as folder,
+        EmbeddedPostgres(Path(folder) / "postgres") as server,
+    ):
+        results = asyncio.run(_compare(server.url, "plain"))
     timescale = os.environ.get("CITYNERVE_TEST_TIMESCALE_URL")
     if timescale:
         results += asyncio.run(_compare(timescale, "timescale"))

@@ -1,22 +1,11 @@
-"""The door: from MQTT to the log, acknowledged after the append."""
+"""The door: from MQTT to the log, acknowledged after the append.
+
+`ingest.source` and `ingest.broker` are imported by whoever wires them: each brings its driver.
+"""
 
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.broker import BrokerOptions, EmbeddedBroker
 from ingest.message import Message, Source
 from ingest.metrics import IngestMetrics
 from ingest.service import Ingest, IngestOptions
-from ingest.source import MqttOptions, MqttSource
 
-__all__ = [
-    "Bridge",
-    "BridgeOptions",
-    "BrokerOptions",
-    "EmbeddedBroker",
-    "Ingest",
-    "IngestMetrics",
-    "IngestOptions",
-    "Message",
-    "MqttOptions",
-    "MqttSource",
-    "Source",
-]
+__all__ = ["Bridge", "BridgeOptions", "Ingest", "IngestMetrics", "IngestOptions", "Message", "Source"]

@@ -35,7 +35,7 @@ class BridgeOptions:
     flush_s : float
         Messages are gathered this long.
     messages_max : int
-        In one flush; at most three flushes are in memory.
+        In one flush, if the log's record limit allows as many; at most three flushes are in memory.
     append_patience_s : float
         A failing append is tried again this long; then everything unacknowledged is left to the broker.
     backoff_s_max : float
@@ -267,7 +267,7 @@ class Bridge:
         self._metrics.in_flight.set(self._in_flight)
 
     def _count(self, work: _Work) -> None:
-        self._metrics.messages.inc(len(work.messages))
+        self._metrics.messages.inc(sum(1 for message in work.messages if message.topic))
         self._metrics.readings.inc(work.readings)
         self._metrics.times_of_receipt.inc(work.times_of_receipt)
         for reason, units in work.quarantined.items():

@@ -7,7 +7,6 @@ that the log has them. Nobody is read from while too much is unacknowledged.
 """
 
 import asyncio
-import errno
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker
-from amqtt.contexts import BrokerConfig, ListenerConfig
+from amqtt.contexts import BrokerConfig
 from amqtt.errors import BrokerError
 from amqtt.mqtt.disconnect import DisconnectPacket
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
@@ -26,42 +25,18 @@ from amqtt.mqtt.publish import PublishPacket
 from amqtt.session import Session
 
 from city.errors import SettingsError
+from ingest.broker_options import BrokerOptions, amqtt_config, cannot_bind
 from ingest.message import PREFIX, Message
 from ingest.metrics import IngestMetrics
 from ingest.tasks import pause
 
+__all__ = ["BrokerOptions", "EmbeddedBroker"]
+
 logger = logging.getLogger(__name__)
 
 _PACKET_BYTES_MAX = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerOptions:
-    """Where the embedded broker listens, and to whom.
-
-    Attributes
-    ----------
-    port : int
-        0 takes any free one; see `EmbeddedBroker.port`.
-    allow_anonymous : bool
-        Let clients in without a user; only sensible on loopback.
-    password_file : str
-        ``user:argon2-hash`` by line; empty: no users.
-    connections_max : int
-    held_messages_max, held_bytes_max : int
-        Unacknowledged messages beyond which no client is read from.
-    settle_s : float
-        After the start clients need this long to come back; until then the city is not called silent.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 1883
-    allow_anonymous: bool = True
-    password_file: str = ""
-    connections_max: int = 2_000
-    held_messages_max: int = 10_000
-    held_bytes_max: int = 32 * 1024 * 1024
-    settle_s: float = 2.0
+_READS_IN_A_ROW = 48
+_TAKE_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -113,10 +88,10 @@ class EmbeddedBroker:
         """
         options = self._options
         try:
-            broker = _Broker(_config(options), self)
+            broker = _Broker(amqtt_config(options), self)
             await broker.start()
         except BrokerError as exc:
-            raise SettingsError(_cannot_bind(options, exc.__cause__)) from exc
+            raise SettingsError(cannot_bind(options, exc.__cause__)) from exc
         self._broker = broker
         self._started_at = monotonic()
 
@@ -144,7 +119,12 @@ class EmbeddedBroker:
                 return []
         if len(self._inbox) < max_messages:
             await asyncio.sleep(gather_s)
-        return [self._inbox.popleft() for _ in range(min(max_messages, len(self._inbox)))]
+        taken: list[Message] = []
+        size = 0
+        while self._inbox and len(taken) < max_messages and size < _TAKE_BYTES:
+            taken.append(self._inbox.popleft())
+            size += len(taken[-1].payload)
+        return taken
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         stale = 0
@@ -305,11 +285,16 @@ class _GatedReader(ReaderAdapter):  # type: ignore[misc]
     def __init__(self, reader: ReaderAdapter, embedded: EmbeddedBroker) -> None:
         self._reader = reader
         self._embedded = embedded
+        self._reads = 0
         self.heard_at = monotonic()
 
     async def read(self, n: int = -1) -> bytes:
         if n > _PACKET_BYTES_MAX:
             raise ValueError(f"a packet of {n} bytes: send fewer readings a message")
+        self._reads += 1
+        if self._reads % _READS_IN_A_ROW == 0:
+            # Reading what is buffered never yields, and the tasks of the packets before would not run to fill the room.
+            await asyncio.sleep(0)
         await self._embedded.wait_for_room()
         data: bytes = await self._reader.read(n)
         self.heard_at = monotonic()
@@ -317,25 +302,3 @@ class _GatedReader(ReaderAdapter):  # type: ignore[misc]
 
     def feed_eof(self) -> None:
         self._reader.feed_eof()
-
-
-def _config(options: BrokerOptions) -> BrokerConfig:
-    plugins: dict[str, dict[str, Any]] = {}
-    if options.allow_anonymous:
-        plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
-    if options.password_file:
-        plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {"password_file": options.password_file}
-    if not plugins:
-        raise SettingsError("the embedded broker lets nobody in: give it a password file, or allow anonymous clients")
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    listener = ListenerConfig(bind=f"{host}:{options.port}", max_connections=options.connections_max)
-    return BrokerConfig(listeners={"default": listener}, plugins=plugins, session_expiry_interval=3600)
-
-
-def _cannot_bind(options: BrokerOptions, cause: BaseException | None) -> str:
-    place = f"{options.host}:{options.port}"
-    if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
-        return f"MQTT port {place} is taken: stop the program that uses it, or choose another port"
-    if isinstance(cause, PermissionError):
-        return f"MQTT port {place} may not be used by this user: choose one above 1023"
-    return f"the embedded broker cannot listen on {place}: {cause}"

@@ -47,7 +47,10 @@ class Source(Protocol):
         """True while messages can arrive: connected and subscribed, or bound."""
 
     async def take(self, *, max_messages: int, wait_s: float, gather_s: float) -> list[Message]:
-        """Wait up to `wait_s` for a first message, gather for `gather_s` more; return all, at most `max_messages`."""
+        """Wait up to `wait_s` for a first message, gather for `gather_s` more; return all, at most `max_messages`.
+
+        A few MiB end the gathering earlier.
+        """
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages in the order in which `take` gave them. Those of an older connection are ignored."""

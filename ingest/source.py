@@ -8,13 +8,13 @@ batches form. `tests/ingest/test_paho_contract.py` holds what this leans on agai
 
 import asyncio
 import logging
+import socket
 import ssl
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -22,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from city.errors import SettingsError
 from city.topics import is_name
+from ingest.address import parse_url
 from ingest.frames import FrameBuffer
 from ingest.message import FILTERS, Message
 from ingest.metrics import IngestMetrics
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 _PUBACK = 0x40
 _PINGREQ = b"\xc0\x00"
 _READ_BYTES = 256 * 1024
+_TAKE_BYTES = 2 * 1024 * 1024
+"""A flush is not gathered beyond this, however large its messages are."""
 _CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
 
@@ -71,7 +74,7 @@ class MqttSource:
     def __init__(self, options: MqttOptions, metrics: IngestMetrics | None = None) -> None:
         self._options = options
         self._metrics = metrics or IngestMetrics()
-        self._address = _parse_url(options)
+        self._address = parse_url(options.url)
         if not is_name(options.client_id):
             raise SettingsError(f"MQTT client id {options.client_id[:80]!r}: use up to 64 letters, digits, '-' or '_'")
         self._mark_topic = f"citynerve/ingest/{options.client_id}"
@@ -99,7 +102,8 @@ class MqttSource:
             self._read(taken, max_messages)
         # More may come while the flush before is on its way: read on in bursts, never byte by byte.
         deadline = monotonic() + gather_s
-        while len(taken) < max_messages and (left := deadline - monotonic()) > 0:
+        enough = self._client.received + _TAKE_BYTES
+        while len(taken) < max_messages and self._client.received < enough and (left := deadline - monotonic()) > 0:
             await asyncio.sleep(min(self._options.pause_s, left))
             self._read(taken, max_messages)
         return taken
@@ -134,12 +138,12 @@ class MqttSource:
         self._leave()
 
     def _new_client(self) -> "_FrameClient":
-        user, password, _, _, tls = self._address
+        address = self._address
         client = _FrameClient(self._options.client_id)
         client.connect_timeout = self._options.connect_timeout_s
-        if user is not None:
-            client.username_pw_set(user, password)
-        if tls:
+        if address.user is not None:
+            client.username_pw_set(address.user, address.password)
+        if address.tls:
             try:
                 client.tls_set_context(ssl.create_default_context(cafile=self._options.ca_file or None))
             except (OSError, ssl.SSLError) as exc:
@@ -150,7 +154,7 @@ class MqttSource:
 
     async def _connect(self) -> bool:
         """Open the connection; the broker's answer comes through `take`."""
-        _, _, host, port, _ = self._address
+        host, port = self._address.host, self._address.port
         try:
             await asyncio.to_thread(self._client.connect, host, port, self._options.keepalive_s)
         except (OSError, ValueError) as exc:
@@ -300,12 +304,14 @@ class _FrameClient(mqtt.Client):
             manual_ack=True,
         )
         self.frames = FrameBuffer(0)
+        self.received = 0
         self._feed = memoryview(b"")
 
     def receive(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
         """Read the socket until it is empty or enough is there; PUBLISH goes to `taken`, all else to paho."""
         outcome = MQTTErrorCode.MQTT_ERR_AGAIN
-        while self.frames.room and len(taken) < max_messages:
+        enough = self.received + _TAKE_BYTES
+        while self.frames.room and len(taken) < max_messages and self.received < enough:
             try:
                 chunk = super()._sock_recv(_READ_BYTES)
             except BlockingIOError:
@@ -315,6 +321,7 @@ class _FrameClient(mqtt.Client):
             if not chunk:
                 return MQTTErrorCode.MQTT_ERR_CONN_LOST
             outcome = MQTTErrorCode.MQTT_ERR_SUCCESS
+            self.received += len(chunk)
             self.frames.append(chunk)
             if (rc := self._scan(taken, max_messages)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return rc
@@ -329,6 +336,18 @@ class _FrameClient(mqtt.Client):
     def close_socket(self) -> None:
         """Drop the connection without a goodbye: the broker redelivers what was not acknowledged."""
         self._sock_close()
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """Shake hands as paho does, but close what failed: paho leaves it to the garbage collector."""
+        assert self._ssl_context is not None
+        sock = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            sock.settimeout(self.connect_timeout)
+            sock.do_handshake()
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def _scan(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
         try:
@@ -362,25 +381,3 @@ async def _wait(event: asyncio.Event, timeout_s: float, other: asyncio.Event | N
     finally:
         for waiter in waiters:
             waiter.cancel()
-
-
-def _parse_url(options: MqttOptions) -> tuple[str | None, str | None, str, int, bool]:
-    """Return user, password, host, port and whether to use TLS.
-
-    Raises
-    ------
-    SettingsError
-        Not an MQTT URL.
-    """
-    problem = "an MQTT URL looks like mqtt://user:password@host:1883 or mqtts://host:8883"
-    try:
-        url = urlsplit(options.url)
-        tls = {"mqtt": False, "mqtts": True}[url.scheme]
-        port = url.port or (8883 if tls else 1883)
-    except (ValueError, KeyError) as exc:
-        raise SettingsError(problem) from exc
-    if not url.hostname or url.path not in ("", "/") or url.query or url.fragment:
-        raise SettingsError(problem)
-    user = None if url.username is None else unquote(url.username)
-    password = None if url.password is None else unquote(url.password)
-    return user, password, url.hostname, port, tls

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from portals_api.i18n import Words
 
 WIDTH, HEIGHT = 640, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 8, 22, 30
 
 
 def line_chart(
@@ -68,5 +68,5 @@ def line_chart(
         parts.append(Markup('<polyline class="line" points="{}"/>').format(path))
         last_at, last = points[-1]
         parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="3"/>').format(x(last_at), y(last)))
-    parts.append(Markup('<text x="{}" y="{}" class="start">{}</text></svg>').format(_LEFT + 4, _TOP + 10, unit))
+    parts.append(Markup('<text x="{}" y="{}" class="end">{}</text></svg>').format(_LEFT - 6, _TOP - 6, unit))
     return Markup("").join(parts)

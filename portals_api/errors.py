@@ -62,7 +62,7 @@ def install(app: FastAPI, portal: Portal) -> None:
     """Register the handlers."""
 
     async def answer(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-        if portal.wants_page(request):
+        if portal.wants_page(request) and "text/html" in request.headers.get("accept", ""):
             return await portal.error_page(request, status, message, headers)
         return error_json(status, message, headers)
 

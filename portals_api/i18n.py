@@ -2,6 +2,7 @@
 
 import gettext
 import io
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,11 @@ def negotiate(languages: tuple[str, ...], asked: str | None, cookie: str | None,
     return min(ranked)[2] if ranked else languages[0]
 
 
+def plain_text(text: str) -> str:
+    """Return text without accents and case, to sort by: the database's order is not what people expect."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+
+
 class Words:
     """One language: its texts, its numbers and its dates in the city's time zone."""
 
@@ -85,6 +91,8 @@ class Words:
         if at is None:
             return "–"
         past = _aware(at) - now
+        if abs(past.total_seconds()) < 60:
+            return self.text("just now")
         return str(format_timedelta(past, add_direction=True, locale=self.language))
 
     def number(self, value: float | int | None) -> str:

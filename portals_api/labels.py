@@ -1,6 +1,6 @@
 """Words for codes: states, faults, roles, reasons. English here; the catalogues hold the other languages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from incidents.categories import Catalogue
@@ -91,10 +91,47 @@ REASONS = {
     "still-dark": N_("a citizen contradicts the recovery"),
 }
 RULES = {
-    "dark-while-commanded": N_("dark while commanded on"),
-    "lit-while-off": N_("lit while commanded off"),
-    "silent": N_("no message within the expected time"),
+    "power-below-expected": N_("power far below what the command asks for"),
+    "power-while-commanded-off": N_("power while commanded off"),
+    "silent-in-powered-time": N_("no message although it has power"),
+    "feeder-silent-or-dark": N_("nearly all lamps of the feeder silent or dark"),
+    "all-feeders-silent": N_("all feeders of the gateway silent"),
 }
+UNITS = {"devices": N_("devices"), "Cel": "°C", "[ppm]": "ppm", "deg": "°"}
+STATUSES = {
+    400: N_("The address or the form could not be read."),
+    403: N_("This is not for you, or the form was sent from another site: open the page here and send it again."),
+    404: N_("There is no such page, lamp or ticket. Check the number."),
+    405: N_("This address shows something; it does not take anything."),
+    409: N_("It has changed meanwhile: look at it again and decide anew."),
+    413: N_("That is too much text: shorten it and send it again."),
+    415: N_("This kind of content is not taken here."),
+    422: N_("Something in the address or the form makes no sense."),
+    429: N_("Too many reports from here: wait a minute and send it again."),
+    500: N_("Something went wrong here; it has been noted. Try again later."),
+    503: N_("The database does not answer just now; nothing is lost. Try again in a moment."),
+}
+"""What a page says of an HTTP status."""
+PROBLEMS = (
+    N_("that is no lamp's number: copy it from the post, or leave it empty"),
+    N_("that is no e-mail address: mend it, or leave it empty"),
+    N_("a point needs both lat and lon"),
+    N_("choose a category"),
+    N_("say where: the number of a lamp, a point, or the place in words"),
+)
+"""What `schemas` says of a form, here so that it is translated."""
+FIELDS = {
+    "category": N_("What is it?"),
+    "lamp": N_("Number on the lamp post, if you can read it"),
+    "place": N_("Or the place in words"),
+    "description": N_("In your words"),
+    "email": N_("E-mail, if we may ask back"),
+}
+NO_LAMP = N_("There is no lamp of that number: check it, or leave it empty and describe the place.")
+SENT_BEFORE = N_("This form was sent before with other words: open the page again.")
+NOT_READABLE = N_("cannot be read: mend it, or leave it empty")
+_SEEN = N_("seen {value} {unit}")
+_EXPECTED = N_("expected {value} {unit}")
 _DESK = frozenset({"sensor", "system", "citizen"})
 
 
@@ -129,6 +166,9 @@ class Labels:
     def metric(self, code: str) -> str:
         return self._of(METRICS, code)
 
+    def unit(self, code: str) -> str:
+        return self._of(UNITS, code)
+
     def lamp_state(self, code: str) -> str:
         return self._of(LAMP_STATES, code)
 
@@ -144,21 +184,28 @@ class Labels:
         reason = str(event["reason"])
         return self._of(REASONS, reason) if event["actor"] in _DESK else reason
 
+    def problem(self, errors: Iterable[Mapping[str, Any]]) -> str:
+        """Return what is wrong with a form, field by field, in the reader's words."""
+        told: list[str] = []
+        for error in errors:
+            field = self._of(FIELDS, str(error["loc"][0])) if error["loc"] else ""
+            said = str(error["msg"]).removeprefix("Value error, ")
+            text = self._words.text(said if said in PROBLEMS else NOT_READABLE)
+            told.append(f"{field.rstrip('?')}: {text}" if field else text)
+        return "; ".join(told)
+
+    def status(self, code: int) -> str:
+        return self._words.text(STATUSES.get(code, STATUSES[500]))
+
     def evidence(self, alarm: Mapping[str, Any]) -> str:
         """Return why the alarm was raised, as one sentence: rule, observed, expected, since."""
         evidence = alarm["evidence"]
         since = self._words.moment(alarm["raised_at"])
         rule = self._of(RULES, str(evidence.get("rule", "")))
         parts = [self._words.text("Rule “{rule}”, since {since}").format(rule=rule, since=since)]
-        observed, expected, unit = evidence.get("observed"), evidence.get("expected"), evidence.get("unit") or ""
-        if observed is not None:
-            parts.append(
-                self._words.text("seen {value} {unit}").format(value=self._words.number(observed), unit=unit).strip()
-            )
-        if expected is not None:
-            parts.append(
-                self._words.text("expected {value} {unit}")
-                .format(value=self._words.number(expected), unit=unit)
-                .strip()
-            )
+        unit = self._of(UNITS, str(evidence.get("unit") or ""))
+        for message, value in ((_SEEN, evidence.get("observed")), (_EXPECTED, evidence.get("expected"))):
+            if value is not None:
+                told = self._words.text(message).format(value=self._words.number(value), unit=unit)
+                parts.append(told.strip())
         return ", ".join(parts) + "."

@@ -9,7 +9,7 @@ from typing import Any
 from city.errors import CityNerveError
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1000
-_CURSOR_MAX = 512
+_CURSOR_MAX = 2048
 
 
 class CursorError(CityNerveError):
@@ -18,7 +18,7 @@ class CursorError(CityNerveError):
 
 def encode_cursor(key: Sequence[Any]) -> str:
     """Return a sort key as a cursor that is safe in a URL."""
-    body = json.dumps(list(key), separators=(",", ":")).encode()
+    body = json.dumps(list(key), separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(body).rstrip(b"=").decode()
 
 
@@ -41,7 +41,7 @@ def decode_cursor(cursor: str | None, *types: type) -> list[Any] | None:
             raise ValueError
         if any(isinstance(part, int) and not -(2**63) <= part < 2**63 for part in key):
             raise ValueError
-        if any(isinstance(part, str) and "\x00" in part for part in key):
+        if any(isinstance(part, str) and b"\x00" in part.encode() for part in key):
             raise ValueError
     except (ValueError, binascii.Error, RecursionError) as exc:
         raise CursorError("`next` is not a cursor of this list: begin again without it") from exc

@@ -5,11 +5,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
 from city.clock import from_datetime, isoformat, to_datetime
-from city.errors import NotFoundError
+from city.errors import EngineError, NotFoundError
 from city.ticket import TRANSITIONS, Actor, TicketState
+from city.topics import is_name
+from portals_api.i18n import plain_text
 from portals_api.paging import CursorError, decode_cursor, page
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
@@ -18,6 +21,15 @@ from stream.ledger import Balance, Key, LedgerQuery, check_balance, read_ledger
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 _LEDGER_COLUMNS = ("appended", "stored", "duplicate", "conflicting", "quarantined", "in_flight", "missing")
+
+_CREW_ORDER = (
+    TicketState.IN_PROGRESS,
+    TicketState.RESOLVED,
+    TicketState.CLOSED,
+    TicketState.ASSIGNED,
+    TicketState.NEW,
+)
+"""Decisions of a crew, in the order of their buttons."""
 
 Row = dict[str, Any]
 
@@ -50,10 +62,19 @@ class ReadingFilter:
 
 
 async def rows(pool: Pool, statement: Any, **parameters: Any) -> list[Row]:
-    """Run one statement; return its rows as dictionaries, with times as text."""
+    """Run one statement; return its rows as dictionaries, with times as text.
+
+    Raises
+    ------
+    EngineError
+        The database did not answer, or has no readings laid out yet.
+    """
     with engine_errors():
         async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement, parameters)
+            try:
+                await cursor.execute(statement, parameters)
+            except psycopg.errors.UndefinedTable as exc:
+                raise EngineError("the tables are not laid out yet: wait until the workers have started") from exc
             found = await cursor.fetchall()
     return [{name: _plain(value) for name, value in row.items()} for row in found]
 
@@ -75,7 +96,8 @@ async def figures(pool: Pool, viewer: Viewer, since_us: int) -> Row:
 
 async def districts(pool: Pool) -> list[Row]:
     """Return id and name of every district."""
-    return await rows(pool, _SQL.districts)
+    found = await rows(pool, _SQL.districts)
+    return sorted(found, key=lambda district: plain_text(district["name"]))
 
 
 async def lamps(
@@ -105,7 +127,7 @@ async def lamps(
         feeder=feeder if visible("feeder", viewer) else None,
         state=state,
         above=visible("feeder", viewer),
-        after=after and after[0],
+        after=after[0] if after else None,
         limit=limit + 1,
     )
     for lamp in found:
@@ -124,7 +146,7 @@ async def lamp(pool: Pool, viewer: Viewer, lamp_id: str) -> Row:
     NotFoundError
         There is none of that number.
     """
-    found = (await lamps(pool, viewer, limit=1, lamp_id=lamp_id))["items"]
+    found = (await lamps(pool, viewer, limit=1, lamp_id=lamp_id))["items"] if is_name(lamp_id) else []
     if not found:
         raise NotFoundError(f"there is no lamp {lamp_id!r}")
     one: Row = found[0]
@@ -143,7 +165,7 @@ async def facilities(
     """
     after = decode_cursor(cursor, str)
     found = await rows(
-        pool, _SQL.facilities, id=facility_id, district=district, after=after and after[0], limit=limit + 1
+        pool, _SQL.facilities, id=facility_id, district=district, after=after[0] if after else None, limit=limit + 1
     )
     for facility in found:
         facility["url"] = f"/facilities/{facility['id']}"
@@ -159,7 +181,7 @@ async def tickets(pool: Pool, viewer: Viewer, wanted: TicketFilter, *, limit: in
         `cursor` is not of this list.
     """
     after = decode_cursor(cursor, int)
-    found = await _tickets(pool, viewer, wanted, limit=limit + 1, after=after and after[0])
+    found = await _tickets(pool, viewer, wanted, limit=limit + 1, after=after[0] if after else None)
     return page(found, limit, lambda ticket: [ticket["id"]])
 
 
@@ -198,7 +220,7 @@ def _ticket(row: Row, viewer: Viewer) -> Row:
         "open": row["closed_at"] is None,
         "scope": scope,
         "place": place if visible("report_text", viewer) else "",
-        "crew_may": sorted(str(t) for (s, t), who in TRANSITIONS.items() if s is state and Actor.CREW in who),
+        "crew_may": [str(t) for t in _CREW_ORDER if Actor.CREW in TRANSITIONS.get((state, t), ())],
     }
 
 
@@ -230,6 +252,21 @@ async def worklist(pool: Pool, viewer: Viewer, *, district: str | None, limit: i
     ids = [row["ticket_id"] for row in order]
     found = {t["id"]: t for t in await _tickets(pool, viewer, TicketFilter(), limit=len(ids), ids=ids)}
     return [found[number] for number in ids if number in found]
+
+
+async def facility(pool: Pool, facility_id: str) -> Row:
+    """Return one facility.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that name.
+    """
+    found = (await facilities(pool, limit=1, facility_id=facility_id))["items"] if is_name(facility_id) else []
+    if not found:
+        raise NotFoundError(f"there is no facility {facility_id!r}")
+    one: Row = found[0]
+    return one
 
 
 async def asset_alarms(pool: Pool, asset_id: str) -> list[Row]:

@@ -16,7 +16,7 @@ SELECT (SELECT count(*) FROM assets WHERE kind = 'lamp' AND NOT retired) AS lamp
        (SELECT coalesce(sum(stored), 0)::bigint FROM ledger WHERE hour >= %(since)s) AS readings_day
 
 -- name: districts
-SELECT district_id, name FROM districts ORDER BY name
+SELECT district_id, name FROM districts
 
 -- name: lamps
 -- One page of lamps. A lamp is faulty while its own ticket is open, out while the ticket of what feeds it is.
@@ -125,7 +125,7 @@ SELECT observed_at, value FROM (
 
 -- name: series_of
 -- Series that a caller names by number, or by device and metric; with the kind of asset, for the rule of visibility.
-SELECT s.series_id, s.device_id, s.metric, m.unit
+SELECT s.series_id, s.device_id AS device, s.metric, m.unit
   FROM series s JOIN devices d USING (device_id) JOIN assets a USING (asset_id) JOIN metrics m USING (metric)
  WHERE a.kind <> ALL(%(hidden)s)
    AND (%(series)s::integer IS NULL OR s.series_id = %(series)s)

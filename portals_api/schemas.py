@@ -27,7 +27,7 @@ def _none_if_empty(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_clean)]
-Maybe = BeforeValidator(_none_if_empty)
+_Maybe = BeforeValidator(_none_if_empty)
 
 
 class ReportIn(BaseModel):
@@ -36,14 +36,14 @@ class ReportIn(BaseModel):
     model_config = ConfigDict(extra="forbid", str_max_length=20_000)
 
     category: Annotated[Text, Field(max_length=64)] = ""
-    lamp: Annotated[str | None, BeforeValidator(_clean), Maybe] = None
-    lat: Annotated[float | None, Maybe, Field(ge=-90, le=90, allow_inf_nan=False)] = None
-    lon: Annotated[float | None, Maybe, Field(ge=-180, le=180, allow_inf_nan=False)] = None
+    lamp: Annotated[str | None, BeforeValidator(_clean), _Maybe] = None
+    lat: Annotated[Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None, _Maybe] = None
+    lon: Annotated[Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None, _Maybe] = None
     place: Annotated[Text, Field(max_length=300)] = ""
     description: Annotated[Text, Field(max_length=DESCRIPTION_MAX)] = ""
-    email: Annotated[str | None, BeforeValidator(_clean), Maybe] = None
-    request_key: Annotated[str | None, Maybe, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")] = None
-    ticket: Annotated[int | None, Maybe, Field(ge=1, lt=2**63)] = None
+    email: Annotated[str | None, BeforeValidator(_clean), _Maybe] = None
+    request_key: Annotated[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")] | None, _Maybe] = None
+    ticket: Annotated[Annotated[int, Field(ge=1, lt=2**63)] | None, _Maybe] = None
 
     @field_validator("lamp")
     @classmethod

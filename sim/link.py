@@ -107,6 +107,7 @@ class Link:
             self._client.username_pw_set(address.username, address.password)
         if address.tls:
             self._client.tls_set()
+        self._farewell: mqtt.MQTTMessageInfo | None = None
         self._client.max_inflight_messages_set(0)
         self._client.reconnect_delay_set(*_BACKOFF_S)
         self._client.on_pre_connect = self._on_pre_connect
@@ -124,15 +125,22 @@ class Link:
         info = self._client.publish(self._topic, payload, qos=1)
         return info.mid if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
-    def stop(self) -> None:
-        """Say farewell, so that the last will stays unsaid, and disconnect."""
+    def say_farewell(self) -> None:
+        """Publish that the gateway is offline, so that its last will stays unsaid."""
         if self._client.is_connected():
-            farewell = self._client.publish(state_topic(self.gateway), self._state("offline"), qos=1, retain=True)
+            self._farewell = self._client.publish(state_topic(self.gateway), self._state("offline"), qos=1, retain=True)
+
+    def disconnect(self) -> None:
+        """Leave the broker, once it has taken the farewell."""
+        if self._farewell is not None:
             try:
-                farewell.wait_for_publish(_FAREWELL_S)
+                self._farewell.wait_for_publish(_FAREWELL_S)
             except (ValueError, RuntimeError):
                 logger.warning("a gateway's farewell was not taken", extra={"gateway": self.gateway})
         self._client.disconnect()
+
+    def join(self) -> None:
+        """Wait for the client's thread to end."""
         self._client.loop_stop()
 
     def _on_pre_connect(self, client: mqtt.Client, _userdata: Any) -> None:

@@ -157,8 +157,10 @@ class Fleet:
 
     def stop(self) -> None:
         """Disconnect all gateways; what was not acknowledged stays in the outbox."""
-        for state in self._states.values():
-            state.link.stop()
+        # Step by step for all of them: a city's gateways leave together, not one second after another.
+        for step in (Link.say_farewell, Link.disconnect, Link.join):
+            for state in self._states.values():
+                step(state.link)
 
     def _send(self, state: _State) -> None:
         room = self._options.window - len(state.under_way)

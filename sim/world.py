@@ -77,12 +77,13 @@ class World:
         for (gateway, feeder_id, period_us), devices in sorted(hung.items()):
             self._lines[gateway].append(self._line(feeders[feeder_id], devices, lamps, period_us))
         self.gateways = tuple(sorted(set(self._lines) | set(self._others)))
+        # Interval and offset, µs: asked for many times a second, and always the same.
+        self._beats = {g: tuple((p, self._offset(g, p)) for p in sorted(self._periods(g))) for g in self.gateways}
 
     def moments(self, gateway: str, after_us: int, until_us: int) -> list[int]:
         """Return when `gateway` has something to hear in (after_us, until_us], µs UTC, ascending."""
         found: set[int] = set()
-        for period_us in self._periods(gateway):
-            offset = self._offset(gateway, period_us)
+        for period_us, offset in self._beats[gateway]:
             first = (after_us - offset) // period_us + 1
             last = (until_us - offset) // period_us
             found.update(offset + n * period_us for n in range(first, last + 1))
@@ -94,8 +95,7 @@ class World:
 
     def next_moment(self, gateway: str, after_us: int) -> int:
         """Return the next regular moment after `after_us`; last gasps may come before it."""
-        periods = [(p, self._offset(gateway, p)) for p in self._periods(gateway)]
-        return min(offset + ((after_us - offset) // p + 1) * p for p, offset in periods)
+        return min(offset + ((after_us - offset) // p + 1) * p for p, offset in self._beats[gateway])
 
     def observe(self, gateway: str, at_us: int) -> list[Observation]:
         """Return what `gateway` hears at one of its moments; silent devices are absent."""

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
@@ -69,7 +69,7 @@ class EmbeddedPostgres:
         self._options = options or EmbeddedOptions()
         self._cluster = self._folder / "cluster"
         self._log = self._folder / "postgres.log"
-        self._lock: IO[str] | None = None
+        self._lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_folder: Path | None = None
         self._account: system.Account | None = None
@@ -129,7 +129,7 @@ class EmbeddedPostgres:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
         self._socket_folder = None
         if self._lock is not None:
-            self._lock.close()
+            os.close(self._lock)
             self._lock = None
 
     def _start_locked(self) -> None:
@@ -262,20 +262,21 @@ def _url(socket_folder: Path, database: str) -> str:
     return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(str(socket_folder), safe='')}"
 
 
-def _take_lock(path: Path) -> IO[str]:
+def _take_lock(path: Path) -> int:
     """Hold the folder until the file is closed or we die; the lock goes with the process, not with the file."""
-    lock = path.open("a+", encoding="ascii")
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
     except BlockingIOError:
-        lock.seek(0)
-        holder = lock.read().strip() or "unknown"
-        lock.close()
+        holder = os.read(lock, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(lock)
         raise SettingsError(
             f"{path.parent} is in use by process {holder}: stop that one first (`citynerve down`), or choose another"
             " folder"
         ) from None
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
+    except OSError:
+        os.close(lock)
+        raise
     return lock

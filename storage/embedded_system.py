@@ -229,6 +229,8 @@ def explain(said: str, folder: Path, log: Path | None, code: int | None = None) 
         )
     if code in (errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
         return SettingsError(f"{folder} is not a folder that citynerve made: choose another, or an empty one")
+    if code in (errno.ENOENT, errno.ENAMETOOLONG):
+        return SettingsError(f"{folder} cannot be made: choose another folder")
     lines = [line for line in said.strip().splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "error" in line.lower()] or lines[-1:]
     where = f"; see {log}" if log else ""

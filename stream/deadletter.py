@@ -4,6 +4,7 @@ A replay is planned in one transaction, which fixes what goes where, and then ap
 appended at the next replay or start; appended twice, the store takes the first record of each portion only.
 """
 
+import asyncio
 import base64
 import binascii
 import json
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from city.clock import from_datetime, hour_of, to_datetime
-from city.errors import DataError, NotFoundError
+from city.errors import DataError, EngineError, NotFoundError
 from city.reading import ReadingBatch
 from city.topics import DEAD_LETTERS, READINGS
 from storage import queries
@@ -364,6 +365,19 @@ async def send_planned(pool: Pool, log: EventLog) -> int:
             names = [dict(zip(("letter_id", "portion", "partition"), row[:3], strict=True)) for row in rows]
             await cursor.executemany(_SQL.sent, names)
         sent += len(rows)
+
+
+async def keep_sending(pool: Pool, log: EventLog, stop: asyncio.Event, *, every_s: float = 30.0) -> None:
+    """Finish, until `stop` is set, what a replay left half-done when it was killed."""
+    while not stop.is_set():
+        try:
+            await send_planned(pool, log)
+        except EngineError as exc:
+            logger.warning("replayed letters wait for the log", extra={"reason": str(exc)})
+        try:
+            await asyncio.wait_for(stop.wait(), every_s)
+        except TimeoutError:
+            continue
 
 
 def payload_text(letter: DeadLetter, limit: int = 2_000) -> str:

@@ -88,6 +88,9 @@ class Consumer(Protocol):
     async def poll(self, *, max_records: int = 500, timeout_s: float = 0.1) -> Poll:
         """Wait up to `timeout_s` for records of the assigned partitions.
 
+        A poll that tells a changed assignment comes at once and brings no records, so that the caller can seek first.
+        What stays assigned goes on at the member's own position.
+
         Raises
         ------
         OffsetOutOfRangeError

@@ -247,6 +247,7 @@ class RollupKeeper:
         loop = asyncio.get_running_loop()
         next_maintenance = loop.time()
         while not stop.is_set():
+            started = loop.time()
             try:
                 await refresh(self._pool, self._options)
                 if loop.time() >= next_maintenance:
@@ -254,8 +255,10 @@ class RollupKeeper:
                     next_maintenance = loop.time() + self._options.maintain_every_s
             except EngineError as exc:
                 logger.warning("rollups wait for the database", extra={"reason": str(exc)})
+            # A large city's refresh takes its time: leave the database to others for most of it.
+            pause = max(self._options.refresh_every_s, 4 * (loop.time() - started))
             try:
-                await asyncio.wait_for(stop.wait(), self._options.refresh_every_s)
+                await asyncio.wait_for(stop.wait(), pause)
             except TimeoutError:
                 continue
 

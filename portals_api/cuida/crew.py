@@ -27,7 +27,7 @@ def routes(portal: Portal) -> APIRouter:
             shown_max=_SHOWN_MAX,
             district=district,
             districts=await reads.districts(portal.pool),
-            json_url="/api/v1/tickets?state=new",
+            json_url="/api/v1/tickets?open=true",
         )
 
     return router

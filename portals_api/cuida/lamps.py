@@ -107,7 +107,7 @@ def routes(portal: Portal) -> APIRouter:
         problem = ""
         if number.strip():
             try:
-                lamp = await reads.lamp(portal.pool, viewer, number.strip().replace("\x00", ""))
+                lamp = await reads.lamp(portal.pool, viewer, number.strip())
                 return RedirectResponse(lamp["url"], 303)
             except NotFoundError as exc:
                 problem = str(exc)

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from city.errors import ConflictError, DataError, NotFoundError
 from incidents.store import Receipt
+from portals_api import labels
 from portals_api.bodies import FORM, content_type, read_form, read_json
-from portals_api.errors import explain, status_of
 from portals_api.portal import Portal
 from portals_api.schemas import DESCRIPTION_MAX, ReportIn
 
@@ -45,7 +45,8 @@ def routes(portal: Portal) -> APIRouter:
 
     async def form_page(request: Request, values: dict[str, Any], status: int = 200, problem: str = "") -> Response:
         city = await portal.installation()
-        values.setdefault("request_key", secrets.token_urlsafe(18))
+        values = dict.fromkeys(ReportIn.model_fields, "") | values
+        values["request_key"] = values["request_key"] or secrets.token_urlsafe(18)
         return await portal.page(
             request,
             "report.html",
@@ -105,10 +106,13 @@ def routes(portal: Portal) -> APIRouter:
         try:
             receipt = await take(request, ReportIn.model_validate(form))
         except ValidationError as exc:
-            return await form_page(request, form, 422, explain(list(exc.errors(include_url=False))))
+            words = await portal.words(request)
+            label = labels.Labels(words, (await portal.installation()).catalogue)
+            return await form_page(request, form, 422, label.problem(exc.errors(include_url=False)))
         except (DataError, NotFoundError, ConflictError) as exc:
-            status = status_of(exc)
-            return await form_page(request, form, 422 if status == 404 else status, str(exc))
+            told = {NotFoundError: labels.NO_LAMP, ConflictError: labels.SENT_BEFORE}.get(type(exc), str(exc))
+            status = 409 if isinstance(exc, ConflictError) else 422
+            return await form_page(request, form, status, (await portal.words(request)).text(told))
         thanks = "joined" if receipt.joined else "opened"
         return RedirectResponse(f"/tickets/{receipt.ticket_id}?thanks={thanks}", 303)
 

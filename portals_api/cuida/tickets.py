@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from city.errors import ConflictError
 from city.ticket import Actor, TicketState
-from portals_api import reads
+from portals_api import labels, reads
 from portals_api.bodies import read_form
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId
 from portals_api.portal import Portal
@@ -101,8 +101,8 @@ def routes(portal: Portal) -> APIRouter:
             raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
         try:
             await move(ticket_id, wanted)
-        except ConflictError as exc:
-            return await one_page(request, ticket_id, 409, str(exc))
+        except ConflictError:
+            return await one_page(request, ticket_id, 409, (await portal.words(request)).text(labels.STATUSES[409]))
         return RedirectResponse(f"/tickets/{ticket_id}", 303)
 
     return router

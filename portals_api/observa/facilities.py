@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from city.errors import NotFoundError
 from portals_api import reads
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal
@@ -19,12 +18,10 @@ def routes(portal: Portal) -> APIRouter:
     router = APIRouter(tags=["facilities"])
 
     async def whole(facility_id: str) -> Row:
-        found = (await reads.facilities(portal.pool, limit=1, facility_id=facility_id))["items"]
-        if not found:
-            raise NotFoundError(f"there is no facility {facility_id!r}")
+        found = await reads.facility(portal.pool, facility_id)
         tickets = await reads.tickets(portal.pool, await portal.viewer(), TicketFilter(scope=facility_id), limit=20)
         return {
-            **found[0],
+            **found,
             "series": await reads.asset_series(portal.pool, facility_id),
             "alarm_list": await reads.asset_alarms(portal.pool, facility_id),
             "tickets": tickets["items"],

@@ -20,7 +20,7 @@ from city.errors import (
 )
 from stream.log import Append, Bounds, Consumer, Record, TopicPartition
 from stream.logs.kafka_group import join
-from stream.logs.kafka_records import KafkaLogOptions, engine_errors, to_headers, to_record
+from stream.logs.kafka_records import KafkaLogOptions, end_task, engine_errors, stop_consumer, to_headers, to_record
 from stream.logs.kafka_topics import fetch_topics
 
 logger = logging.getLogger(__name__)
@@ -209,10 +209,10 @@ class KafkaLog:
     async def close(self) -> None:
         if self._producer is not None:
             await self._drop_producer(self._producer)
+        if self._reader is not None:
+            await stop_consumer(self._reader, self._options.timeout_s)
         with contextlib.suppress(EngineError):
             async with engine_errors(self._options.timeout_s):
-                if self._reader is not None:
-                    await self._reader.stop()
                 await self._admin.close()
 
     def _name(self, name: str) -> str:
@@ -328,7 +328,7 @@ class KafkaLog:
             try:
                 await reader.start()
             except BaseException:
-                await reader.stop()
+                await stop_consumer(reader, self._options.timeout_s)
                 raise
             self._reader = reader
         return self._reader
@@ -337,8 +337,5 @@ class KafkaLog:
 async def _abandon(producer: Any) -> None:
     """Close a producer without waiting for what it still has to send: `stop` would wait for the server to be back."""
     producer._closed = True
-    task = producer._sender.sender_task
-    while task is not None and not task.done():
-        task.cancel()  # the first one ends the loop, the next ones what the loop still waits for
-        await asyncio.wait([task], timeout=0.05)
+    await end_task(producer._sender.sender_task)
     await producer.client.close()

@@ -19,7 +19,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from city.errors import EngineError, FencedError, OffsetOutOfRangeError
 from stream.log import Poll, Record, TopicPartition
-from stream.logs.kafka_records import KafkaLogOptions, engine_errors, to_record
+from stream.logs.kafka_records import KafkaLogOptions, engine_errors, stop_consumer, to_record
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._settled.wait()
         except BaseException:
             self._consumer = None
-            await _leave(consumer, options.timeout_s)
+            await stop_consumer(consumer, options.timeout_s)
             raise
 
     async def on_partitions_revoked(self, revoked: set[KafkaPartition]) -> None:
@@ -161,7 +161,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await _leave(consumer, self._options.timeout_s)
+            await stop_consumer(consumer, self._options.timeout_s)
 
     def _still_owns(self, source: TopicPartition) -> bool:
         """Tell whether a partition that a poll told has been ours ever since."""
@@ -246,10 +246,3 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _source(self, partition: KafkaPartition) -> TopicPartition:
         return TopicPartition(partition.topic.removeprefix(self._options.prefix), partition.partition)
-
-
-async def _leave(consumer: Any, timeout_s: float) -> None:
-    """Leave the group and close; a server that is gone needs no goodbye."""
-    with contextlib.suppress(EngineError):
-        async with engine_errors(timeout_s):
-            await consumer.stop()

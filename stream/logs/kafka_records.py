@@ -1,6 +1,7 @@
 """What the log and the consumers of the Kafka engine share: options, headers, errors."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -87,6 +88,22 @@ async def engine_errors(timeout_s: float) -> AsyncIterator[None]:
         raise EngineError(f"Kafka did not answer within {timeout_s:g} s") from exc
     except OSError as exc:
         raise EngineError(f"Kafka cannot be reached: {exc}") from exc
+
+
+async def end_task(task: Any) -> None:
+    """Cancel one of aiokafka's background tasks until it has ended: some swallow the first cancellation."""
+    while task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.05)
+
+
+async def stop_consumer(consumer: Any, timeout_s: float) -> None:
+    """Leave the group, if there is one, and close; a server that is gone needs no goodbye."""
+    if consumer._fetcher is not None:
+        await end_task(consumer._fetcher._fetch_task)  # `stop` would wait for it, and it may miss the one signal
+    with contextlib.suppress(EngineError):
+        async with engine_errors(timeout_s):
+            await consumer.stop()
 
 
 def to_headers(record: Append) -> list[tuple[str, bytes]]:

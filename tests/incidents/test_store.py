@@ -20,7 +20,6 @@ from stream import codec
 from stream.log import Append, TopicPartition
 from stream.logs.postgres import open_postgres_log
 from stream.worker import Worker
-from tests.incidents.conftest import LAMP_LON, run
 from tests.incidents.world import (
     CLEARED,
     FAILURE,
@@ -34,6 +33,7 @@ from tests.incidents.world import (
     event,
     lamp,
 )
+from tests.support.small_city import LAMP_LON, run
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 S = TicketState

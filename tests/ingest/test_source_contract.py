@@ -122,6 +122,26 @@ def test_messages_of_qos_0_arrive_too(open_source: OpenSource) -> None:
     asyncio.run(main())
 
 
+def test_large_messages_do_not_pile_up_in_one_take(open_source: OpenSource) -> None:
+    async def main() -> None:
+        async with open_source() as (source, port), running(source):
+            await listening(source)
+            async with Publisher(port) as gateway:
+                for number in range(100):
+                    gateway.publish(number, b"%d" % number + b" " * 200_000)
+                sizes = []
+                taken = 0
+                while taken < 100:
+                    part = await source.take(max_messages=1000, wait_s=1.0, gather_s=0.2)
+                    sizes.append(sum(len(m.payload) for m in part))
+                    source.acknowledge(part)
+                    taken += len(part)
+                await eventually(lambda: len(gateway.acknowledged) == 100)
+        assert max(sizes) < 8 * 1024 * 1024
+
+    asyncio.run(main())
+
+
 def test_a_take_is_bounded_and_the_rest_waits(open_source: OpenSource) -> None:
     async def main() -> None:
         async with open_source() as (source, port), running(source):

@@ -120,10 +120,10 @@ class Publisher:
 class RawClient:
     """A client that sends frames byte by byte as the test says, and reads what comes."""
 
-    def __init__(self, port: int, client_id: str = "raw") -> None:
+    def __init__(self, port: int, client_id: str = "raw", keep_alive_s: int = 60) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         name = client_id.encode()
-        body = b"\x00\x04MQTT\x04\x02\x00\x3c" + struct.pack("!H", len(name)) + name
+        body = b"\x00\x04MQTT\x04\x02" + struct.pack("!HH", keep_alive_s, len(name)) + name
         self._socket.sendall(b"\x10" + bytes([len(body)]) + body)
         assert self._receive(4) == b"\x20\x02\x00\x00"
 

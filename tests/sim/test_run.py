@@ -65,7 +65,7 @@ def assert_all_arrived(listener: Listener, outbox: Path) -> None:
 
 
 def test_everything_sent_arrives_once_numbered_without_gaps(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    clock = clock_at(MIDNIGHT)
+    clock = clock_at(MIDNIGHT, speed=900)
     with listening(mosquitto.url) as listener:
         with running(clock, options(mosquitto.url, tmp_path / "o.sqlite")):
             until(lambda: clock.now_us() > MIDNIGHT + 40 * MINUTE_US)
@@ -80,7 +80,7 @@ def test_everything_sent_arrives_once_numbered_without_gaps(mosquitto: Mosquitto
         assert all(found == list(range(len(found))) for found in numbers.values())
         assert len({body["epoch"] for body in listener.bodies()}) == 1
         world = World(PACK, 1)
-        assert set(numbers) == set(world.gateways) - {"EST-CONSTITUCION"} | (set(numbers) & {"EST-CONSTITUCION"})
+        assert set(world.gateways) - {"EST-CONSTITUCION"} <= set(numbers), "the air station speaks but hourly"
         sent = set(sent_readings(tmp_path / "o.sqlite"))
         assert sent == set(world.truth(MIDNIGHT - 15 * MINUTE_US, max(at for _, _, at, _ in sent)))
 
@@ -88,28 +88,34 @@ def test_everything_sent_arrives_once_numbered_without_gaps(mosquitto: Mosquitto
 def test_gateways_say_when_they_are_online_and_when_not(mosquitto: Mosquitto, tmp_path: Path) -> None:
     with listening(mosquitto.url) as listener:
         with running(clock_at(MIDNIGHT), options(mosquitto.url, tmp_path / "o.sqlite")):
-            until(lambda: {s["state"] for s in listener.states.values()} == {"online"})
-            assert set(listener.states) == set(World(PACK, 1).gateways)
+            until(lambda: set(listener.states) == set(World(PACK, 1).gateways))
+            assert {s["state"] for s in listener.states.values()} == {"online"}
         until(lambda: {s["state"] for s in listener.states.values()} == {"offline"})
         assert all(s["at"].endswith("Z") for s in listener.states.values())
 
 
 def test_a_brokers_death_loses_nothing(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    outbox = tmp_path / "o.sqlite"
     clock = clock_at(MIDNIGHT)
     with listening(mosquitto.url) as listener:
-        with running(clock, options(mosquitto.url, tmp_path / "o.sqlite")):
-            for death in range(2):
-                until(lambda death=death: clock.now_us() > MIDNIGHT + (1 + 6 * death) * 20 * MINUTE_US)
+        with running(clock, options(mosquitto.url, outbox)):
+            for _ in range(2):
+                before = len(listener.payloads)
+                until(lambda before=before: len(listener.payloads) > before + 5)
                 mosquitto.kill()
                 time.sleep(1.0)
                 mosquitto.start()
-                until(lambda: set(sent_readings(tmp_path / "o.sqlite")) <= set(listener.readings()) and listener.states)
-        assert_all_arrived(listener, tmp_path / "o.sqlite")
+                until(lambda: set(sent_readings(outbox)) <= set(listener.readings()))
+        assert_all_arrived(listener, outbox)
         # Sent again, under the same number.
         seen: dict[tuple[str, str, int], bytes] = {}
         for (gateway, payload), body in zip(listener.payloads, listener.bodies(), strict=True):
             assert seen.setdefault((gateway, body["epoch"], body["n"]), payload) == payload
         assert len(seen) < len(listener.payloads)
+
+
+def epochs(listener: Listener) -> int:
+    return len({body["epoch"] for body in listener.bodies()})
 
 
 def simulate(url: str, outbox: Path, city_us: int, real_us: int) -> None:
@@ -122,32 +128,30 @@ def test_a_killed_simulator_goes_on_without_a_gap(mosquitto: Mosquitto, tmp_path
     clock = clock_at(MIDNIGHT)
     spawn = multiprocessing.get_context("spawn")
     with listening(mosquitto.url) as listener:
-        for _ in range(3):
-            before = len(listener.payloads)
+        for run in range(1, 4):
             process = spawn.Process(
                 target=simulate, args=(mosquitto.url, outbox, clock.city_origin_us, clock.real_origin_us)
             )
             process.start()
-            until(lambda before=before: len(listener.payloads) > before + 6)
+            until(lambda run=run: epochs(listener) == run)
             assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
             process.join()
         with running(clock, options(mosquitto.url, outbox)):
-            pass
+            until(lambda: epochs(listener) == 4)
         assert_all_arrived(listener, outbox)
         world = World(PACK, 1)
         sent = set(sent_readings(outbox))
         last = max(at for _, _, at, _ in sent)
         # Whoever was killed, every device was read at every moment since the first start.
         assert {r for r in world.truth(MIDNIGHT, last) if r[2] > MIDNIGHT + 15 * MINUTE_US} <= sent
-        assert len({body["epoch"] for body in listener.bodies()}) >= 4
 
 
 def test_a_backlog_is_kept_in_order_while_the_broker_is_away(mosquitto: Mosquitto, tmp_path: Path) -> None:
     outbox = tmp_path / "o.sqlite"
     mosquitto.kill()
     stop = threading.Event()
-    clock = clock_at(MIDNIGHT)
+    clock = clock_at(MIDNIGHT, speed=3000)
     how = RunOptions(FleetOptions(mosquitto.url, keep=True), outbox=outbox, drain_s=0.1)
     thread = threading.Thread(target=run_simulation, args=(PACK, clock, how, (), stop))
     thread.start()
@@ -157,7 +161,7 @@ def test_a_backlog_is_kept_in_order_while_the_broker_is_away(mosquitto: Mosquitt
     assert not thread.is_alive()
     mosquitto.start()
     with listening(mosquitto.url) as listener:
-        with running(clock_at(clock.now_us()), options(mosquitto.url, outbox)):
+        with running(clock_at(clock.now_us(), 300), options(mosquitto.url, outbox)):
             assert_all_arrived(listener, outbox)
         by_gateway = defaultdict(list)
         for gateway, payload in listener.payloads:

@@ -78,7 +78,7 @@ def make_kafka(folder: Path) -> Kafka:
     java = shutil.which("java")
     if java is None:
         unavailable("no java: run tests/support/engines.sh, or install default-jre-headless")
-    if not any(JARS.glob("kafka_2.13-*.jar")):
+    if not (JARS / "complete").exists():
         unavailable(f"no Apache Kafka in {JARS}: run tests/support/engines.sh")
     broker = Kafka(folder, java)
     broker.format()

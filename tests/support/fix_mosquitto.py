@@ -9,6 +9,7 @@ import pytest
 from tests.support.servers import Server, free_port, unavailable
 
 _CONFIGURATION = """\
+user root
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence true
@@ -27,13 +28,15 @@ log_type notice
 
 
 class Mosquitto(Server):
-    """The broker; `url` is where it listens."""
+    """The broker; `url` is where it listens.
+
+    Started by root it stays root: a process that changes its account loses the kernel's promise to end it with us.
+    """
 
     def __init__(self, folder: Path, program: str) -> None:
         port = free_port()
         configuration = folder / "mosquitto.conf"
         configuration.write_text(_CONFIGURATION.format(port=port, folder=folder))
-        folder.chmod(0o777)  # started by root, it gives root away before it writes its store
         super().__init__(folder, port, lambda: [program, "-c", str(configuration)])
         self.url = f"mqtt://127.0.0.1:{port}"
 
@@ -47,9 +50,6 @@ def make_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 
     def make() -> Mosquitto:
         folder = tmp_path_factory.mktemp("mosquitto")
-        for parent in folder.parents:
-            if parent.stat().st_uid == folder.stat().st_uid and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
         broker = Mosquitto(folder, program)
         made.append(broker)
         broker.start()

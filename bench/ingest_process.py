@@ -1,0 +1,108 @@
+"""One ingest process under measurement: the product's own source, bridge and log, and a registry in memory."""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from bench.load import DEVICES, GATEWAYS
+from bench.measure import Meter
+from city.clock import SystemClock
+from city.registry import IngestRegistry, SeriesTarget
+from city.topics import PARTITIONS
+from ingest.bridge import Bridge, BridgeOptions
+from ingest.message import Message, Source
+from stream.log import EventLog
+
+METRICS = {"active_power_w": (-5.0, 5_000.0), "supply_voltage_v": (0.0, 500.0), "dimming_level_pct": (0.0, 100.0)}
+
+
+def registry() -> IngestRegistry:
+    """Return devices on gateways over all partitions."""
+    devices = {}
+    for device in range(DEVICES):
+        gateway = device % GATEWAYS
+        targets = {
+            metric: SeriesTarget(device * 3 + index, gateway % 12, low, high)
+            for index, (metric, (low, high)) in enumerate(METRICS.items())
+        }
+        devices[f"D-{device:05}"] = (f"G-{gateway:02}", targets)
+    return IngestRegistry({f"G-{gateway:02}": gateway for gateway in range(GATEWAYS)}, devices, 1)
+
+
+class Metered:
+    """A source whose acknowledged messages are counted: they are on the log."""
+
+    def __init__(self, source: Any, meter: Meter) -> None:
+        self._source = source
+        self._meter = meter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        self._source.acknowledge(messages)
+        self._meter.add(len(messages))
+
+
+async def open_source(arguments: argparse.Namespace) -> Source:
+    """Open the source that is asked for; drivers are imported only then."""
+    if arguments.source == "mosquitto":
+        from ingest.source import MqttOptions, MqttSource
+
+        return MqttSource(MqttOptions(f"mqtt://127.0.0.1:{arguments.port}"))
+    from ingest.broker import BrokerOptions, EmbeddedBroker
+
+    broker = EmbeddedBroker(BrokerOptions(port=arguments.port, settle_s=0.0))
+    await broker.start()
+    return broker
+
+
+async def open_log(arguments: argparse.Namespace) -> EventLog:
+    """Open the log that is asked for."""
+    if arguments.kafka:
+        from stream.logs.kafka import KafkaLogOptions, open_kafka_log
+
+        return await open_kafka_log(arguments.kafka, KafkaLogOptions(prefix=arguments.topic + "."))
+    from stream.logs.postgres import open_postgres_log
+
+    return await open_postgres_log(arguments.postgres)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Move messages until as many as expected have been acknowledged."""
+    log = await open_log(arguments)
+    await log.create_topics(PARTITIONS)
+    source = await open_source(arguments)
+    meter = Meter(arguments.count)
+    known = registry()
+    bridge = Bridge(Metered(source, meter), log, lambda: known, SystemClock(), BridgeOptions())
+    stop, left = asyncio.Event(), asyncio.Event()
+    tasks = [asyncio.create_task(bridge.run(stop)), asyncio.create_task(source.run(left))]
+    while not source.listening:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    meter.ready()
+    while not meter.done():  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    meter.report()
+    stop.set()
+    await tasks[0]
+    left.set()
+    await tasks[1]
+    await log.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", choices=["mosquitto", "embedded"], required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--kafka", default="")
+    parser.add_argument("--postgres", default="")
+    parser.add_argument("--topic", default="")
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--qos", type=int, required=True)
+    logging.basicConfig(level=logging.ERROR)
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
+    logging.getLogger("transitions").setLevel(logging.CRITICAL)
+    asyncio.run(run(parser.parse_args()))

@@ -1,0 +1,48 @@
+"""What a process under measurement tells its parent: when it is ready, then what the messages cost it."""
+
+import json
+import resource
+import sys
+import time
+
+
+class Meter:
+    """Counts messages between the first and the last, and the CPU of this whole process meanwhile."""
+
+    def __init__(self, expected: int) -> None:
+        self.expected = expected
+        self.count = 0
+        self._first_at = 0.0
+        self._last_at = 0.0
+        self._cpu = 0.0
+
+    def ready(self) -> None:
+        """Say that load may come."""
+        self._cpu = _cpu_s()
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    def add(self, count: int) -> None:
+        """Note messages that are on the log."""
+        now = time.monotonic()
+        if not self.count:
+            self._first_at = now
+        self.count += count
+        self._last_at = now
+
+    def done(self, quiet_s: float = 2.0) -> bool:
+        """Tell whether all have come, or (QoS 0, where a broker may drop) nothing more does."""
+        return self.count >= self.expected or (self.count > 0 and time.monotonic() - self._last_at > quiet_s)
+
+    def report(self) -> None:
+        """Write the figures as one line of JSON."""
+        used = _cpu_s() - self._cpu
+        span = max(self._last_at - self._first_at, 1e-9)
+        figures = {"messages": self.count, "cpu_us": used / self.count * 1e6, "rate": self.count / span}
+        sys.stdout.write(json.dumps(figures) + "\n")
+        sys.stdout.flush()
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

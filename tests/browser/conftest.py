@@ -1,0 +1,121 @@
+"""Chromium from the system, and the portals on a loopback port."""
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from city import topics
+from city.clock import HOUR_US, MINUTE_US, ManualClock
+from incidents.store import Desk, NewReport
+from portals_api.deps import PortalDeps
+from portals_api.factory import create_app
+from storage.pool import Pool, open_pool, transaction
+from stream.logs.postgres import open_postgres_log
+from tests.incidents.world import CLEARED, FAILURE, FEEDER, FOLDED, RAISED, SILENT, SUPPLY, event, lamp
+from tests.support.servers import unavailable
+from tests.support.small_city import NOW, add_data, city_url
+
+__all__ = ["city_url"]
+
+_ARGUMENTS = [
+    "--headless",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser a module: while it is open, Playwright's own event loop occupies this thread."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        unavailable("no chromium: install Debian's package `chromium`")
+    arguments = [*_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Site:
+    """The portals, running."""
+
+    url: str
+    shots: Path
+    """Where screenshots go; `CITYNERVE_TEST_SHOTS` names a folder to keep them in."""
+
+
+async def _happenings(pool: Pool) -> None:
+    """Fill the desk: a lamp's fault with a report, an outage with children, a recovery, one repaired by day."""
+    clock = ManualClock(NOW - 3 * HOUR_US)
+    desk = Desk(clock)
+    old = NOW - 4 * HOUR_US
+    outage = event(RAISED, SUPPLY, FEEDER, NOW - HOUR_US, raised_at=old, children=("L-8", "L-9", "L-10"))
+    story = [
+        event(RAISED, FAILURE, lamp(1), NOW - 3 * HOUR_US, raised_at=old),
+        event(RAISED, FAILURE, lamp(2), NOW - 3 * HOUR_US, raised_at=old),
+        event(CLEARED, FAILURE, lamp(2), NOW - 2 * HOUR_US, raised_at=old, cleared_at=NOW - 2 * HOUR_US),
+        event(RAISED, SILENT, lamp(8), NOW - 2 * HOUR_US, raised_at=old),
+        outage,
+        *(
+            event(FOLDED, SILENT, lamp(n), NOW - HOUR_US + MINUTE_US, raised_at=old, parent=outage)
+            for n in range(8, 12)
+        ),
+    ]
+    for one in story:
+        async with transaction(pool) as connection:
+            await desk.take_alarms(connection, [one])
+        clock.advance(900)
+    words = "Lleva apagada desde el domingo y el paso de cebra no se ve."
+    await desk.take_report(pool, NewReport("lamp-out", "L-1", description=words))
+    await desk.take_report(pool, NewReport("damaged", place="Junto al parque, frente al número 12"))
+
+
+@pytest.fixture
+def site(city_url: str, tmp_path: Path) -> Iterator[Site]:
+    filling = threading.Thread(target=add_data, args=(city_url,))
+    filling.start()
+    filling.join()
+    started, stop, ports = threading.Event(), threading.Event(), [0]
+
+    async def serve() -> None:
+        pool = await open_pool(city_url)
+        log = await open_postgres_log(city_url)
+        await log.create_topics(topics.PARTITIONS)
+        await _happenings(pool)
+        app = create_app(PortalDeps(pool, log, ManualClock(NOW)))
+        config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off", ws="none")
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110, uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        ports[0] = server.servers[0].sockets[0].getsockname()[1]
+        started.set()
+        await asyncio.to_thread(stop.wait)
+        server.should_exit = True
+        await task
+        await log.close()
+        await pool.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert started.wait(30), "the portals did not start"
+    shots = Path(os.environ.get("CITYNERVE_TEST_SHOTS", str(tmp_path)))
+    shots.mkdir(parents=True, exist_ok=True)
+    yield Site(f"http://127.0.0.1:{ports[0]}", shots)
+    stop.set()
+    thread.join(15)

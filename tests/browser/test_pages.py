@@ -1,0 +1,136 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Site
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PAGES = {
+    "home": "/",
+    "crew": "/crew",
+    "tickets": "/tickets",
+    "ticket-lamp": "/tickets/1",
+    "ticket-outage": "/tickets/4",
+    "lamps": "/lamps",
+    "lamp": "/lamps/L-1",
+    "lamp-fine": "/lamps/L-3",
+    "facilities": "/facilities",
+    "facility": "/facilities/SCHOOL",
+    "report": "/report?lamp=L-1",
+    "ledger": "/ledger",
+    "missing": "/tickets/999",
+}
+
+
+@contextmanager
+def visit(
+    browser: Browser,
+    site: Site,
+    *,
+    size: dict[str, int],
+    language: str = "es",
+    scripts: bool = True,
+    dark: bool = False,
+) -> Iterator[Page]:
+    """Open a fresh window; whatever the console or the policy complains about fails the test."""
+    context = browser.new_context(
+        viewport={"width": size["width"], "height": size["height"]},
+        locale=language,
+        java_script_enabled=scripts,
+        color_scheme="dark" if dark else "light",
+        base_url=site.url,
+        permissions=["geolocation"],
+        geolocation={"latitude": 43.5427, "longitude": -5.66},
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    yield page
+    context.close()
+    assert [c for c in complaints if "404" not in c] == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_page_fits_its_screen_in_both_languages(
+    browser: Browser, site: Site, size: dict[str, int], language: str
+) -> None:
+    name = "phone" if size is PHONE else "desk"
+    with visit(browser, site, size=size, language=language, dark=language == "en") as page:
+        for title, path in PAGES.items():
+            page.goto(path)
+            expect(page.locator("h1")).to_have_count(1)
+            assert page.locator("html").get_attribute("lang") == language
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            page.screenshot(path=site.shots / f"{title}-{name}-{language}.png", full_page=True)
+            assert wide <= size["width"], f"{path} is {wide} wide"
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_citizen_reports_a_lamp_and_says_later_that_it_is_still_dark(
+    browser: Browser, site: Site, size: dict[str, int], scripts: bool
+) -> None:
+    with visit(browser, site, size=size, scripts=scripts) as page:
+        page.goto("/lamps/L-2")
+        page.get_by_role("link", name="Avisar de esta farola").click()
+        expect(page.get_by_label("Número de la farola")).to_have_value("L-2")
+        page.get_by_label("Farola apagada").check()
+        page.get_by_label("Con tus palabras").fill("Sigue <b>apagada</b>")
+        page.get_by_role("button", name="Enviar el aviso").click()
+        expect(page.get_by_role("status")).to_contain_text("se ha unido a una incidencia ya abierta")
+        expect(page.get_by_text("Una persona: sigue sin funcionar")).to_be_visible()
+        expect(page.get_by_text("Sigue <b>apagada</b>")).to_be_visible()
+        page.get_by_role("button", name="Sigue sin funcionar").click()
+        expect(page.get_by_role("status")).to_be_visible()
+
+
+def test_a_refused_report_says_why_and_keeps_the_words(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE, language="en", scripts=False) as page:
+        page.goto("/report")
+        page.get_by_label("Number on the lamp post").fill("L-777")
+        page.get_by_label("In your words").fill("around the corner")
+        page.get_by_role("button", name="Send the report").click()
+        expect(page.get_by_role("alert")).to_contain_text("There is no lamp of that number")
+        expect(page.get_by_label("In your words")).to_have_value("around the corner")
+        page.screenshot(path=site.shots / "report-refused-phone-en.png", full_page=True)
+        page.get_by_label("Number on the lamp post").fill("")
+        page.get_by_label("Or the place in words").fill("behind the market")
+        page.get_by_role("button", name="Send the report").click()
+        expect(page.get_by_role("status")).to_contain_text("has opened this ticket")
+
+
+def test_with_scripts_a_phone_gives_its_position(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE) as page:
+        page.goto("/report")
+        page.get_by_label("Farola apagada").check()
+        page.get_by_role("button", name="Estoy allí").click()
+        expect(page.locator("#locate-said")).to_have_text("Posición tomada.")
+        page.get_by_role("button", name="Enviar el aviso").click()
+        expect(page.get_by_role("status")).to_be_visible()
+
+
+def test_a_crew_works_a_ticket_to_its_repair(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE) as page:
+        page.goto("/crew")
+        page.get_by_role("link", name="Farola apagada").first.click()
+        page.get_by_role("button", name="Empezar el trabajo").click()
+        expect(page.locator(".badge.state-in_progress")).to_be_visible()
+        page.get_by_label("Qué se hizo").fill("Cambiado el driver")
+        page.get_by_role("button", name="Está reparada").click()
+        expect(page.locator(".badge.state-resolved")).to_be_visible()
+        expect(page.get_by_text("Cambiado el driver")).to_be_visible()
+
+
+def test_the_chosen_language_stays(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=DESK) as page:
+        page.goto("/crew?district=centre")
+        page.get_by_role("link", name="English").click()
+        expect(page.locator("h1")).to_have_text("To be done")
+        expect(page.locator("#district")).to_have_value("centre")
+        page.goto("/ledger")
+        expect(page.locator("h1")).to_have_text("Ledger of readings")

@@ -1,0 +1,192 @@
+"""The embedded broker: acknowledgement after the append in order, held-back senders, hostile clients, settings."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from city.errors import SettingsError
+from ingest.broker import BrokerOptions, EmbeddedBroker
+from tests.ingest.world import Publisher, RawClient, eventually, publish_frame, take_all
+from tests.support.servers import free_port
+
+
+@asynccontextmanager
+async def broker(**options: Any) -> AsyncIterator[EmbeddedBroker]:
+    embedded = EmbeddedBroker(BrokerOptions(port=0, settle_s=0.0, **options))
+    await embedded.start()
+    stop = asyncio.Event()
+    task = asyncio.create_task(embedded.run(stop))
+    try:
+        yield embedded
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+def test_acknowledgements_go_out_in_the_order_of_receipt() -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            client = await asyncio.to_thread(RawClient, embedded.port)
+            ids = [7, 3, 65535, 1, 9, 2, *range(100, 150)]
+            for packet_id in ids:
+                client.publish(packet_id, b"{}")
+            taken = await take_all(embedded, len(ids))
+            embedded.acknowledge(taken[:3])
+            embedded.acknowledge(taken[3:])
+            assert await asyncio.to_thread(client.acknowledgements, len(ids)) == ids
+            client.close()
+
+    asyncio.run(main())
+
+
+def test_qos_2_is_received_only_after_the_append() -> None:
+    async def main() -> None:
+        async with broker() as embedded, Publisher(embedded.port) as gateway:
+            gateway.publish(1, b"two", qos=2)
+            (message,) = await take_all(embedded, 1)
+            await asyncio.sleep(0.1)
+            assert gateway.acknowledged == []
+            embedded.acknowledge([message])
+            await eventually(lambda: gateway.acknowledged == [1])
+
+    asyncio.run(main())
+
+
+def test_senders_are_held_back_while_nothing_is_acknowledged() -> None:
+    async def main() -> None:
+        async with broker(held_messages_max=50) as embedded:
+            client = await asyncio.to_thread(RawClient, embedded.port)
+            for packet_id in range(1, 501):
+                client.publish(packet_id, b"%d" % packet_id)
+            await asyncio.sleep(0.5)
+            held = len(embedded._inbox)
+            assert 50 <= held <= 80, "a few more of each connection may be on their way"
+            taken = []
+            while len(taken) < 500:
+                part = await embedded.take(max_messages=100, wait_s=1, gather_s=0.0)
+                embedded.acknowledge(part)
+                taken += part
+            assert [int(m.payload) for m in taken] == list(range(1, 501))
+            assert await asyncio.to_thread(client.acknowledgements, 500) == list(range(1, 501))
+            client.close()
+
+    asyncio.run(main())
+
+
+def test_a_packet_beyond_all_bounds_ends_its_connection_only() -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            hostile = await asyncio.to_thread(RawClient, embedded.port, "hostile")
+            good = await asyncio.to_thread(RawClient, embedded.port, "good")
+            hostile.send(publish_frame("citynerve/v1/G-1/readings", b"x" * 2_000_000)[:1000])
+            assert await asyncio.to_thread(hostile.closed)
+            good.publish(5, b"fine")
+            taken = await take_all(embedded, 1)
+            embedded.acknowledge(taken)
+            assert await asyncio.to_thread(good.acknowledgements, 1) == [5]
+            hostile.close()
+            good.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\x00", b"\xff" * 100, b"\x30\xff\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b"\x82\x02\x00\x01" * 50]
+)
+def test_noise_on_a_connection_harms_nobody_else(noise: bytes) -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            hostile = await asyncio.to_thread(RawClient, embedded.port, "hostile")
+            hostile.send(noise)
+            hostile.close()
+            good = await asyncio.to_thread(RawClient, embedded.port, "good")
+            good.publish(5, b"fine")
+            embedded.acknowledge(await take_all(embedded, 1))
+            assert await asyncio.to_thread(good.acknowledgements, 1) == [5]
+            good.close()
+
+    asyncio.run(main())
+
+
+def test_subscribers_get_what_was_appended() -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            heard: list[bytes] = []
+            listener = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "listener")
+            listener.on_message = lambda _c, _d, message: heard.append(message.payload)
+            ready = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            listener.on_subscribe = lambda *_: loop.call_soon_threadsafe(ready.set)
+            await asyncio.to_thread(listener.connect, "127.0.0.1", embedded.port)
+            listener.loop_start()
+            listener.subscribe("citynerve/v1/+/readings", 1)
+            await asyncio.wait_for(ready.wait(), 10)
+            async with Publisher(embedded.port) as gateway:
+                gateway.publish(1, b"shown")
+                taken = await take_all(embedded, 1)
+                embedded.acknowledge(taken)
+                await eventually(lambda: heard == [b"shown"])
+                await eventually(lambda: gateway.acknowledged == [1])
+            listener.disconnect()
+            await asyncio.to_thread(listener.loop_stop)
+
+    asyncio.run(main())
+
+
+def test_a_taken_port_is_explained() -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            with pytest.raises(SettingsError, match="taken: stop the program that uses it, or choose another port"):
+                await EmbeddedBroker(BrokerOptions(port=embedded.port)).start()
+
+    asyncio.run(main())
+
+
+def test_a_broker_that_lets_nobody_in_is_refused() -> None:
+    async def main() -> None:
+        with pytest.raises(SettingsError, match="password file"):
+            await EmbeddedBroker(BrokerOptions(port=free_port(), allow_anonymous=False)).start()
+
+    asyncio.run(main())
+
+
+def test_only_known_users_get_in_where_anonymous_clients_may_not(tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"gateway:{Argon2Hasher().hash('secret')}\n")
+
+    def connects(port: int, user: str | None, password: str | None) -> bool:
+        answers: list[Any] = []
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "someone", reconnect_on_failure=False)
+        client.on_connect = lambda *arguments: answers.append(arguments[3])
+        if user is not None:
+            client.username_pw_set(user, password)
+        client.connect("127.0.0.1", port)
+        while not answers:
+            client.loop(0.1)
+        client.disconnect()
+        client.loop(0.1)
+        return not answers[0].is_failure
+
+    async def main() -> None:
+        async with broker(allow_anonymous=False, password_file=str(passwords)) as embedded:
+            assert await asyncio.to_thread(connects, embedded.port, "gateway", "secret")
+            assert not await asyncio.to_thread(connects, embedded.port, "gateway", "wrong")
+            assert not await asyncio.to_thread(connects, embedded.port, None, None)
+
+    asyncio.run(main())
+
+
+def test_a_client_that_breaks_its_keep_alive_is_dropped() -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            client = await asyncio.to_thread(RawClient, embedded.port, keep_alive_s=1)
+            assert await asyncio.wait_for(asyncio.to_thread(client.closed), 10)
+            client.close()
+
+    asyncio.run(main())

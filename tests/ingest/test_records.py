@@ -1,0 +1,202 @@
+"""From the messages of a flush to records: counts, numbers, letters, sizes, and letters read again."""
+
+import base64
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from city.clock import SECOND_US, hour_of
+from city.reading import ReadingBatch
+from city.registry import IngestRegistry
+from city.topics import DEAD_LETTERS, READINGS, readings_topic
+from ingest.records import Flush, FlushOptions, encode_meta, tick_records
+from ingest.replay import resolve_letter
+from stream import codec
+from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta, Tick
+from stream.log import Append
+from tests.ingest.world import reading, registry
+
+NOW = 1_795_456_800 * SECOND_US + 1234
+HOUR = hour_of(NOW)
+REGISTRY = registry()
+OPTIONS = FlushOptions(12, 2, 1 << 20)
+
+
+def flushed(*messages: tuple[str, bytes], options: FlushOptions = OPTIONS) -> list[Append]:
+    flush = Flush(REGISTRY, NOW, options)
+    for gateway, payload in messages:
+        flush.add(readings_topic(gateway), payload)
+    return flush.records()
+
+
+def letters(records: list[Append]) -> list[DeadLetter]:
+    return [codec.decode(DeadLetter, r.value) for r in records if r.topic == DEAD_LETTERS]
+
+
+def batches(records: list[Append]) -> list[ReadingBatch]:
+    return [codec.decode_batch(r.value) for r in records if r.topic == READINGS]
+
+
+def test_a_flush_is_one_record_for_each_partition() -> None:
+    records = flushed(*((f"G-{n % 3 + 1}", reading(n, n % 3)) for n in range(30)))
+    assert [(r.topic, r.partition, r.kind) for r in records] == [(READINGS, p, "batch") for p in (3, 6, 9)]
+    assert [len(batch) for batch in batches(records)] == [10, 10, 10]
+    assert {r.at_us for r in records} == {NOW}
+
+
+def test_meta_counts_readings_and_joins_numbers() -> None:
+    records = flushed(*(("G-1", reading(n, supply_voltage_v=230)) for n in (5, 7, 6, 8, 20)))
+    assert codec.decode(RecordMeta, records[0].meta) == RecordMeta(
+        (GatewayCount("G-1", HOUR, 10),), (NumberRange("G-1", "", 5, 8, HOUR), NumberRange("G-1", "", 20, 20, HOUR))
+    )
+
+
+def test_a_number_travels_with_the_letter_if_nothing_else_carries_it() -> None:
+    records = flushed(("G-1", reading(17, device=99)))
+    meta = codec.decode(RecordMeta, records[0].meta)
+    assert meta == RecordMeta((GatewayCount("G-1", HOUR, 1),), (NumberRange("G-1", "", 17, 17, HOUR),))
+
+
+def test_an_unreadable_message_counts_one_and_keeps_its_bytes() -> None:
+    payload = b"\x00\xffgarbage"
+    (letter,) = letters(flushed(("G-2", payload)))
+    assert (letter.reason, letter.units, letter.only) == ("not-json", 1, ())
+    assert base64.b64decode(letter.payload) == payload
+    assert (letter.topic, letter.gateway_id, letter.received_at) == (readings_topic("G-2"), "G-2", NOW)
+
+
+def test_a_topic_that_names_no_gateway_is_set_aside_under_none() -> None:
+    flush = Flush(REGISTRY, NOW, OPTIONS)
+    flush.add("citynerve/v1/a b\x00/readings", b"{}")
+    (letter,) = letters(flush.records())
+    assert (letter.reason, letter.gateway_id) == ("bad-topic", "")
+    assert letter.topic.isprintable()
+
+
+def test_a_partition_of_many_readings_is_divided_and_counted_piece_by_piece() -> None:
+    options = FlushOptions(12, 2, 20_000)
+    messages = [(f"G-{n % 3 + 1}", reading(n, n % 3)) for n in range(60)] * 20
+    shared = IngestRegistry(
+        REGISTRY.gateways,
+        {
+            d: (g, {m: type(t)(t.series_id, 5, t.low, t.high) for m, t in targets.items()})
+            for d, (g, targets) in REGISTRY.devices.items()
+        },
+        1,
+    )
+    flush = Flush(shared, NOW, options)
+    for gateway, payload in messages:
+        flush.add(readings_topic(gateway), payload)
+    records = flush.records()
+    assert len(records) > 5
+    assert all(len(r.value) + len(r.meta) <= options.record_bytes_max for r in records)
+    for record, batch in zip(records, batches(records), strict=True):
+        counted = {c.gateway_id: c.count for c in codec.decode(RecordMeta, record.meta).counts}
+        names = {number: name for name, number in shared.gateways.items()}
+        assert counted == Counter(names[int(g)] for g in batch.gateway_id)
+    numbers = [r for record in records for r in codec.decode(RecordMeta, record.meta).numbers]
+    assert len(numbers) <= 60 * 20
+    assert sum(len(b) for b in batches(records)) == 1200
+
+
+def test_a_letter_never_exceeds_the_logs_limit() -> None:
+    many = [{"device": "D-0", "at": NOW // 1000, "active_power_w": 1}] + [
+        {"device": "D-0", "at": NOW // 1000, **{f"m{k}": k for k in range(30)}} for _ in range(500)
+    ]
+    options = FlushOptions(12, 2, 400_000)
+    records = flushed(("G-1", json.dumps({"readings": many}).encode()), options=options)
+    parts = letters(records)
+    assert len(parts) > 1
+    assert all(len(r.value) <= options.record_bytes_max for r in records)
+    assert sum(letter.units for letter in parts) == 15_000
+    (big,) = letters(flushed(("G-1", b"x" * 3_000_000)))
+    assert big.reason == "too-large"
+    assert "of 3000000 bytes" in big.detail
+
+
+@settings(max_examples=60)
+@given(
+    st.dictionaries(st.sampled_from(["G-1", "G-2", "Ñ"]), st.integers(0, 10**6)),
+    st.dictionaries(
+        st.tuples(st.sampled_from(["G-1", "G-2"]), st.sampled_from(["", "a1"])),
+        st.integers(0, 1000).map(lambda n: [[n, n + 3]]),
+    ),
+)
+def test_the_quick_meta_equals_the_codecs(
+    counts: dict[str, int], numbers: dict[tuple[str, str], list[list[int]]]
+) -> None:
+    slow = RecordMeta(
+        tuple(GatewayCount(g, HOUR, c) for g, c in counts.items()),
+        tuple(NumberRange(g, e, a, b, HOUR) for (g, e), ranges in numbers.items() for a, b in ranges),
+    )
+    assert encode_meta(counts, HOUR, numbers) == codec.encode(slow)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["G-1", "G-2", "G-9"]),
+            st.binary(max_size=40)
+            | st.builds(
+                reading, st.integers(0, 50), st.integers(0, 14), active_power_w=st.floats(-10, 6000) | st.just("x")
+            ),
+        ),
+        max_size=30,
+    )
+)
+def test_every_message_is_on_the_log_as_readings_or_letters(messages: list[tuple[str, bytes]]) -> None:
+    records = flushed(*messages)
+    counted = sum(c.count for r in records for c in codec.decode(RecordMeta, r.meta).counts)
+    assert counted == sum(len(b) for b in batches(records)) + sum(letter.units for letter in letters(records))
+    assert counted == len(messages), "each message here holds one reading, or is one unit"
+
+
+def test_a_tick_goes_to_every_partition() -> None:
+    records = tick_records(NOW, 10 * SECOND_US, 12)
+    assert [r.partition for r in records] == list(range(12))
+    assert {codec.decode(Tick, r.value) for r in records} == {Tick(NOW, 10 * SECOND_US)}
+
+
+def widened(**devices: Any) -> IngestRegistry:
+    return IngestRegistry(REGISTRY.gateways, REGISTRY.devices | devices, 2)
+
+
+def test_a_replayed_letter_brings_only_what_was_set_aside() -> None:
+    payload = json.dumps(
+        {
+            "readings": [
+                {"device": "D-0", "at": NOW // 1000, "active_power_w": 1},
+                {"device": "D-77", "active_power_w": 2},
+            ]
+        }
+    ).encode()
+    records = flushed(("G-1", payload))
+    (letter,) = letters(records)
+    assert resolve_letter(letter, REGISTRY).readings == {}
+    known = widened(**{"D-77": ("G-1", REGISTRY.devices["D-3"][1])})
+    resolution = resolve_letter(letter, known)
+    (batch,) = resolution.readings.values()
+    assert batch.value.tolist() == [2.0]
+    assert np.array_equal(batch.observed_at, [NOW])
+    assert resolution.still_bad == ()
+
+
+def test_a_letter_of_which_something_stays_bad_says_what() -> None:
+    payload = json.dumps({"device": "D-77", "active_power_w": 2, "supply_voltage_v": 9e9}).encode()
+    (letter,) = letters(flushed(("G-1", payload)))
+    assert (letter.units, letter.only) == (2, ())
+    resolution = resolve_letter(letter, widened(**{"D-77": ("G-1", REGISTRY.devices["D-3"][1])}))
+    assert sum(len(b) for b in resolution.readings.values()) == 1
+    assert resolution.still_bad == ((0, "supply_voltage_v"),)
+    assert resolution.reason == "value-out-of-range"
+
+
+@given(st.binary(max_size=60), st.text(max_size=30))
+def test_any_letter_can_be_looked_at_again(payload: bytes, topic: str) -> None:
+    letter = DeadLetter("x", "", topic, base64.b64encode(payload).decode(), "", NOW, 1)
+    assert resolve_letter(letter, REGISTRY).reason

@@ -1,0 +1,128 @@
+"""From parsed messages to rows: registry, times, limits, and what is set aside."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from city.clock import HOUR_US, MINUTE_US, SECOND_US
+from city.reading import Quality
+from ingest.formats import ParsedMessage, ParsedObject
+from ingest.resolve import PartitionRows, Rows, resolve
+from tests.ingest.world import registry
+
+NOW = 1_795_456_800 * SECOND_US
+REGISTRY = registry()
+
+
+def placed(
+    *objects: ParsedObject, gateway: str = "G-1", sent_at_us: int | None = None
+) -> tuple[Rows, dict[str, list[tuple[int, str]]]]:
+    rows: Rows = {}
+    message = ParsedMessage(list(objects), sent_at_us=sent_at_us)
+    resolve(message, gateway, REGISTRY, NOW, rows)
+    return rows, {reason: refusal.only for reason, refusal in message.refused.items()}
+
+
+def one(at_us: int | None, **readings: float) -> ParsedObject:
+    return ParsedObject(0, "D-0", at_us, readings or {"active_power_w": 36.1})
+
+
+def test_readings_land_in_the_partition_of_their_series() -> None:
+    rows, refused = placed(one(NOW, active_power_w=36.1, supply_voltage_v=230))
+    assert refused == {}
+    assert list(rows) == [3]
+    batch = rows[3].batch(NOW)
+    assert batch.series_id.tolist() == [0, 1]
+    assert batch.gateway_id.tolist() == [1, 1]
+    assert batch.value.tolist() == [36.1, 230.0]
+    assert batch.received_at.tolist() == [NOW, NOW]
+    assert rows[3].counts == {"G-1": 2}
+
+
+@pytest.mark.parametrize(
+    ("at_us", "sent_at_us", "kept"),
+    [
+        (NOW, None, True),
+        (NOW - 3650 * 24 * HOUR_US, None, True),
+        (NOW + 5 * MINUTE_US, None, True),
+        (NOW + 5 * MINUTE_US + 1, None, False),
+        (None, None, False),
+        (0, None, False),
+        (3 * HOUR_US, None, False),
+        (946_684_800 * SECOND_US, None, False),
+        (946_771_200 * SECOND_US, None, False),
+        (978_307_200 * SECOND_US - 1, None, False),
+        (978_307_200 * SECOND_US, None, True),
+        (NOW, NOW - 5 * MINUTE_US, True),
+        (NOW, NOW - 5 * MINUTE_US - 1, False),
+        (NOW - 24 * HOUR_US, NOW, True),
+    ],
+)
+def test_the_devices_time_is_kept_unless_it_cannot_be_true(
+    at_us: int | None, sent_at_us: int | None, kept: bool
+) -> None:
+    rows, _ = placed(one(at_us), sent_at_us=sent_at_us)
+    batch = rows[3].batch(NOW)
+    assert batch.observed_at.tolist() == [at_us if kept else NOW]
+    assert batch.quality.tolist() == [Quality.GOOD if kept else Quality.TIME_OF_RECEIPT]
+
+
+def test_nobody_speaks_for_anothers_device() -> None:
+    rows, refused = placed(ParsedObject(4, "D-1", NOW, {"active_power_w": 1}), one(NOW))
+    assert refused == {"wrong-gateway": [(4, "active_power_w")]}
+    assert sum(len(part) for part in rows.values()) == 1
+
+
+def test_what_the_registry_does_not_know_is_set_aside_by_reason() -> None:
+    rows, refused = placed(
+        ParsedObject(0, "D-99", NOW, {"active_power_w": 1, "x_w": 2}),
+        ParsedObject(1, "D-0", NOW, {"x_w": 2, "active_power_w": 3}),
+    )
+    assert refused == {"unknown-device": [(0, "active_power_w"), (0, "x_w")], "unknown-metric": [(1, "x_w")]}
+    assert rows[3].value.tolist() == [3.0]
+    assert placed(one(NOW), gateway="G-9")[1] == {"unknown-gateway": [(0, "active_power_w")]}
+
+
+@pytest.mark.parametrize(
+    ("value", "good"), [(-5, True), (5000, True), (-5.01, False), (5000.01, False), (10**300, False)]
+)
+def test_values_that_no_sensor_reports_are_set_aside(value: float, good: bool) -> None:
+    rows, refused = placed(one(NOW, active_power_w=value))
+    assert bool(rows) is good
+    assert refused == ({} if good else {"value-out-of-range": [(0, "active_power_w")]})
+
+
+def test_values_that_contradict_each_other_go_to_the_log_in_their_order() -> None:
+    rows, refused = placed(one(NOW, active_power_w=1), one(NOW, active_power_w=2))
+    assert refused == {}
+    assert rows[3].value.tolist() == [1.0, 2.0]
+
+
+@given(
+    st.lists(
+        st.builds(
+            ParsedObject,
+            st.integers(0, 1999),
+            st.sampled_from(["D-0", "D-1", "D-3", "D-99"]),
+            st.none() | st.integers(-(10**17), 10**18),
+            st.dictionaries(
+                st.sampled_from(["active_power_w", "supply_voltage_v", "x_w"]),
+                st.floats(-1e4, 1e4) | st.integers(-10, 10),
+                min_size=1,
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_every_reading_is_placed_or_set_aside_and_counted_once(objects: list[ParsedObject]) -> None:
+    rows, refused = placed(*objects)
+    placed_count = sum(len(part) for part in rows.values())
+    assert placed_count + sum(len(only) for only in refused.values()) == sum(len(o.readings) for o in objects)
+    assert placed_count == sum(sum(part.counts.values()) for part in rows.values())
+
+
+def test_successive_numbers_are_one_range() -> None:
+    part = PartitionRows()
+    for number in (1, 2, 3, 7, 8, 4):
+        part.note_number("G-1", "a", number)
+    assert part.numbers == {("G-1", "a"): [[1, 3], [7, 8], [4, 4]]}

@@ -1,0 +1,230 @@
+"""The MQTT source: acknowledgements on the wire, CPU when idle, URLs, and what it leans on inside paho."""
+
+import asyncio
+import inspect
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from city.errors import SettingsError
+from ingest.address import parse_url
+from ingest.source import MqttOptions, MqttSource
+from tests.ingest.conftest import listening
+from tests.ingest.world import Publisher, eventually, running, take_all
+from tests.support.fix_mosquitto import Mosquitto
+from tests.support.servers import Server, free_port, unavailable
+
+
+class Wiretap:
+    """A TCP proxy that keeps what the client sends."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.sent = bytearray()
+        self._sockets: list[socket.socket] = [self._server]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                client, _ = self._server.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+                self._sockets += [client, server]
+                threading.Thread(target=self._copy, args=(client, server, True), daemon=True).start()
+                threading.Thread(target=self._copy, args=(server, client, False), daemon=True).start()
+        except OSError:
+            return
+
+    def _copy(self, source: socket.socket, target: socket.socket, keep: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                if keep:
+                    self.sent += data
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def wiretap(mosquitto: Mosquitto) -> Iterator[Wiretap]:
+    tap = Wiretap(mosquitto.port)
+    yield tap
+    tap.close()
+
+
+def test_acknowledgements_go_out_in_the_order_of_receipt_in_one_write(wiretap: Wiretap, mosquitto: Mosquitto) -> None:
+    async def main() -> None:
+        source = MqttSource(MqttOptions(f"mqtt://127.0.0.1:{wiretap.port}"))
+        async with running(source):
+            await listening(source)
+            async with Publisher(mosquitto.port) as gateway:
+                for number in range(50):
+                    gateway.publish(number, b"x")
+                taken = await take_all(source, 50)
+            before = len(wiretap.sent)
+            source.acknowledge(taken)
+            await eventually(lambda: len(wiretap.sent) >= before + 200)
+            frames = bytes(wiretap.sent[before : before + 200])
+            assert frames == b"".join(b"\x40\x02" + m.token.to_bytes(2, "big") for m in taken)
+
+    asyncio.run(main())
+
+
+def test_a_quiet_connection_is_not_polled(mosquitto: Mosquitto) -> None:
+    async def main() -> int:
+        source = MqttSource(MqttOptions(mosquitto.url))
+        async with running(source):
+            await listening(source)
+            reads = 0
+            receive = source._client.receive
+
+            def counted(*arguments: Any) -> Any:
+                nonlocal reads
+                reads += 1
+                return receive(*arguments)
+
+            source._client.receive = counted  # type: ignore[method-assign]
+            for _ in range(4):
+                assert await source.take(max_messages=100, wait_s=0.25, gather_s=0.015) == []
+        return reads
+
+    assert asyncio.run(main()) == 0
+
+
+def test_tls_user_and_password_are_those_of_the_url(tmp_path: Path) -> None:
+    program, openssl = shutil.which("mosquitto", path="/usr/sbin:/usr/bin"), shutil.which("openssl")
+    if program is None or openssl is None:
+        unavailable("no mosquitto or openssl")
+    folder = tmp_path
+    for parent in [folder, *folder.parents[:-2]]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
+    subprocess.run(made, check=True, capture_output=True)
+    passwords = folder / "passwords"
+    passwords.touch()
+    subprocess.run(["mosquitto_passwd", "-b", str(passwords), "ingest", "s3cret@"], check=True, capture_output=True)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    port = free_port()
+    (folder / "mosquitto.conf").write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
+        f"certfile {folder}/cert.pem\nkeyfile {folder}/key.pem\n"
+    )
+    broker = Server(folder, port, lambda: [str(program), "-c", str(folder / "mosquitto.conf")])
+    broker.start()
+
+    async def main() -> None:
+        ca = str(folder / "cert.pem")
+        source = MqttSource(MqttOptions(f"mqtts://ingest:s3cret%40@localhost:{port}", ca_file=ca))
+        wrong = MqttSource(MqttOptions(f"mqtts://ingest:wrong@localhost:{port}", "other", ca_file=ca))
+        distrusting = MqttSource(MqttOptions(f"mqtts://ingest:s3cret%40@localhost:{port}", "third"))
+        async with running(source, wrong, distrusting):
+            await listening(source)
+            source.mark(b"over TLS")
+            messages = []
+            while not messages:
+                messages = await source.take(max_messages=5, wait_s=0.2, gather_s=0.0)
+            assert messages[0].payload == b"over TLS"
+            source.acknowledge(messages)
+            assert await wrong.take(max_messages=5, wait_s=0.5, gather_s=0.0) == []
+            assert not wrong.listening
+            assert not distrusting.listening
+
+    try:
+        asyncio.run(main())
+    finally:
+        broker.stop()
+
+
+def test_a_broker_that_is_not_there_yet_is_waited_for(mosquitto: Mosquitto) -> None:
+    async def main() -> None:
+        await asyncio.to_thread(mosquitto.kill)
+        source = MqttSource(MqttOptions(mosquitto.url, backoff_s_max=0.3))
+        async with running(source):
+            assert await source.take(max_messages=1, wait_s=0.5, gather_s=0.0) == []
+            assert not source.listening
+            await asyncio.to_thread(mosquitto.start)
+            await listening(source)
+
+    asyncio.run(main())
+
+
+def test_several_processes_share_the_messages_of_one_subscription(mosquitto: Mosquitto) -> None:
+    async def main() -> None:
+        one = MqttSource(MqttOptions(mosquitto.url, client_id="ingest-1", share="ingest"))
+        two = MqttSource(MqttOptions(mosquitto.url, client_id="ingest-2", share="ingest"))
+        async with running(one, two):
+            await asyncio.gather(listening(one), listening(two))
+            async with Publisher(mosquitto.port) as gateway:
+                for number in range(200):
+                    gateway.publish(number, b"%d" % number)
+                await eventually(lambda: len(gateway.acknowledged) == 200)
+                first, second = [], []
+                while len(first) + len(second) < 200:
+                    first += await one.take(max_messages=500, wait_s=0.1, gather_s=0.01)
+                    second += await two.take(max_messages=500, wait_s=0.1, gather_s=0.01)
+        assert first
+        assert second
+        assert sorted(int(m.payload) for m in first + second) == list(range(200))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mqtt://broker", (None, None, "broker", 1883, False)),
+        ("mqtts://u:p%40ss@broker.example:999", ("u", "p@ss", "broker.example", 999, True)),
+        ("mqtts://[::1]", (None, None, "::1", 8883, True)),
+    ],
+)
+def test_urls_name_host_port_user_and_tls(url: str, expected: tuple[object, ...]) -> None:
+    assert parse_url(url) == expected
+
+
+@pytest.mark.parametrize("url", ["", "broker:1883", "http://broker", "mqtt://", "mqtt://h:99999", "mqtt://h/topic"])
+def test_a_url_that_is_none_is_explained_without_repeating_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape("mqtt://user:password@host:1883")):
+        parse_url(url)
+
+
+def test_a_ca_file_that_is_not_there_is_explained() -> None:
+    with pytest.raises(SettingsError, match="CA file"):
+        MqttSource(MqttOptions("mqtts://broker", ca_file="/nowhere/ca.pem"))
+
+
+def test_paho_still_is_what_the_frame_client_leans_on() -> None:
+    assert version("paho-mqtt").startswith("2.2."), "read the new release, then widen this"
+    read = inspect.getsource(mqtt.Client._packet_read)
+    assert read.count("self._sock_recv(") == 3
+    assert "self._sock.recv" not in read
+    assert "except BlockingIOError:\n                return MQTTErrorCode.MQTT_ERR_AGAIN" in read
+    assert "rc == MQTTErrorCode.MQTT_ERR_AGAIN" in inspect.getsource(mqtt.Client.loop_read)
+    assert "return self.loop_write()" in inspect.getsource(mqtt.Client._packet_queue)
+    assert list(inspect.signature(mqtt.Client._packet_queue).parameters)[:5] == [
+        "self",
+        "command",
+        "packet",
+        "mid",
+        "qos",
+    ]
+    assert "self._ssl_wrap_socket(sock)" in inspect.getsource(mqtt.Client._create_socket)
+    assert "sock.close()" in inspect.getsource(mqtt.Client._sock_close)

@@ -1,0 +1,30 @@
+from babel.messages.pofile import read_po
+
+from portals_api.i18n import negotiate
+from tests.portals_api.texts import FOLDER, texts
+
+
+def test_every_text_of_the_pages_is_in_every_catalogue_and_nothing_else_is() -> None:
+    for path in (FOLDER / "locale").glob("*.po"):
+        with path.open("rb") as file:
+            catalogue = read_po(file)
+        told = {str(m.id): str(m.string) for m in catalogue if m.id}
+        assert texts() == set(told), path.name
+        assert [m for m, said in told.items() if not said] == []
+
+
+def test_translations_keep_the_places_where_values_go() -> None:
+    for path in (FOLDER / "locale").glob("*.po"):
+        with path.open("rb") as file:
+            for message in read_po(file):
+                for name in ("{n}", "{when}", "{rule}", "{since}", "{value}", "{phase}", "{appended}"):
+                    assert (name in str(message.id)) == (name in str(message.string)) or not message.id
+
+
+def test_a_language_is_always_found() -> None:
+    languages = ("es", "en")
+    assert negotiate(languages, None, None, None) == "es"
+    assert negotiate(languages, "en", "es", "es") == "en"
+    assert negotiate(languages, None, None, "en-GB;q=0.2, es-ES;q=0.1") == "en"
+    assert negotiate(languages, None, None, "en;q=0") == "es"
+    assert negotiate(languages, "de", "fr", ",,;q=,") == "es"

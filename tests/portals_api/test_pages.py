@@ -1,0 +1,143 @@
+import re
+from typing import Any
+
+import pytest
+
+from tests.incidents.world import FAILURE, FEEDER, RAISED, SUPPLY, event, lamp
+from tests.portals_api.conftest import Open
+from tests.support.small_city import run
+
+PAGES = (
+    "/",
+    "/crew",
+    "/tickets",
+    "/tickets/1",
+    "/lamps",
+    "/lamps/L-1",
+    "/facilities",
+    "/facilities/SCHOOL",
+    "/report",
+    "/ledger",
+)
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_page_renders_in_both_languages_without_inline_code(portals: Open, language: str) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            await p.alarm(event(RAISED, FAILURE, lamp(1)), event(RAISED, SUPPLY, FEEDER))
+            for path in PAGES:
+                answer = await p.http.get(path, headers={**HTML, "Accept-Language": language})
+                assert answer.status_code == 200, (path, answer.text)
+                assert f'<html lang="{language}">' in answer.text
+                assert not re.search(r"\sstyle=|\son\w+=|<script>|<style", answer.text), path
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_exists_as_json(portals: Open, path: str) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            await p.alarm(event(RAISED, FAILURE, lamp(1)))
+            answer = await p.http.get(path, headers={"Accept": "application/json"})
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.status_code == 200
+
+    run(main())
+
+
+def test_pages_of_an_empty_city_say_so(portals: Open, rows: Any) -> None:
+    rows("DELETE FROM assets RETURNING 1")
+
+    async def main() -> None:
+        async with portals() as p:
+            for path in ("/", "/crew", "/tickets", "/lamps", "/facilities", "/ledger", "/report"):
+                answer = await p.http.get(path, headers=HTML)
+                assert answer.status_code == 200, path
+                if path not in ("/", "/report"):
+                    assert 'class="empty"' in answer.text, path
+
+    run(main())
+
+
+def test_the_language_is_what_one_asked_for_then_chose_then_prefers(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+
+            async def language(path: str, **headers: str) -> str:
+                return (await p.http.get(path, headers={**HTML, **headers})).headers["content-language"]
+
+            assert await language("/report", **{"Accept-Language": "fr, en;q=0.8, es;q=0.5"}) == "en"
+            assert await language("/report", **{"Accept-Language": "fr"}) == "es"
+            assert await language("/report?lang=en") == "en"
+            assert await language("/report", **{"Accept-Language": "es"}) == "en"
+            assert await language("/report?lang=xx", **{"Accept-Language": ";;q=q,"}) == "en"
+
+    run(main())
+
+
+def test_a_missing_page_is_a_page(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            for path in ("/nothing", "/tickets/77", "/lamps/NOBODY"):
+                answer = await p.http.get(path, headers={**HTML, "Accept-Language": "es"})
+                assert answer.status_code == 404
+                assert "Aquí no hay nada" in answer.text
+
+    run(main())
+
+
+def test_the_form_reports_and_keeps_what_was_written_when_it_is_refused(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            words = {
+                "category": "other",
+                "description": "half a <b>story</b>",
+                "lamp": "",
+                "place": "",
+                "email": "",
+                "lat": "",
+                "lon": "",
+            }
+            refused = await p.http.post("/report?lang=es", data=words, headers=HTML)
+            assert refused.status_code == 422
+            assert "half a &lt;b&gt;story" in refused.text
+            assert "di dónde" in refused.text
+            unknown = await p.http.post("/report", data={**words, "lamp": "L-77"}, headers=HTML)
+            assert unknown.status_code == 422
+            taken = await p.http.post("/report", data={**words, "lamp": "L-1"}, headers=HTML)
+            assert (taken.status_code, taken.headers["location"]) == (303, "/tickets/1?thanks=opened")
+            page = await p.http.get("/tickets/1?thanks=opened", headers=HTML)
+            assert "Tu aviso ha abierto" in page.text
+
+    run(main())
+
+
+def test_a_crew_acts_by_form_and_sees_a_conflict_on_the_page(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            await p.alarm(event(RAISED, FAILURE, lamp(1)))
+            path = "/tickets/1/transitions"
+            done = await p.http.post(path, data={"to": "in_progress", "version": "1", "reason": ""}, headers=HTML)
+            assert (done.status_code, done.headers["location"]) == (303, "/tickets/1")
+            stale = await p.http.post(path, data={"to": "resolved", "version": "1"}, headers=HTML)
+            assert stale.status_code == 409
+            assert 'role="alert"' in stale.text
+            nonsense = await p.http.post(path, data={"to": "x", "version": "y"}, headers=HTML)
+            assert nonsense.status_code == 422
+
+    run(main())
+
+
+def test_a_lamp_is_found_by_its_number(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            found = await p.http.get("/lamps", params={"id": " L-3 "}, headers=HTML)
+            assert found.headers["location"] == "/lamps/L-3"
+            assert (await p.http.get("/lamps", params={"id": "L-99"}, headers=HTML)).status_code == 404
+
+    run(main())

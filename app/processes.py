@@ -111,7 +111,8 @@ async def api(parts: Parts, stop: asyncio.Event) -> None:
     """Serve the API and the pages."""
     from app.web import serve
 
-    await serve(parts.settings, parts.pool, parts.log, parts.clock, await _desk(parts), stop)
+    partitions = await parts.log.partitions(topics.TICKETS)
+    await serve(parts.settings, parts.pool, parts.log, parts.clock, partitions, stop)
 
 
 ROLES: dict[str, Callable[[Parts, asyncio.Event], Coroutine[Any, Any, None]]] = {
@@ -200,9 +201,15 @@ def _worker(parts: Parts, stage: Stage[Any]) -> Worker[Any]:
 
 
 async def _desk(parts: Parts) -> "Desk":
+    from incidents.categories import Catalogue
+    from incidents.evidence import DeskOptions
     from incidents.store import Desk
+    from stream.registry import load_categories
 
-    return Desk(parts.clock, ticket_partitions=await parts.log.partitions(topics.TICKETS))
+    async with parts.pool.connection() as connection:
+        catalogue = Catalogue.of(await load_categories(connection))
+    partitions = await parts.log.partitions(topics.TICKETS)
+    return Desk(parts.clock, DeskOptions(catalogue=catalogue), ticket_partitions=partitions)
 
 
 async def _together(stop: asyncio.Event, *tasks: Callable[[asyncio.Event], Awaitable[None]]) -> None:

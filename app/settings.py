@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     city: Path = Field(default_factory=default_city, description="Folder of the city pack.")
     host: str = Field("127.0.0.1", description="Address on which API and pages listen.")
     port: int = Field(8000, ge=1, le=65535, description="Port of API and pages.")
+    public_hosts: str = Field(
+        "localhost,127.0.0.1,[::1]",
+        description="Names under which the pages are reached, separated by commas; `*` for any.",
+    )
     mqtt_url: str | None = Field(
         None, description="Broker, `mqtt://user:password@host:1883` or `mqtts://…`. Absent: the embedded broker."
     )

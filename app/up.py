@@ -75,6 +75,7 @@ def _supervise(settings: Settings, data: Path, database_url: str, *, simulated: 
         "CITYNERVE_PORT": str(settings.port),
         "CITYNERVE_BROKER_HOST": settings.broker_host,
         "CITYNERVE_BROKER_PORT": str(settings.broker_port),
+        "CITYNERVE_PUBLIC_HOSTS": settings.public_hosts,
         "CITYNERVE_SEED": str(settings.seed),
         "CITYNERVE_LOG_LEVEL": settings.log_level,
         "CITYNERVE_LOG_FORMAT": settings.log_format,
@@ -102,7 +103,7 @@ def _announce(tell: Tell, settings: Settings, prepared: setup.Prepared, url: str
     tell(f"  pages    {url}")
     tell(f"  crew     {url}/crew")
     tell(f"  ledger   {url}/ledger")
-    tell(f"  API      {url}/docs")
+    tell(f"  API      {url}/api/v1/openapi.json")
     tell(f"  MQTT     {mqtt_url}  (topic citynerve/v1/GATEWAY/readings)")
     tell(f"  logs     {data / 'logs'}")
     tell("Ctrl-C stops everything.")

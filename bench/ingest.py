@@ -1,7 +1,7 @@
 """MQTT to the log: CPU a message and rate, beside a plain bridge in the same run, and on the embedded engines.
 
-Every figure is that of one whole process (ingest, or the plain bridge; the embedded broker is part of ingest) between
-its start and the last acknowledgement, over all messages. Systems take turns; the median of the runs counts.
+Every figure is that of one whole process (ingest, or the plain bridge; the embedded broker is part of ingest) from the
+moment it listens to the last acknowledgement, over all messages. Systems take turns; the median of the runs counts.
 """
 
 import asyncio

@@ -226,6 +226,9 @@ class KafkaLog:
             configuration = {
                 "retention.ms": "-1",  # trim() deletes, and waits for the slowest group
                 "retention.bytes": "-1",
+                # A simulated city's clock may run days ahead of the broker's, a back-log's lies behind it.
+                "message.timestamp.after.max.ms": str(2**63 - 1),
+                "message.timestamp.before.max.ms": str(2**63 - 1),
                 "cleanup.policy": "delete",
                 "min.insync.replicas": str(max(1, replicas - 1)),
                 "max.message.bytes": str(self._options.max_record_bytes + _BATCH_OVERHEAD_BYTES),

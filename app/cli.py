@@ -165,6 +165,18 @@ def replay(
         raise typer.Exit(1)
 
 
+@cli.command()
+def setup() -> None:
+    """Prepare the engines that the settings name: schema, topics, registry, clock. May be repeated."""
+    from app.setup import prepare
+
+    settings = load_settings()
+    if settings.database_url is None:
+        raise SettingsError("set CITYNERVE_DATABASE_URL first; `citynerve up` prepares the embedded engines itself")
+    prepared = asyncio.run(prepare(settings, settings.database_url))
+    out.print(f"{prepared.city}: {prepared.lamps} lamps, {prepared.facilities} facilities; {prepared.clock_told}")
+
+
 @cli.command(hidden=True)
 def warm() -> None:
     """Compile the detection kernels into their cache."""

@@ -117,7 +117,9 @@ def tickets(city: City) -> set[tuple[str, str]]:
 def lost(city: City, sent: dict[tuple[str, str, int], float]) -> str:
     missing = sorted(sent.keys() - stored_rows(city).keys(), key=lambda key: key[2])
     times = sorted({to_datetime(at).isoformat() for _, _, at in missing})
-    return f"{in_flight(city)} in flight, {len(missing)} of {len(sent)} are not stored, from {times[:1]} to {times[-1:]}"
+    return (
+        f"{in_flight(city)} in flight, {len(missing)} of {len(sent)} are not stored, from {times[:1]} to {times[-1:]}"
+    )
 
 
 def history(city: City) -> str:
@@ -141,7 +143,9 @@ def settled(city: City, sent: int) -> Callable[[], bool]:
 
 def report_a_dark_lamp(city: City, lamp: str) -> None:
     """A citizen tells of a lamp, while processes die around her: she tries again like a browser would."""
-    body = json.dumps({"category": "lamp-dark", "lamp": lamp, "description": "Very dark here.", "request_key": "r1"})
+    body = json.dumps(
+        {"category": "lamp-dark", "lamp": lamp, "description": "Very dark here.", "request_key": "neighbour-1"}
+    )
     request = urllib.request.Request(
         city.api + "/api/v1/reports", body.encode(), {"Content-Type": "application/json"}, method="POST"
     )

@@ -166,7 +166,8 @@ def run_sim(settings: Settings) -> None:
     url = settings.mqtt_url or settings.embedded_broker_url
     outbox = Path(settings.data).expanduser().absolute() / "sim" / "outbox.sqlite"
     outbox.parent.mkdir(parents=True, exist_ok=True)
-    options = RunOptions(FleetOptions(url, keep=settings.sim_keep), settings.seed, outbox)
+    fleet = FleetOptions(url, resend_s=settings.sim_resend_s, keep=settings.sim_keep)
+    options = RunOptions(fleet, settings.seed, outbox)
     if settings.faults is None:
         now_us = clock.now_us()
         faults = random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US)

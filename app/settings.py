@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     seed: int = Field(1, ge=0, description="Seed of the simulated city.")
     faults: Path | None = Field(None, description="JSON file of faults to plant. Absent: faults at random.")
     sim_keep: bool = Field(False, description="Let the simulator remember all that it ever sent, for comparisons.")
+    sim_resend_s: float = Field(
+        600.0,
+        ge=0,
+        description="Seconds of the machine's clock that simulated gateways send again after a reconnection.",
+    )
     reading_partitions: int = Field(12, ge=1, le=1024, description="Partitions of `readings` when the log is made.")
     log_max_gb: float = Field(50.0, gt=0, description="Size at which the PostgreSQL log refuses appends, in GB.")
     log_keep_h: float = Field(168.0, gt=0, description="Hours for which the log keeps what every group has read.")

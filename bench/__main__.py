@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import platform
 import sys
 from datetime import UTC, datetime
@@ -55,8 +56,8 @@ def _page(results: list[dict[str, Any]]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` on {platform.machine()}, Python {platform.python_version()}, {_cores()} cores. Machines",
-        "are noisy: read the ratio to the peer that ran in the same run, not the figure alone. Each is a median.",
+        f"Written by `make bench` on {platform.machine()}, Python {platform.python_version()}, {_cores()} cores.",
+        "Machines are noisy: read the ratio to the peer of the same run, not the figure alone. Each is a median.",
     ]
     for bench, title in BENCHES.items():
         rows = [entry for entry in results if entry["bench"] == bench]
@@ -67,9 +68,8 @@ def _page(results: list[dict[str, Any]]) -> str:
             peer = entry.get("peer_value")
             ratio = f"{entry['value'] / peer:.3g}" if peer else ""
             told = f"{peer:g}" if peer is not None else ""
-            lines.append(
-                f"| `{entry['name']}` | {entry['value']:g} {entry['unit']} | {entry.get('peer', '')} | {told} | {ratio} |"
-            )
+            figure = f"{entry['value']:g} {entry['unit']}"
+            lines.append(f"| `{entry['name']}` | {figure} | {entry.get('peer', '')} | {told} | {ratio} |")
         notes = [f"`{e['name']}`: {e['note']}" for e in rows if e.get("note")]
         lines += ["", *notes] if notes else []
         lines += ["", f"Measured {max(e['measured'] for e in rows)} with `make bench ONLY={bench}`."]
@@ -77,8 +77,6 @@ def _page(results: list[dict[str, Any]]) -> str:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0))
 
 

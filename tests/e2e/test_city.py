@@ -31,12 +31,12 @@ from tests.e2e.processes import ROOT, Installation, kill_at_random, wait_until
 from tests.support.fix_mosquitto import Mosquitto
 from tests.support.servers import free_port
 
-SPEED = 240
-NOON = from_datetime(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
-FIRST_FAULT = NOON + 2 * HOUR_US + 30 * MINUTE_US
+SPEED = 200
+START = from_datetime(datetime(2026, 11, 23, 13, 0, tzinfo=UTC))
+FIRST_FAULT = START + 1 * HOUR_US + 30 * MINUTE_US
 """By then every lamp that is awake by day has been heard."""
-OUTAGE = NOON + 7 * HOUR_US
-END = NOON + 10 * HOUR_US
+OUTAGE = START + 5 * HOUR_US + 30 * MINUTE_US
+END = START + 7 * HOUR_US + 30 * MINUTE_US
 KILLS = 22
 
 
@@ -72,7 +72,7 @@ def city(
     request: pytest.FixtureRequest,
     database_url: str,
     tmp_path: Path,
-) -> Iterator[City]:
+) -> City:
     port = free_port()
     environment = {
         "CITYNERVE_DATABASE_URL": database_url,
@@ -82,6 +82,7 @@ def city(
         "CITYNERVE_SPEED": str(SPEED),
         "CITYNERVE_FAULTS": str(tmp_path / "faults.json"),
         "CITYNERVE_SIM_KEEP": "true",
+        "CITYNERVE_SIM_RESEND_S": "60",
         "CITYNERVE_CHECKPOINT_S": "1",
     }
     mosquitto = None
@@ -92,10 +93,10 @@ def city(
         environment["CITYNERVE_MQTT_URL"] = mosquitto.url
         environment["CITYNERVE_KAFKA"] = request.getfixturevalue("kafka")
         environment["CITYNERVE_KAFKA_PREFIX"] = f"e2e-{port}."
-    yield City(environment, database_url, f"http://127.0.0.1:{port}", mosquitto, tmp_path)
+    return City(environment, database_url, f"http://127.0.0.1:{port}", mosquitto, tmp_path)
 
 
-async def start_at_noon(city: City, pack: CityPack) -> None:
+async def start_by_day(city: City, pack: CityPack) -> None:
     """Anchor the clock before `up` would, then prepare as `up` does."""
     async with await psycopg.AsyncConnection.connect(city.database_url, autocommit=True) as connection:
         await installation.ensure_installation(
@@ -104,7 +105,7 @@ async def start_at_noon(city: City, pack: CityPack) -> None:
             timezone=pack.timezone,
             simulated=True,
             speed=SPEED,
-            city_us=NOON,
+            city_us=START,
             real_us=SystemClock().now_us(),
         )
     await setup.prepare(city.settings(), city.database_url)
@@ -144,7 +145,7 @@ def settled(city: City, sent: int) -> Callable[[], bool]:
 def report_a_dark_lamp(city: City, lamp: str) -> None:
     """A citizen tells of a lamp, while processes die around her: she tries again like a browser would."""
     body = json.dumps(
-        {"category": "lamp-dark", "lamp": lamp, "description": "Very dark here.", "request_key": "neighbour-1"}
+        {"category": "lamp-out", "lamp": lamp, "description": "Very dark here.", "request_key": "neighbour-1"}
     )
     request = urllib.request.Request(
         city.api + "/api/v1/reports", body.encode(), {"Content-Type": "application/json"}, method="POST"
@@ -172,7 +173,7 @@ def test_one_ticket_per_cause_while_every_process_is_killed(city: City) -> None:
     faults = plant(pack, seed=7, onset_us=FIRST_FAULT, spread_us=20 * MINUTE_US)
     faults = tuple(evening_outage(fault) for fault in faults)
     write_labels(city.folder / "faults.json", faults)
-    asyncio.run(start_at_noon(city, pack))
+    asyncio.run(start_by_day(city, pack))
     dark = next(f.asset_id for f in faults if f.fault is FaultClass.LAMP_FAILURE)
 
     def restart_broker() -> None:
@@ -183,7 +184,7 @@ def test_one_ticket_per_cause_while_every_process_is_killed(city: City) -> None:
     between = {8: restart_broker, 16: restart_broker, 12: lambda: report_a_dark_lamp(city, dark)}
     with Installation(city.environment, city.folder, roles=("ingest", "store", "detect", "desk", "api")) as running:
         running.processes["sim"].start()
-        real_s = (END - NOON) / 1e6 / SPEED
+        real_s = (END - START) / 1e6 / SPEED
         killed = kill_at_random(running, 7, KILLS, (0.5 * real_s / KILLS, 1.4 * real_s / KILLS), between)
         assert len(killed) >= 20
         wait_until(lambda: city.city_now() >= END, 120, running.words)
@@ -240,4 +241,4 @@ def assert_ledger_balances(city: City, sent: int) -> None:
     for item in city.get("/api/v1/ledger?limit=1000")["items"]:
         parts = item["stored"] + item["duplicate"] + item["conflicting"] + item["quarantined"] + item["in_flight"]
         assert item["appended"] == parts
-        assert item["missing"] == 0, (item, to_datetime(NOON))
+        assert item["missing"] == 0, (item, to_datetime(START))

@@ -4,13 +4,24 @@
 PORT ?= 8000
 DATA ?= ./data
 SPEED ?=
+ONLY ?=
+ARGS ?=
 UV_VERSION := 0.13.9
-PYTHON := $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; print("ok" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
+# The newest Python that will do; where none will, any, so that the message can name its version.
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; print("ok" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))) python3)
 UV := .cache/tools/bin/uv
-SYNC = UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --inexact --python $(PYTHON)
+SYNC = UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --inexact --python "$(PYTHON)"
+SYNC_FAILED := echo "could not install: check this machine's network and the room on its disk, and try again" >&2; exit 1
 RUN := .venv/bin
 
-.PHONY: up down test check format bench clean venv venv-dev engines help
+# An environment remembers where it stands and which Python it was made of: after a move or an upgrade it is made anew.
+ifneq ($(wildcard .venv),)
+ifneq ($(shell [ ! -f .venv/.place ] || [ "$$(cat .venv/.place)" = "$(CURDIR)" ] && .venv/bin/python -c 'print("sound")' 2>/dev/null),sound)
+STALE := stale
+endif
+endif
+
+.PHONY: up down test check format bench clean venv venv-dev engines help stale
 
 help:
 	@echo "make up [PORT=8000] [DATA=./data] [SPEED=60]   start the simulated city; Ctrl-C stops it"
@@ -19,25 +30,30 @@ help:
 	@echo "make bench [ONLY=ingest]                       measure here, write docs/benchmarks.md"
 
 up: venv
-	@exec $(RUN)/citynerve up --port $(PORT) --data $(DATA) $(if $(SPEED),--speed $(SPEED))
+	@exec "$(RUN)/citynerve" up --port "$(PORT)" --data "$(DATA)" $(if $(SPEED),--speed "$(SPEED)")
 
 down: venv
-	@$(RUN)/citynerve down --data $(DATA)
+	@"$(RUN)/citynerve" down --data "$(DATA)"
 
 venv: .venv/.runtime
 venv-dev: .venv/.dev
 
-$(UV):
+.venv/.runtime: pyproject.toml uv.lock $(STALE)
 	@tests/support/tools.sh "$(PYTHON)" $(UV_VERSION)
-
-.venv/.runtime: $(UV) pyproject.toml uv.lock
 	@echo "installing citynerve into .venv (a minute, once)"
-	@$(SYNC) --no-dev
+	@$(SYNC) --no-dev || { $(SYNC_FAILED); }
+	@echo "$(CURDIR)" >.venv/.place
 	@touch $@
 
-.venv/.dev: $(UV) pyproject.toml uv.lock
-	@$(SYNC)
+.venv/.dev: pyproject.toml uv.lock $(STALE)
+	@tests/support/tools.sh "$(PYTHON)" $(UV_VERSION)
+	@echo "installing citynerve and its tools into .venv (a minute, once)"
+	@$(SYNC) || { $(SYNC_FAILED); }
+	@echo "$(CURDIR)" >.venv/.place
 	@touch $@ .venv/.runtime
+
+stale:
+	@rm -rf .venv
 
 engines: venv-dev
 	@tests/support/engines.sh

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import kernels, outage
-from anomaly.layout import CENSUS, CLEAR, COMMUNICATION_FAILURE, EVENT, LAMP_FAILURE, LAMP_UNEXPECTED_ON
+from anomaly import kernels, outage, suspicions
+from anomaly.layout import CENSUS, EVENT
 from anomaly.schedules import BurningPeriods
 from anomaly.state import DetectorState
 from city import topics
-from city.alarm import CandidateBatch, CandidateKind, Census, Evidence, FaultClass, Scope, Suspicion
+from city.alarm import CandidateBatch, Census, Scope, Suspicion
 from city.asset import correlation_partition
-from city.clock import isoformat
 from city.reading import ReadingBatch
 from city.registry import RootDefinition
 from storage.pool import Connection
@@ -21,11 +20,8 @@ from stream.codec import Tick
 from stream.log import Append, Record, TopicPartition
 from stream.worker import Outcome
 
-FAULTS = {
-    LAMP_FAILURE: (FaultClass.LAMP_FAILURE, "power-below-expected", "W"),
-    LAMP_UNEXPECTED_ON: (FaultClass.LAMP_UNEXPECTED_ON, "power-while-commanded-off", "W"),
-    COMMUNICATION_FAILURE: (FaultClass.COMMUNICATION_FAILURE, "silent-in-powered-time", ""),
-}
+PART_ITEMS = 400
+"""Suspicions, and feeders counted, in one record at most: with names of full length it stays below the log's limit."""
 
 
 class DetectStage:
@@ -33,7 +29,7 @@ class DetectStage:
 
     group = "detect"
     topics = (topics.READINGS,)
-    code_version = "detect-1"
+    code_version = "detect-2"
     transactional = False
 
     def __init__(self, candidate_partitions: int) -> None:
@@ -53,41 +49,45 @@ class DetectStage:
         outcome = Outcome()
         for record in records:
             if record.kind == codec.BATCH:
-                state.pending.extend(_take_batch(state, codec.decode_batch(record.value)))
+                state.settle()
+                state.pending.extend(_judge(state, state.buffer.push(codec.decode_batch(record.value))))
             elif record.kind == codec.REGISTRY:
                 state.install(codec.decode(RootDefinition, record.value))
             elif record.kind == codec.TICK:
                 tick = codec.decode(Tick, record.value)
                 if tick.at > state.tick_at:
+                    state.settle()
                     outcome.appends.extend(self._take_tick(state, tick, record.offset))
         return outcome
 
     def _take_tick(self, state: DetectorState, tick: Tick, offset: int) -> list[Append]:
-        """Let time pass, look for the silent, count the feeders, and say all of it: one record per group partition."""
+        """Let time pass, judge what it makes due, look for the silent, count the feeders, and say all of it."""
         state.hear_tick(tick.at, tick.period_us)
-        suspicions = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
+        found = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
         silent, census = _judge_tick(state, tick.at)
         state.pending = []
-        suspicions = sorted([*suspicions, *silent], key=lambda s: (s.since, s.scope.asset_id, s.fault, s.at))
-        batches = []
+        found = sorted([*found, *silent], key=lambda s: (s.since, s.scope.asset_id, s.fault, s.at, s.kind))
+        appends: list[Append] = []
         for partition in range(self._candidate_partitions):
-            batch = CandidateBatch(
-                source_partition=state.partition,
-                source_offset=offset,
-                at=tick.at,
-                suspicions=tuple(s for s in suspicions if self._partition(s.scope.group) == partition),
-                census=tuple(c for c in census if self._partition(c.feeder.group) == partition),
-            )
-            batches.append(Append(topics.CANDIDATES, partition, codec.CANDIDATES, codec.encode(batch), tick.at))
-        return batches
+            said = [s for s in found if self._partition(s.scope.group) == partition]
+            counted = [c for c in census if self._partition(c.feeder.group) == partition]
+            parts = max(1, -(-max(len(said), len(counted)) // PART_ITEMS))
+            for part in range(parts):
+                some = slice(part * PART_ITEMS, (part + 1) * PART_ITEMS)
+                batch = CandidateBatch(
+                    source_partition=state.partition,
+                    source_offset=offset,
+                    at=tick.at,
+                    suspicions=tuple(said[some]),
+                    census=tuple(counted[some]),
+                    part=part,
+                    parts=parts,
+                )
+                appends.append(Append(topics.CANDIDATES, partition, codec.CANDIDATES, codec.encode(batch), tick.at))
+        return appends
 
     def _partition(self, group: str) -> int:
         return correlation_partition(group, self._candidate_partitions)
-
-
-def _take_batch(state: DetectorState, batch: ReadingBatch) -> list[Suspicion]:
-    """Buffer one record's readings and judge those whose time has come."""
-    return _judge(state, state.buffer.push(batch))
 
 
 def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
@@ -147,22 +147,5 @@ def _arrays(periods: BurningPeriods) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def _suspicion(state: DetectorState, event: NDArray[np.void]) -> Suspicion:
-    fault, rule, unit = FAULTS[int(event["fault"])]
     device = int(event["device"])
-    evidence = Evidence(
-        rule=rule,
-        observed=float(event["observed"]) if unit else None,
-        expected=float(event["expected"]) if unit else None,
-        unit=unit,
-        last_heard_at=int(event["heard_at"]),
-        detail={"device": state.device_ids[device], "last_heard": isoformat(int(event["heard_at"]))},
-    )
-    return Suspicion(
-        kind=CandidateKind.CLEAR if event["kind"] == CLEAR else CandidateKind.SUSPECT,
-        fault=fault,
-        scope=state.scopes[device],
-        since=int(event["since"]),
-        at=int(event["at"]),
-        evidence=evidence,
-        until=int(event["until"]) or None,
-    )
+    return suspicions.of_event(event, state.device_ids[device], state.scopes[device])

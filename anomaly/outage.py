@@ -70,8 +70,8 @@ def _of_gateway(gateway_id: str, counts: list[Census]) -> list[Outage]:
         return [_supply_loss(c) for c in sorted(silent, key=lambda c: c.feeder.asset_id)]
     if any(c.missed < GATEWAY_MISSES * (c.expected - c.heard) for c in counts):
         return []
-    first = counts[0].feeder
-    scope = Scope(AssetKind.GATEWAY, gateway_id, gateway_id, first.group, "", gateway_id)
+    group = min(c.feeder.group for c in counts)
+    scope = Scope(AssetKind.GATEWAY, gateway_id, gateway_id, group, "", gateway_id)
     return [
         Outage(
             FaultClass.COMMUNICATION_FAILURE,

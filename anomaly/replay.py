@@ -1,17 +1,24 @@
-"""Makes every decision again from the log, and compares it with what was decided then."""
+"""Makes every decision again from the log, and compares it with what was decided then.
 
+However long the log is, only the states and the names of the alarms' events are in memory.
+"""
+
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anomaly.correlate import CorrelateStage
+from anomaly.correlate import CorrelateStage, CorrelatorState
 from anomaly.detector import DetectStage
+from anomaly.state import DetectorState
 from city import topics
 from city.alarm import AlarmEvent
 from stream import codec
-from stream.log import Append, EventLog, Record, TopicPartition
+from stream.log import Append, Bounds, EventLog, Record, TopicPartition
 
 Progress = Callable[[int, int], None]
 """(records read, records to read)"""
+
+_NEVER = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +27,15 @@ class ReplayReport:
 
     Attributes
     ----------
-    events : tuple of AlarmEvent
-        Made again, in the order of the correlation.
+    events : tuple of str
+        Ids of the alarms' events made again, in the order of the correlation.
     same : int
         Recorded on `alarms` with the very same bytes.
     only_replayed, only_recorded : tuple of str
         Event ids that one side lacks. Recorded ones that a shortened log can no longer explain are among them.
     """
 
-    events: tuple[AlarmEvent, ...]
+    events: tuple[str, ...]
     same: int
     only_replayed: tuple[str, ...]
     only_recorded: tuple[str, ...]
@@ -43,6 +50,8 @@ class ReplayReport:
 async def replay(log: EventLog, progress: Progress | None = None) -> ReplayReport:
     """Run detection and correlation with empty states over everything that the log still holds.
 
+    A city that goes on meanwhile does not disturb it: what was decided after the last tick read is left out.
+
     Raises
     ------
     EngineError
@@ -51,50 +60,85 @@ async def replay(log: EventLog, progress: Progress | None = None) -> ReplayRepor
     bounds = await log.bounds(topics.READINGS)
     total = sum(b.end - b.begin for b in bounds.values())
     groups = await log.partitions(topics.CANDIDATES)
-    candidates: list[Append] = []
+    correlation = _Correlation(groups, len(bounds))
+    partitions = [_Partition(log, TopicPartition(topics.READINGS, p), b, groups) for p, b in sorted(bounds.items())]
     done = 0
-    for partition, (begin, end) in sorted(bounds.items()):
-        stage = DetectStage(groups)
-        source = TopicPartition(topics.READINGS, partition)
-        state = stage.open(source, None)
-        offset = begin
-        while offset < end:
-            records = await log.read(source, offset)
-            candidates.extend(stage.step(state, records).appends)
-            done += len(records)
-            offset = records[-1].offset + 1
-            if progress is not None:
-                progress(done, total)
-    replayed = _correlate(candidates, groups, len(bounds))
-    recorded = await _recorded(log)
+    while reading := [partition for partition in partitions if partition.offset < partition.end]:
+        # The one that is behind goes on, so that correlation never has to hold much back.
+        behind = min(reading, key=lambda partition: partition.said_at)
+        appends, count = await behind.advance()
+        correlation.hear(appends)
+        done += count
+        if progress is not None:
+            progress(done, total)
+    replayed, decided_at = correlation.events, correlation.decided_at
+    recorded = await _recorded(log, decided_at)
     return ReplayReport(
-        events=tuple(codec.decode(AlarmEvent, value) for value in replayed.values()),
-        same=sum(recorded.get(event_id) == value for event_id, value in replayed.items()),
-        only_replayed=tuple(i for i, value in replayed.items() if recorded.get(i) != value),
-        only_recorded=tuple(i for i, value in recorded.items() if replayed.get(i) != value),
+        events=tuple(replayed),
+        same=sum(recorded.get(event_id) == digest for event_id, digest in replayed.items()),
+        only_replayed=tuple(i for i, digest in replayed.items() if recorded.get(i) != digest),
+        only_recorded=tuple(i for i, digest in recorded.items() if replayed.get(i) != digest),
         begins_at_offset={p: b.begin for p, b in bounds.items()},
     )
 
 
-def _correlate(candidates: list[Append], groups: int, readings: int) -> dict[str, bytes]:
-    stage = CorrelateStage(readings, 1)
-    events: dict[str, bytes] = {}
-    for partition in range(groups):
-        mine = [a for a in candidates if a.partition == partition]
-        state = stage.open(TopicPartition(topics.CANDIDATES, partition), None)
-        records = [Record(a.topic, partition, n, a.kind, a.value, a.at_us) for n, a in enumerate(mine)]
-        for append in stage.step(state, records).appends:
-            events[codec.decode(AlarmEvent, append.value).event_id] = append.value
-    return events
+class _Partition:
+    """Detection of one partition, from its first record to the last that stood there when the replay began."""
+
+    def __init__(self, log: EventLog, source: TopicPartition, bounds: Bounds, groups: int) -> None:
+        self._log = log
+        self._source = source
+        self._stage = DetectStage(groups)
+        self._state: DetectorState = self._stage.open(source, None)
+        self.offset, self.end = bounds
+        self.said_at = _NEVER
+
+    async def advance(self) -> tuple[list[Append], int]:
+        """Take the next records; return what they lead to, and how many they are."""
+        records = await self._log.read(self._source, self.offset, max_records=min(500, self.end - self.offset))
+        self.offset = records[-1].offset + 1
+        self.said_at = max(self.said_at, records[-1].at_us)
+        return self._stage.step(self._state, records).appends, len(records)
 
 
-async def _recorded(log: EventLog) -> dict[str, bytes]:
+class _Correlation:
+    """Correlation of all groups; `events` are digests by event id, in the order in which they were made."""
+
+    def __init__(self, groups: int, readings: int) -> None:
+        self._stage = CorrelateStage(readings, 1)
+        self._states: list[CorrelatorState] = [
+            self._stage.open(TopicPartition(topics.CANDIDATES, group), None) for group in range(groups)
+        ]
+        self._heard = 0
+        self.events: dict[str, bytes] = {}
+
+    def hear(self, appends: list[Append]) -> None:
+        for append in appends:
+            self._heard += 1
+            record = Record(append.topic, append.partition, self._heard, append.kind, append.value, append.at_us)
+            for made in self._stage.step(self._states[append.partition], [record]).appends:
+                self.events[codec.decode(AlarmEvent, made.value).event_id] = _digest(made.value)
+
+    @property
+    def decided_at(self) -> int:
+        """Up to when everything is decided, µs UTC."""
+        return min((state.decided_at for state in self._states), default=0)
+
+
+async def _recorded(log: EventLog, until: int) -> dict[str, bytes]:
+    """Return digests of the alarms' events on the log that were decided up to `until`, µs UTC."""
     events: dict[str, bytes] = {}
     for partition, (begin, end) in (await log.bounds(topics.ALARMS)).items():
         offset = begin
         while offset < end:
             records = await log.read(TopicPartition(topics.ALARMS, partition), offset)
             for record in records:
-                events[codec.decode(AlarmEvent, record.value).event_id] = record.value
+                event = codec.decode(AlarmEvent, record.value)
+                if event.at <= until:
+                    events[event.event_id] = _digest(record.value)
             offset = records[-1].offset + 1
     return events
+
+
+def _digest(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=16).digest()

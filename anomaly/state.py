@@ -1,12 +1,14 @@
 """The state of one partition of `readings`: what is known of its roots, its devices' columns, and their snapshot."""
 
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly import suspicions
 from anomaly.layout import DEVICE, DIMMING, OTHER, POWER, STATE, VOLTAGE
 from anomaly.reorder import ReorderBuffer
 from anomaly.schedules import PeriodTable
@@ -15,12 +17,12 @@ from city.asset import AssetKind, Switching
 from city.clock import SECOND_US
 from city.lighting import LightingSchedule
 from city.metric import ACTIVE_POWER, DIMMING_LEVEL, SUPPLY_VOLTAGE
-from city.reading import ReadingBatch
 from city.registry import DeviceDefinition, FeederDefinition, RootDefinition
 from stream import codec
 
 CHANNELS = {ACTIVE_POWER: POWER, SUPPLY_VOLTAGE: VOLTAGE, DIMMING_LEVEL: DIMMING}
 DEAF_MAX = 64
+_OPEN_FIELDS = ("dark_open", "on_open", "silent_open", "dark_run", "on_run")
 
 
 @dataclass(slots=True)
@@ -41,10 +43,15 @@ class DetectorState:
         The last tick; 0 before the first.
     pending : list of Suspicion
         What was found since the last tick and will be said at the next.
+    arrived : dict
+        Roots that came with the log and are not laid out yet.
+    roots_saved : bytes or None
+        `roots` as a snapshot holds them; None if they changed since.
     """
 
     partition: int
     roots: dict[str, RootDefinition] = field(default_factory=dict)
+    arrived: dict[str, RootDefinition] = field(default_factory=dict)
     buffer: ReorderBuffer = field(default_factory=ReorderBuffer)
     tick_at: int = 0
     tick_period_us: int = 0
@@ -58,20 +65,36 @@ class DetectorState:
     device_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     channel_of: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     periods: PeriodTable = field(default_factory=lambda: PeriodTable(()))
+    roots_saved: bytes | None = None
 
     def install(self, root: RootDefinition) -> None:
-        """Learn or replace what is below one root; devices that stay keep their state."""
-        if self.roots.get(root.root_id) != root:
-            self.roots[root.root_id] = root
-            self.rebuild()
+        """Learn or replace what is below one root, from the next judgement on.
 
-    def rebuild(self) -> None:
-        """Lay the columns out anew for what `roots` says now."""
-        kept = dict(zip(self.device_ids, self.states, strict=True))
+        A city's roots arrive in a row: laying the columns out anew for each would cost the square of their number.
+        """
+        if self.arrived.get(root.root_id, self.roots.get(root.root_id)) != root:
+            self.arrived[root.root_id] = root
+
+    def settle(self) -> None:
+        """Lay the columns out for the roots that have arrived; devices that stay where they are keep their state."""
+        if not self.arrived:
+            return
+        self.roots |= self.arrived
+        self.arrived = {}
+        self.roots_saved = None
+        kept = {d: (s, scope) for d, s, scope in zip(self.device_ids, self.states, self.scopes, strict=True)}
         self._compile()
         for row, device_id in enumerate(self.device_ids):
-            if device_id in kept:
-                self.states[row] = kept[device_id]
+            state, scope = kept.pop(device_id, (None, None))
+            if state is None or scope is None:
+                continue
+            self.states[row] = state
+            if scope != self.scopes[row]:
+                self.pending.extend(suspicions.withdrawn(state, device_id, scope, self.tick_at))
+                for name in _OPEN_FIELDS:
+                    self.states[name][row] = 0
+        for device_id, (state, scope) in kept.items():
+            self.pending.extend(suspicions.withdrawn(state, device_id, scope, self.tick_at))
 
     def hear_tick(self, at: int, period_us: int) -> None:
         """Move time; a gap since the last tick means that nobody listened meanwhile."""
@@ -93,11 +116,12 @@ class DetectorState:
         rows = [(root, device) for root in roots for device in root.devices]
         self.device_ids = [device.device_id for _, device in rows]
         self.scopes = [device.asset for _, device in rows]
-        self.devices = np.zeros(len(rows), DEVICE)
-        self.states = np.zeros(len(rows), STATE)
-        for row, (root, device) in enumerate(rows):
+        columns = []
+        for root, device in rows:
             number, found = feeders.get(device.asset.feeder_id, (-1, None))
-            self.devices[row] = _device_row(root, device, number, found, schedules)
+            columns.append(_device_row(root, device, number, found, schedules))
+        self.devices = np.array(columns, DEVICE)
+        self.states = np.zeros(len(rows), STATE)
         self._index_series([device for _, device in rows])
 
     def _index_series(self, devices: Iterable[DeviceDefinition]) -> None:
@@ -110,41 +134,47 @@ class DetectorState:
             self.channel_of[definition.series_id] = CHANNELS.get(definition.metric, OTHER)
 
     def snapshot(self) -> bytes:
-        """Return the state as bytes: a JSON header, then the columns as they lie in memory."""
+        """Return the state as bytes: a JSON header, then the parts that it gives the sizes of, packed.
+
+        It is made every few seconds, so what hardly ever changes, the roots, is packed once.
+        """
+        if self.roots_saved is None:
+            roots = [codec.encode(self.roots[root_id]) for root_id in sorted(self.roots)]
+            self.roots_saved = zlib.compress(b"\n".join(roots), 1)
         held = codec.encode_batch(self.buffer.held)
-        columns = [self.states.tobytes(), self.deaf.tobytes(), held]
+        parts = [self.roots_saved, zlib.compress(self.states.tobytes(), 1), self.deaf.tobytes(), zlib.compress(held, 1)]
         header = json.dumps(
             {
                 "partition": self.partition,
                 "tick": [self.tick_at, self.tick_period_us],
-                "latest": sorted(self.buffer.latest.items()),
+                "latest": self.buffer.latest,
                 "pending": [codec.encode(suspicion).decode() for suspicion in self.pending],
-                "roots": [codec.encode(self.roots[root_id]).decode() for root_id in sorted(self.roots)],
-                "sizes": [len(column) for column in columns],
+                "arrived": [codec.encode(root).decode() for root in self.arrived.values()],
+                "sizes": [len(part) for part in parts],
             },
             separators=(",", ":"),
         ).encode()
-        return b"".join([len(header).to_bytes(4, "little"), header, *columns])
+        return b"".join([len(header).to_bytes(4, "little"), header, *parts])
 
     @classmethod
     def restore(cls, snapshot: bytes) -> "DetectorState":
         """Read what `snapshot` wrote."""
         length = int.from_bytes(snapshot[:4], "little")
         header = json.loads(snapshot[4 : 4 + length])
-        columns, position = [], 4 + length
+        parts, position = [], 4 + length
         for size in header["sizes"]:
-            columns.append(snapshot[position : position + size])
+            parts.append(snapshot[position : position + size])
             position += size
-        state = cls(header["partition"])
-        state.roots = {
-            root.root_id: root for root in (codec.decode(RootDefinition, text.encode()) for text in header["roots"])
-        }
+        state = cls(header["partition"], roots_saved=parts[0])
+        roots = [codec.decode(RootDefinition, text) for text in zlib.decompress(parts[0]).splitlines()]
+        state.roots = {root.root_id: root for root in roots}
+        for text in header["arrived"]:
+            state.install(codec.decode(RootDefinition, text.encode()))
         state.pending = [codec.decode(Suspicion, text.encode()) for text in header["pending"]]
         state._compile()
-        state.states = np.frombuffer(columns[0], STATE).copy()
-        state.deaf = np.frombuffer(columns[1], np.int64).reshape(-1, 2).copy()
-        held: ReadingBatch = codec.decode_batch(columns[2])
-        state.buffer = ReorderBuffer(held, {int(k): int(v) for k, v in header["latest"]})
+        state.states = np.frombuffer(zlib.decompress(parts[1]), STATE).copy()
+        state.deaf = np.frombuffer(parts[2], np.int64).reshape(-1, 2).copy()
+        state.buffer = ReorderBuffer(codec.decode_batch(zlib.decompress(parts[3])), header["latest"])
         state.tick_at, state.tick_period_us = header["tick"]
         return state
 
@@ -155,20 +185,21 @@ def _device_row(
     feeder: int,
     found: FeederDefinition | None,
     schedules: dict[LightingSchedule, int],
-) -> NDArray[np.void]:
+) -> tuple[float, ...]:
+    """Return the fields of `layout.DEVICE` in their order."""
     rules = root.rules
     interval_us = device.report_interval_s * SECOND_US
-    row = np.zeros((), DEVICE)
-    row["interval_us"] = interval_us
-    row["silence_us"] = round(device.silence_intervals * interval_us)
-    row["guard_us"] = rules.guard_s * SECOND_US
-    row["rated_w"] = device.rated_w
-    row["dark_below"] = rules.dark_below
-    row["on_above_w"] = max(rules.unexpected_on_w, rules.unexpected_on_share * device.rated_w)
-    row["dark_readings"] = rules.dark_readings
-    row["on_readings"] = rules.unexpected_on_readings
-    row["schedule"] = schedules[found.schedule] if found else -1
-    row["feeder"] = feeder
-    row["lamp"] = device.asset.kind == AssetKind.LAMP
-    row["switched"] = found is not None and found.switching == Switching.SWITCHED
-    return row
+    return (
+        interval_us,
+        round(device.silence_intervals * interval_us),
+        rules.guard_s * SECOND_US,
+        device.rated_w,
+        rules.dark_below,
+        max(rules.unexpected_on_w, rules.unexpected_on_share * device.rated_w),
+        rules.dark_readings,
+        rules.unexpected_on_readings,
+        schedules[found.schedule] if found else -1,
+        feeder,
+        device.asset.kind == AssetKind.LAMP,
+        found is not None and found.switching == Switching.SWITCHED,
+    )

@@ -4,56 +4,83 @@ Exit codes: 0 done, 1 it did not work (the text says what to do), 2 settings or 
 """
 
 import asyncio
-import json
+import errno
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
-from app import logs
-from app.settings import Settings, load_settings
-from city.errors import CityNerveError, SettingsError
+from app.console import Bar, print_json, print_table, say, warn
+from city.errors import CityNerveError, PackError, SettingsError
+
+# Commands import what they need when they run: `--help` and the start of every process would wait for all of it.
 
 cli = typer.Typer(
     name="citynerve",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="A city's nerve system: from street lights over MQTT to a crew's ticket.",
 )
-city_cli = typer.Typer(no_args_is_help=True, help="The city pack: a city is a folder of files.")
-log_cli = typer.Typer(no_args_is_help=True, help="The event log and the checkpoints that stand on it.")
-letters_cli = typer.Typer(no_args_is_help=True, help="Messages that were set aside, and their return.")
+city_cli = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The city pack: a city is a folder of files.")
+log_cli = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The event log and the checkpoints that stand on it."
+)
+letters_cli = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Messages that were set aside, and their return."
+)
 cli.add_typer(city_cli, name="city")
 cli.add_typer(log_cli, name="log")
 cli.add_typer(letters_cli, name="letters")
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""What the system refuses for reasons that only the operator can mend."""
 
 
 def main() -> None:
     """Run the command; what we raise on purpose becomes one sentence and an exit code."""
     try:
         cli(standalone_mode=True)
-    except SettingsError as exc:
-        err.print(f"citynerve: {exc}", markup=False)
+    except PackError as exc:
+        warn(f"citynerve: {exc}")
         sys.exit(2)
     except CityNerveError as exc:
-        err.print(f"citynerve: {exc}", markup=False)
+        # Servers tell of their troubles in several lines.
+        warn(f"citynerve: {' '.join(str(exc).split())}")
+        sys.exit(2 if isinstance(exc, SettingsError) else 1)
+    except BrokenPipeError:
+        # Who reads us has seen enough, as `head` does; the interpreter must not try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except OSError as exc:
+        if exc.errno not in _NOT_OURS:
+            raise
+        warn(f"citynerve: {exc.filename or 'the disk'}: {exc.strerror}: mend that, then start again")
+        sys.exit(1)
+
+
+@cli.callback(invoke_without_command=True)
+def version_or_help(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Run one of the commands below; `citynerve COMMAND --help` explains it."""
+    if version:
+        from importlib.metadata import version as installed
+
+        say(f"citynerve {installed('citynerve')}")
+        raise typer.Exit
+    from app import logs
+
+    # Commands that run for long choose for themselves.
+    logs.configure("WARNING", "text", "citynerve")
 
 
 @cli.command()
@@ -64,38 +91,40 @@ def up(
     city: Annotated[Path | None, typer.Option(help="Folder of the city pack.")] = None,
 ) -> None:
     """Start everything on this machine, and stop it with Ctrl-C."""
+    from app import logs
+    from app.settings import load_settings
     from app.up import up as run_up
 
     settings = load_settings(port=port, data=data, speed=speed, city=city)
     logs.configure("WARNING" if settings.log_level == "INFO" else settings.log_level, settings.log_format, "up")
-    run_up(settings, lambda line: out.print(line, markup=False))
+    run_up(settings, say)
 
 
 @cli.command()
 def down(data: Data = None) -> None:
     """Stop what `up` started on a data folder."""
     from app.commands.down import down as run_down
+    from app.settings import load_settings
 
     pid = run_down(load_settings(data=data).data)
-    out.print(f"stopped (process {pid})")
+    say(f"stopped (process {pid})")
 
 
 @cli.command()
 def status(data: Data = None, as_json: AsJson = False) -> None:
     """Say which parts answer, how far behind they are, and whether the ledger balances."""
     from app.commands.status import read_status
+    from app.runtime import attached
 
-    found = asyncio.run(read_status(_attached(data)))
+    found = asyncio.run(read_status(attached(data)))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    table = Table("worker", "partitions", "behind", title=f"city time {found['city_time']}")
-    for worker in found["workers"]:
-        table.add_row(worker["group"], str(worker["partitions"]), str(worker["behind"]))
-    out.print(table)
+    rows = [(worker["group"], worker["partitions"], worker["behind"]) for worker in found["workers"]]
+    print_table(("worker", "partitions", "behind"), rows, title=f"city time {found['city_time']}")
     ledger = found["ledger"]
-    out.print("  ".join(f"{name} {count:,}" for name, count in ledger.items()))
-    out.print(f"tickets open {found['tickets_open']}, dead letters {found['dead_letters']}")
+    say("  ".join(f"{name} {count:,}" for name, count in ledger.items()))
+    say(f"tickets open {found['tickets_open']}, dead letters {found['dead_letters']}")
 
 
 @cli.command()
@@ -104,9 +133,11 @@ def run(
     data: Data = None,
 ) -> None:
     """Run one process of an installation until SIGTERM."""
+    from app import logs
     from app.processes import run_role
+    from app.runtime import attached
 
-    settings = _attached(data)
+    settings = attached(data)
     logs.configure(settings.log_level, settings.log_format, role)
     run_role(role, settings)
 
@@ -114,9 +145,11 @@ def run(
 @cli.command()
 def sim(data: Data = None, seed: Annotated[int | None, typer.Option(help="Same seed, same city.")] = None) -> None:
     """Play the simulated city's gateways into the broker until SIGTERM."""
+    from app import logs
     from app.processes import run_sim
+    from app.runtime import attached
 
-    settings = _attached(data, seed=seed)
+    settings = attached(data, seed=seed)
     logs.configure(settings.log_level, settings.log_format, "sim")
     run_sim(settings)
 
@@ -131,16 +164,17 @@ def play(
 ) -> None:
     """Publish recorded readings as their gateway would have."""
     from app.commands.play import play as run_play
+    from app.runtime import attached
 
-    settings = _attached(data)
-    with _progress(quiet=as_json) as advance:
+    settings = attached(data)
+    with Bar(quiet=as_json) as advance:
         report = run_play(settings, file, mapping, speed, lambda done, total: advance("playing", done, total))
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     for line in report.pop("mistakes"):
-        err.print(line, markup=False)
-    out.print("  ".join(f"{name} {value}" for name, value in report.items()))
+        warn(line)
+    say("  ".join(f"{name} {value}" for name, value in report.items()))
 
 
 @cli.command()
@@ -149,15 +183,20 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Make every decision again from the log, and compare with what was decided."""
+    from app import kernels
+    from app.runtime import attached
+
+    settings = attached(data)
+    kernels.warm(settings.data)
+
     from app.commands.log import replay as run_replay
 
-    settings = _attached(data)
-    with _progress(quiet=as_json) as advance:
+    with Bar(quiet=as_json) as advance:
         report = asyncio.run(run_replay(settings, lambda done, total: advance("replaying", done, total)))
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
-        out.print(
+        say(
             f"{report['alarm_events']} alarm events, {report['same']} identical, {len(report['only_replayed'])} only"
             f" replayed, {len(report['only_recorded'])} only recorded"
         )
@@ -168,21 +207,23 @@ def replay(
 @cli.command()
 def setup() -> None:
     """Prepare the engines that the settings name: schema, topics, registry, clock. May be repeated."""
+    from app.settings import load_settings
     from app.setup import prepare
 
     settings = load_settings()
     if settings.database_url is None:
         raise SettingsError("set CITYNERVE_DATABASE_URL first; `citynerve up` prepares the embedded engines itself")
     prepared = asyncio.run(prepare(settings, settings.database_url))
-    out.print(f"{prepared.city}: {prepared.lamps} lamps, {prepared.facilities} facilities; {prepared.clock_told}")
+    say(f"{prepared.city}: {prepared.lamps} lamps, {prepared.facilities} facilities; {prepared.clock_told}")
 
 
 @cli.command(hidden=True)
 def warm() -> None:
     """Compile the detection kernels into their cache."""
-    from anomaly.warm import warm as run_warm
+    from app import kernels
+    from app.settings import load_settings
 
-    run_warm()
+    kernels.warm(load_settings().data)
 
 
 @city_cli.command("check")
@@ -191,15 +232,16 @@ def city_check(
     as_json: AsJson = False,
 ) -> None:
     """Explain every mistake in a city pack by file and line."""
+    from app.settings import load_settings
     from stream.packs import check_pack
 
     report = check_pack(folder or load_settings().city)
     if as_json:
         mistakes = [{"file": m.file, "line": m.line, "text": m.text} for m in report.mistakes]
-        _print_json({"sound": report.sound, "mistakes": mistakes, "counts": report.counts, "version": report.version})
+        print_json({"sound": report.sound, "mistakes": mistakes, "counts": report.counts, "version": report.version})
     else:
         for line in report.lines():
-            out.print(line, markup=False)
+            say(line)
     if not report.sound:
         raise typer.Exit(2)
 
@@ -208,16 +250,18 @@ def city_check(
 def log_adopt(data: Data = None) -> None:
     """Let all workers go on with the log that the settings name, from its first record, keeping their states."""
     from app.commands.log import adopt
+    from app.runtime import attached
 
-    out.print(f"{asyncio.run(adopt(_attached(data)))} checkpoints go on with this log")
+    say(f"{asyncio.run(adopt(attached(data)))} checkpoints go on with this log")
 
 
 @log_cli.command("rebuild")
 def log_rebuild(group: Annotated[str, typer.Argument(help="detect or correlate")], data: Data = None) -> None:
     """Forget a worker's states, so that it computes them anew from the log. Stop the worker before."""
     from app.commands.log import rebuild
+    from app.runtime import attached
 
-    out.print(f"{asyncio.run(rebuild(_attached(data), group))} states forgotten; start the worker again")
+    say(f"{asyncio.run(rebuild(attached(data), group))} states forgotten; start the worker again")
 
 
 @letters_cli.command("list")
@@ -229,15 +273,17 @@ def letters_list(
 ) -> None:
     """Show what was set aside and has not come back."""
     from app.commands.letters import list_letters
+    from app.runtime import attached
 
-    found = asyncio.run(list_letters(_attached(data), reason, limit))
+    found = asyncio.run(list_letters(attached(data), reason, limit))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    table = Table("id", "received", "gateway", "reason", "readings", "detail")
-    for letter in found:
-        table.add_row(*(str(letter[key]) for key in ("id", "received_at", "gateway", "reason", "units", "detail")))
-    out.print(table if found else "nothing is set aside")
+    if not found:
+        say("nothing is set aside")
+        return
+    columns = ("id", "received_at", "gateway", "reason", "units", "detail")
+    print_table(columns, [[letter[name] for name in columns] for letter in found])
 
 
 @letters_cli.command("replay")
@@ -249,49 +295,13 @@ def letters_replay(
 ) -> None:
     """Give letters another try after the cause is mended; what is still wrong stays, with its new reason."""
     from app.commands.letters import replay_letters
+    from app.runtime import attached
 
-    report = asyncio.run(replay_letters(_attached(data), ids or [], reason))
+    report = asyncio.run(replay_letters(attached(data), ids or [], reason))
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
-        out.print("  ".join(f"{name} {count}" for name, count in report.items()))
-
-
-def _attached(data: Path | None, **flags: Any) -> Settings:
-    """Return settings whose engines are known: from the environment, or from the `up` that runs on the folder."""
-    from app.runtime import running
-
-    settings = load_settings(data=data, **flags)
-    if settings.database_url is not None:
-        return settings
-    note = running(settings.data)
-    return load_settings(
-        data=data, **flags, database_url=note.database_url, mqtt_url=settings.mqtt_url or note.mqtt_url
-    )
-
-
-class _progress:
-    """A bar on stderr while something long goes on; nothing where a machine reads."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=err, disable=quiet or not err.is_terminal)
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        self._bar.start()
-        task = self._bar.add_task("", total=None)
-
-        def advance(told: str, done: int, total: int) -> None:
-            self._bar.update(task, description=told, completed=done, total=total or None)
-
-        return advance
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=2) + os.linesep)
+        say("  ".join(f"{name} {count}" for name, count in report.items()))
 
 
 logging.captureWarnings(capture=True)

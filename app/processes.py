@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from app import wiring
+from app import kernels, wiring
+from app.doors import check_free
 from app.settings import Settings
 from city import topics
 from city.clock import DAY_US, Clock
@@ -65,8 +66,9 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
 
 async def store(parts: Parts, stop: asyncio.Event) -> None:
     """Write readings, rollups, ledger and dead letters, and keep the tables and the log in their limits."""
-    from stream.deadletter import DeadLetterStage, keep_sending
+    from stream.deadletter import DeadLetterStage
     from stream.ledger import LedgerStage
+    from stream.redelivery import keep_sending
     from stream.retention import keep_log
     from stream.rollups import RollupKeeper
     from stream.store import StoreStage
@@ -77,7 +79,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
         *(_worker(parts, stage).run for stage in stages),
         RollupKeeper(parts.pool, parts.clock).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
-        lambda stop: keep_log(parts.log, parts.clock, parts.settings.log_keep_h, stop),
+        lambda stop: keep_log(parts.pool, parts.log, parts.clock, parts.settings.log_keep_h, stop),
     )
 
 
@@ -136,9 +138,7 @@ def run_role(role: str, settings: Settings) -> None:
         raise SettingsError(f"there is no process {role!r}: say one of {', '.join(ROLES)}")
     _die_with_supervisor()
     if role == "detect":
-        from anomaly.warm import warm
-
-        warm()
+        kernels.warm(settings.data)
     asyncio.run(_run(ROLES[role], settings))
 
 
@@ -183,8 +183,10 @@ async def _run(role: Callable[[Parts, asyncio.Event], Awaitable[None]], settings
         loop.add_signal_handler(number, stop.set)
     metrics = CollectorRegistry()
     if settings.metrics_port:
+        check_free(settings.host, settings.metrics_port, "CITYNERVE_METRICS_PORT")
         start_http_server(settings.metrics_port, settings.host, metrics)
-    async with wiring.pool(wiring.database_url(settings), size=8) as pool, wiring.log(settings, pool) as log:
+    url, patience_s = wiring.database_url(settings), wiring.START_PATIENCE_S
+    async with wiring.pool(url, 8, patience_s) as pool, wiring.log(settings, pool, patience_s) as log:
         clock = await wiring.clock(pool)
         logger.info("started", extra={"log": type(log).__name__, "clock_speed": clock.speed})
         await role(Parts(settings, pool, log, clock, metrics, WorkerMetrics(metrics)), stop)
@@ -192,7 +194,7 @@ async def _run(role: Callable[[Parts, asyncio.Event], Awaitable[None]], settings
 
 
 async def _read_clock(settings: Settings) -> Clock:
-    async with wiring.pool(wiring.database_url(settings), size=1) as pool:
+    async with wiring.pool(wiring.database_url(settings), 1, wiring.START_PATIENCE_S) as pool:
         return await wiring.clock(pool)
 
 
@@ -224,10 +226,13 @@ async def _together(stop: asyncio.Event, *tasks: Callable[[asyncio.Event], Await
 
 
 def _die_with_supervisor() -> None:
-    """Ask the kernel for SIGTERM when `up` dies, however it dies: a process without it would hold ports and leases."""
+    """Ask the kernel to end us when `up` dies, however it dies: a process without it would hold ports and leases.
+
+    SIGKILL, because the database dies with `up` too and there is nobody left to say farewell to.
+    """
     supervisor = os.environ.get("CITYNERVE_SUPERVISOR")
     if supervisor is None:
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(supervisor):
         raise SettingsError("the process that started this one is gone")

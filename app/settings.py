@@ -1,6 +1,8 @@
 """The only reader of the environment: one frozen object, from ``CITYNERVE_…`` variables and flags."""
 
+import difflib
 import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from city.errors import SettingsError
 
 PREFIX = "CITYNERVE_"
+_SECRET = {"mqtt_url", "database_url"}
+"""May carry a password: errors do not repeat them."""
 
 
 def default_city() -> Path:
@@ -23,7 +27,9 @@ def default_city() -> Path:
 class Settings(BaseSettings):
     """Everything that an operator may choose. Documented in ``docs/settings.md``; a test compares the two."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     data: Path = Field(Path("data"), description="Folder of the embedded engines, and of what `up` notes for others.")
     city: Path = Field(default_factory=default_city, description="Folder of the city pack.")
@@ -50,21 +56,31 @@ class Settings(BaseSettings):
         60.0, gt=0, le=100_000, description="City seconds in a second of the machine's clock; simulated cities only."
     )
     simulate: bool = Field(True, description="Let `up` run the simulated city's lamps.")
-    seed: int = Field(1, ge=0, description="Seed of the simulated city.")
+    seed: int = Field(1, ge=0, lt=2**63, description="Seed of the simulated city.")
     faults: Path | None = Field(None, description="JSON file of faults to plant. Absent: faults at random.")
     sim_keep: bool = Field(False, description="Let the simulator remember all that it ever sent, for comparisons.")
     sim_resend_s: float = Field(
         600.0,
         ge=0,
+        le=86_400,
         description="Seconds of the machine's clock that simulated gateways send again after a reconnection.",
     )
     reading_partitions: int = Field(12, ge=1, le=1024, description="Partitions of `readings` when the log is made.")
-    log_max_gb: float = Field(50.0, gt=0, description="Size at which the PostgreSQL log refuses appends, in GB.")
-    log_keep_h: float = Field(168.0, gt=0, description="Hours for which the log keeps what every group has read.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_max_gb: float = Field(
+        50.0, gt=0, le=1e6, description="Size at which the PostgreSQL log refuses appends, in GB."
+    )
+    log_keep_h: float = Field(
+        168.0, gt=0, le=876_000, description="Hours for which the log keeps what every group has read."
+    )
+    log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = Field("text", description="`text` for people, `json` for machines.")
     checkpoint_s: float = Field(2.0, gt=0, le=600, description="Seconds between checkpoints of detection.")
-    metrics_port: int = Field(0, ge=0, le=65535, description="Port of the process's Prometheus metrics; 0: none.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65525,
+        description="Port of the process's Prometheus metrics; 0: none. Under `up` the first of one port a process.",
+    )
 
     @field_validator("log_level")
     @classmethod
@@ -90,10 +106,29 @@ class Settings(BaseSettings):
     def _database(cls, value: str | None) -> str | None:
         return _url(value, {"postgresql", "postgres"}, "postgresql://user:password@host/database")
 
+    @field_validator("kafka")
+    @classmethod
+    def _servers(cls, value: str | None) -> str | None:
+        for server in (value or "").split(",") if value else ():
+            host, _, port = server.strip().rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) < 65536 or "/" in host:
+                raise ValueError("give servers like host:9092,host:9092")
+        return value
+
     @property
     def embedded_broker_url(self) -> str:
         """Where the embedded broker answers."""
-        return f"mqtt://{self.broker_host}:{self.broker_port}"
+        return f"mqtt://{reachable(self.broker_host)}:{self.broker_port}"
+
+    @property
+    def pages_url(self) -> str:
+        """Where API and pages answer, seen from this machine."""
+        return f"http://{reachable(self.host)}:{self.port}"
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that give another process these very settings."""
+        told = {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
+        return {variable(name): value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -104,21 +139,66 @@ def load_settings(**flags: Any) -> Settings:
     SettingsError
         Naming every variable that makes no sense, and why.
     """
+    given = {name: value for name, value in flags.items() if value is not None}
+    _refuse_slips(os.environ.keys())
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        return Settings(**given)
     except ValidationError as exc:
         lines = []
         for error in exc.errors():
             name = str(error["loc"][0]) if error["loc"] else "settings"
-            shown = json.dumps(error["input"], default=str)[:80]
-            lines.append(f"{PREFIX}{name.upper()} (or --{name.replace('_', '-')}): {error['msg']}; it is {shown}")
+            source = f"--{name.replace('_', '-')}" if name in given else variable(name)
+            shown = "" if name in _SECRET else f"; it is {json.dumps(error['input'], default=str)[:80]}"
+            lines.append(f"{source}: {error['msg'].removeprefix('Value error, ')}{shown}")
         raise SettingsError("; ".join(lines)) from exc
+
+
+def variable(name: str) -> str:
+    """Return the variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Return variable, default and meaning of every setting, in order, for people."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if field.default_factory is not None:
+            told = "`cities/gijon`"
+        elif default is None:
+            told = "none"
+        else:
+            told = f"`{json.dumps(default) if isinstance(default, bool) else default}`"
+        choice = " `true` or `false`." if field.annotation is bool else ""
+        rows.append((variable(name), told, f"{field.description}{choice}"))
+    return rows
+
+
+def reachable(host: str) -> str:
+    """Return the address as it stands in a URL; a server that listens everywhere is reached by loopback."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    return f"[{host}]" if ":" in host else host
+
+
+def _refuse_slips(variables: Any) -> None:
+    """Refuse a variable that is almost one of ours: it would be without effect, and nobody would know why."""
+    known = {variable(name) for name in Settings.model_fields}
+    for name in sorted(variables):
+        if name.startswith(PREFIX) and name.upper() not in known:
+            (meant, *_) = (*difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.88), "")
+            if meant:
+                raise SettingsError(f"{name} is not a setting: did you mean {meant}? docs/settings.md has all of them")
 
 
 def _url(value: str | None, schemes: set[str], example: str) -> str | None:
     if value is None or value == "":
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in schemes or not (parts.netloc or parts.query):
-        raise ValueError(f"this is not an address like {example}")
+    refusal = ValueError(f"this is not an address like {example}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise refusal from None
+    if parts.scheme not in schemes or not (parts.netloc or parts.query) or port == 0:
+        raise refusal
     return value

@@ -46,11 +46,11 @@ async def prepare(settings: Settings, database_url: str) -> Prepared:
         A server does not answer.
     """
     pack = read_pack(settings.city)
-    migrate(database_url)
-    async with wiring.pool(database_url) as pool:
+    async with wiring.pool(database_url, patience_s=wiring.START_PATIENCE_S) as pool:
+        migrate(database_url)
         async with pool.connection() as connection:
             await apply_layout(connection, pack.timezone)
-        async with wiring.log(settings, pool) as log:
+        async with wiring.log(settings, pool, wiring.START_PATIENCE_S) as log:
             partitions = {**topics.PARTITIONS, topics.READINGS: settings.reading_partitions}
             await log.create_topics(partitions)
             clock = await _set_clock(settings, pool, pack, log)

@@ -1,31 +1,35 @@
 """`citynerve up`: prepares engines, registry and clock, then supervises every process until told to stop."""
 
 import asyncio
+import http.client
 import logging
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from app import setup
-from app.runtime import FolderLock, Note, prepare_folder, write_note
+from app.doors import check_free
+from app.runtime import RESERVE_BYTES, FolderLock, Note, free_bytes, prepare_folder, write_note
 from app.settings import Settings
-from app.supervisor import Supervisor
-from city.errors import SettingsError
+from app.supervisor import Role, Supervisor
+from city.errors import CityNerveError, SettingsError
 from storage.embedded import EmbeddedPostgres
 
 logger = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
+LOOK_EVERY_S = 0.1
+AFTER_A_KILL_S = 10.0
+"""The processes of an `up` that was killed end with it, but not in the same moment."""
+_HTTP_WAY_OUT = "`make up PORT=8001` (CITYNERVE_PORT)"
+_MQTT_WAY_OUT = "CITYNERVE_BROKER_PORT=1884"
 
 
 def up(settings: Settings, tell: Tell) -> None:
@@ -35,121 +39,159 @@ def up(settings: Settings, tell: Tell) -> None:
     ------
     SettingsError
         Something that only the operator can mend, in one sentence.
+    EngineError
+        A server that the settings name does not answer.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     data = prepare_folder(settings.data)
-    with ExitStack() as stack:
-        lock = FolderLock(data)
-        stack.callback(lock.release)
-        _check_ports(settings)
-        warming = _start_warming()
-        stack.callback(_end, warming)
-        database_url = settings.database_url
-        if database_url is None:
-            database_url = stack.enter_context(EmbeddedPostgres(data / "postgres")).url
-        prepared = asyncio.run(setup.prepare(settings, database_url))
-        if _wait_for(warming, stop):
+    stop = threading.Event()
+    with _signals(stop) as signals, ExitStack() as stack:
+        try:
+            running = _bring_up(settings, data, stack)
+        except KeyboardInterrupt:
+            tell("stopped before it had started")
             return
-        supervisor = _supervise(settings, data, database_url, simulated=prepared.simulated)
-        mqtt_url = settings.mqtt_url or settings.embedded_broker_url
-        url = f"http://{settings.host}:{settings.port}"
-        write_note(data, Note(os.getpid(), url, mqtt_url, database_url))
-        supervisor.start()
-        stack.callback(supervisor.stop)
+        finally:
+            signals.wait_for_stop()
         stack.callback(tell, "stopping: what was accepted is kept")
-        _watch(supervisor, stop, url, lambda: _announce(tell, settings, prepared, url, mqtt_url, data))
+        _watch(running, stop, lambda: _announce(tell, settings, running))
     tell("stopped; start again with the same DATA and it goes on where it ended")
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What is looked after."""
+
+    data: Path
+    note: Note
+    prepared: setup.Prepared
+    supervisor: Supervisor
+    database: EmbeddedPostgres | None
+
+
+class _Signals:
+    """SIGINT and SIGTERM: while we prepare they break off, afterwards they only set `stop`."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._breaks_off = True
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        first, self._breaks_off = self._breaks_off, False
+        self._stop.set()
+        if first:
+            raise KeyboardInterrupt
+
+    def wait_for_stop(self) -> None:
+        self._breaks_off = False
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[_Signals]:
+    handler = _Signals(stop)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield handler
+    finally:
+        for number, was in before.items():
+            signal.signal(number, was)
+
+
+def _bring_up(settings: Settings, data: Path, stack: ExitStack) -> _Running:
+    """Start everything; what must be ended later is on the stack."""
+    lock = FolderLock(data)
+    stack.callback(lock.release)
+    patience_s = AFTER_A_KILL_S if lock.after_a_kill else 0.0
+    check_free(settings.host, settings.port, _HTTP_WAY_OUT, patience_s)
+    if settings.mqtt_url is None:
+        check_free(settings.broker_host, settings.broker_port, _MQTT_WAY_OUT, patience_s)
+    database = None
+    database_url = settings.database_url
+    if database_url is None:
+        database = EmbeddedPostgres(data / "postgres")
+        stack.callback(database.stop)
+        database_url = database.start()
+    prepared = asyncio.run(setup.prepare(settings, database_url))
+    mqtt_url = settings.mqtt_url or settings.embedded_broker_url
+    note = Note(os.getpid(), settings.pages_url, mqtt_url, database_url, settings.kafka, settings.kafka_prefix)
+    supervisor = _supervise(settings, data, database_url, simulated=prepared.simulated)
+    stack.callback(supervisor.stop)
+    write_note(data, note)
+    supervisor.start()
+    return _Running(data, note, prepared, supervisor, database)
+
+
 def _supervise(settings: Settings, data: Path, database_url: str, *, simulated: bool) -> Supervisor:
-    roles: list[tuple[str, tuple[str, ...]]] = [(r, ("run", r)) for r in ("ingest", "store", "detect", "desk", "api")]
-    if simulated and settings.simulate:
-        roles.insert(0, ("sim", ("sim",)))
-    environment = {
-        "CITYNERVE_DATABASE_URL": database_url,
-        "CITYNERVE_DATA": str(data),
-        "CITYNERVE_CITY": str(settings.city),
-        "CITYNERVE_HOST": settings.host,
-        "CITYNERVE_PORT": str(settings.port),
-        "CITYNERVE_BROKER_HOST": settings.broker_host,
-        "CITYNERVE_BROKER_PORT": str(settings.broker_port),
-        "CITYNERVE_PUBLIC_HOSTS": settings.public_hosts,
-        "CITYNERVE_SEED": str(settings.seed),
-        "CITYNERVE_LOG_LEVEL": settings.log_level,
-        "CITYNERVE_LOG_FORMAT": settings.log_format,
-    }
-    return Supervisor(roles, environment, data / "logs")
+    upstream = ["sim"] if simulated and settings.simulate else []
+    names = [*upstream, "ingest", "detect", "store", "desk", "api"]
+    roles = [
+        Role(
+            name,
+            ("sim",) if name == "sim" else ("run", name),
+            {"CITYNERVE_METRICS_PORT": str(settings.metrics_port + number)} if settings.metrics_port else {},
+        )
+        for number, name in enumerate(names)
+    ]
+    first = len(upstream) + 1
+    shared = settings.model_copy(update={"data": data, "city": settings.city.absolute(), "database_url": database_url})
+    return Supervisor(roles[:first], roles[first:], shared.as_environment(), data / "logs")
 
 
-def _watch(supervisor: Supervisor, stop: threading.Event, url: str, announce: Callable[[], None]) -> None:
+def _watch(running: _Running, stop: threading.Event, announce: Callable[[], None]) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     announced = False
-    while not stop.wait(0.2):
-        refused = supervisor.watch()
+    while not stop.wait(LOOK_EVERY_S):
+        _keep_room(running.data)
+        if running.database is not None and running.database.pid is None:
+            logger.warning("the embedded database ended, starting it again")
+            running.database.stop()
+            running.database.start()
+        refused = running.supervisor.watch()
         if refused:
             raise SettingsError(refused)
-        if not announced and _is_ready(url):
+        if not announced and _is_ready(running.note.url):
             announced = True
             announce()
         if not announced and time.monotonic() > deadline:
-            raise SettingsError(f"the pages did not come up within {READY_TIMEOUT_S:.0f} s: read the files under logs/")
+            told = running.supervisor.troubled() or "this machine may be too slow or too busy"
+            raise CityNerveError(
+                f"the pages did not come up within {READY_TIMEOUT_S:.0f} s ({told}): read the files in"
+                f" {running.data / 'logs'}"
+            )
 
 
-def _announce(tell: Tell, settings: Settings, prepared: setup.Prepared, url: str, mqtt_url: str, data: Path) -> None:
+def _keep_room(data: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
+    free = free_bytes(data)
+    if free < reserve_bytes:
+        raise SettingsError(
+            f"the disk of {data} is almost full ({free // 2**20} MB left), so everything was stopped before something"
+            " could be lost: make room and start again, it goes on where it ended"
+        )
+
+
+def _announce(tell: Tell, settings: Settings, running: _Running) -> None:
+    prepared, url = running.prepared, running.note.url
     marked = ", simulated" if prepared.simulated else ""
     tell(f"{prepared.city}{marked}: {prepared.lamps} lamps, {prepared.facilities} facilities; {prepared.clock_told}")
     tell(f"  pages    {url}")
     tell(f"  crew     {url}/crew")
     tell(f"  ledger   {url}/ledger")
     tell(f"  API      {url}/api/v1/openapi.json")
-    tell(f"  MQTT     {mqtt_url}  (topic citynerve/v1/GATEWAY/readings)")
-    tell(f"  logs     {data / 'logs'}")
+    broker = settings.embedded_broker_url if settings.mqtt_url is None else "the broker of CITYNERVE_MQTT_URL"
+    tell(f"  MQTT     {broker}  (topic citynerve/v1/GATEWAY/readings)")
+    tell(f"  logs     {running.data / 'logs'}")
     tell("Ctrl-C stops everything.")
 
 
-def _check_ports(settings: Settings) -> None:
-    wanted = [(settings.host, settings.port, "make up PORT=8001, or CITYNERVE_PORT")]
-    if settings.mqtt_url is None:
-        wanted.append((settings.broker_host, settings.broker_port, "CITYNERVE_BROKER_PORT=1884"))
-    for host, port, way_out in wanted:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as exc:
-                raise SettingsError(
-                    f"cannot listen on {host}:{port} ({exc.strerror}): stop what uses it, or choose another with"
-                    f" {way_out}"
-                ) from exc
-
-
-def _start_warming() -> subprocess.Popen[bytes]:
-    """Compile the kernels into their cache before any worker loads them: the cache takes one writer at a time."""
-    return subprocess.Popen([sys.executable, "-m", "app", "warm"], start_new_session=True)
-
-
-def _wait_for(process: subprocess.Popen[bytes], stop: threading.Event) -> bool:
-    """Wait for the kernels; return True if told to stop meanwhile."""
-    while process.poll() is None:
-        if stop.wait(0.05):
-            return True
-    if process.returncode != 0:
-        raise SettingsError("the detection kernels could not be compiled: run `citynerve warm` to see why")
-    return False
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait()
-
-
 def _is_ready(url: str) -> bool:
+    """Ask the pages' process itself; proxies that the environment names are for the world outside."""
+    place = url.removeprefix("http://")
+    connection = http.client.HTTPConnection(place, timeout=1)
     try:
-        with urllib.request.urlopen(f"{url}/health/ready", timeout=1) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        # As `localhost`, because `public_hosts` need not have the address on which we ask.
+        connection.request("GET", "/health/ready", headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except (http.client.HTTPException, OSError):
         return False
+    finally:
+        connection.close()

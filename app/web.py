@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from app.doors import listen
 from app.settings import Settings
 from city.clock import Clock
 from portals_api.deps import PortalDeps, PortalOptions
@@ -13,30 +14,40 @@ from portals_api.factory import create_app
 from storage.pool import Pool
 from stream.log import EventLog
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
 
 async def serve(
     settings: Settings, pool: Pool, log: EventLog, clock: Clock, ticket_partitions: int, stop: asyncio.Event
 ) -> None:
-    """Serve until `stop` is set; requests under way are finished."""
-    hosts = tuple(name.strip() for name in settings.public_hosts.split(",") if name.strip())
+    """Serve until `stop` is set; requests under way are finished.
+
+    Raises
+    ------
+    SettingsError
+        The port is taken or may not be used.
+    """
+    # Who watches us from this machine asks by its loopback names, whatever the public ones are.
+    named = [name.strip() for name in settings.public_hosts.split(",") if name.strip()]
+    hosts = tuple(dict.fromkeys([*named, *LOOPBACK_NAMES]))
     options = PortalOptions(allowed_hosts=hosts, ticket_partitions=ticket_partitions)
     app = create_app(PortalDeps(pool, log, clock, options))
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         lifespan="off",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
     )
     server = _Server(config)
-    serving = asyncio.ensure_future(server.serve())
-    waiting = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    server.should_exit = True
-    await serving
+    # uvicorn would end the process with a traceback of its own where it cannot listen.
+    with listen(settings.host, settings.port, "CITYNERVE_PORT") as door:
+        serving = asyncio.ensure_future(server.serve(sockets=[door]))
+        waiting = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        server.should_exit = True
+        await serving
 
 
 class _Server(uvicorn.Server):

@@ -8,14 +8,16 @@ from typing import TypeVar
 from app.settings import Settings
 from city.clock import Clock
 from city.errors import CityNerveError, EngineError
-from storage.pool import Pool, open_pool
+from storage.pool import Pool, connect, open_pool
 from stream import installation
 from stream.log import EventLog
 
 T = TypeVar("T")
 
-CONNECT_PATIENCE_S = 60.0
+START_PATIENCE_S = 60.0
 """A process that starts beside its servers waits this long for them."""
+COMMAND_PATIENCE_S = 3.0
+"""A person who asks wants to know soon that a server does not answer."""
 
 
 def database_url(settings: Settings) -> str:
@@ -25,9 +27,9 @@ def database_url(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def pool(url: str, size: int = 4) -> AsyncIterator[Pool]:
+async def pool(url: str, size: int = 4, patience_s: float = COMMAND_PATIENCE_S) -> AsyncIterator[Pool]:
     """Open a pool for the time of the block, waiting for a server that is still starting."""
-    opened = await _patiently(lambda: open_pool(url, size=size))
+    opened = await _patiently(lambda: _open_pool(url, size), patience_s)
     try:
         yield opened
     finally:
@@ -35,9 +37,9 @@ async def pool(url: str, size: int = 4) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def log(settings: Settings, shared: Pool) -> AsyncIterator[EventLog]:
+async def log(settings: Settings, shared: Pool, patience_s: float = COMMAND_PATIENCE_S) -> AsyncIterator[EventLog]:
     """Open the event log that the settings name."""
-    opened = await _patiently(lambda: _open_log(settings, shared))
+    opened = await _patiently(lambda: _open_log(settings, shared), patience_s)
     try:
         yield opened
     finally:
@@ -54,6 +56,16 @@ async def clock(shared: Pool) -> Clock:
         return await installation.load_clock(connection)
 
 
+async def _open_pool(url: str, size: int) -> Pool:
+    """Open a pool after a connection of its own: a pool cannot say why it gets none."""
+    try:
+        await (await connect(url, "citynerve")).close()
+    except EngineError as exc:
+        told = " ".join(str(exc).split())
+        raise EngineError(f"{told}: start the server, or mend CITYNERVE_DATABASE_URL") from exc
+    return await open_pool(url, size=size)
+
+
 async def _open_log(settings: Settings, shared: Pool) -> EventLog:
     if settings.kafka is None:
         from stream.logs.postgres import open_postgres_log
@@ -66,10 +78,10 @@ async def _open_log(settings: Settings, shared: Pool) -> EventLog:
     return await open_kafka_log(settings.kafka, KafkaLogOptions(prefix=settings.kafka_prefix))
 
 
-async def _patiently(open_engine: Callable[[], Awaitable[T]]) -> T:
+async def _patiently(open_engine: Callable[[], Awaitable[T]], patience_s: float) -> T:
     """Call until it answers or patience ends."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + CONNECT_PATIENCE_S
+    deadline = loop.time() + patience_s
     while True:
         try:
             return await open_engine()

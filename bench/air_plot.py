@@ -78,14 +78,12 @@ def _years(panels: list[Axes], recorded: Recorded, gaps: tuple[Gap, ...]) -> Non
     for axes in panels:
         axes.axvline(_x(twice[0]), color=TWICE, linewidth=1.1, linestyle=(0, (4, 3)))
     top = panels[0].get_xaxis_transform()
-    panels[0].text(
-        _x(twice[0]) - 12, 0.97, "hour told twice", transform=top, color=TWICE, ha="right", va="top", fontsize=8
-    )
+    panels[0].text(_x(twice[0]), 1.14, "an hour told twice", transform=top, color=TWICE, ha="center", fontsize=8)
     panels[0].set_title(
         f"Daily means (thin) and their {SMOOTH_DAYS}-day mean (thick); orange: communication failures and their hours",
         loc="left",
         fontsize=9,
-        pad=24,
+        pad=36,
     )
 
 
@@ -103,23 +101,23 @@ def _label_gaps(axes: Axes, gaps: tuple[Gap, ...]) -> None:
 
 
 def _silence(axes: Axes, recorded: Recorded, gap: Gap) -> None:
-    """Show hour by hour where the longest silence begins and ends."""
+    """Show where the longest silence begins and ends, by the channels that reported in each hour."""
     since, until = gap.start - timedelta(days=2), gap.end + timedelta(days=2)
-    channel = CHANNELS[0]
-    rows = recorded.rows(_SQL.hourly, device=STATION, metric=channel.metric, since=since, until=until)
+    rows = recorded.rows(_SQL.channels, device=STATION, since=since, until=until)
     _tidy(axes)
-    for part in (rows[: _index(rows, gap.start)], rows[_index(rows, gap.start) :]):
-        x, y = [_x(at) for at, _ in part], [value for _, value in part]
-        axes.plot(x, y, color=channel.colour, linewidth=1.2, marker="o", markersize=2.2)
+    axes.bar([_x(at) for at, _ in rows], [count for _, count in rows], width=1 / 24, color="#7f9db5", linewidth=0)
     axes.axvspan(_x(gap.start), _x(gap.end), color=SILENT, alpha=0.25, linewidth=0)
-    axes.set_ylim(bottom=0)
-    height = axes.get_ylim()[1] * 0.93
-    told = f"alarm\nraised {gap.start:%d %b %H:%M}\ncleared {gap.end:%d %b %H:%M}\n{gap.hours} missing hours"
-    axes.text(_x(gap.start + (gap.end - gap.start) / 2), height, told, ha="center", va="top", fontsize=8.5)
+    told = f"communication failure\n{gap.start:%d %B %H:%M} to {gap.end:%d %B %H:%M}\n{gap.hours} missing hours"
+    axes.text(_x(gap.start + (gap.end - gap.start) / 2), 14, told, ha="center", va="center", fontsize=8.5)
+    axes.set_ylim(0, 17.5)
+    axes.set_yticks([0, 5, 10, 17])
+    axes.set_xlim(_x(since), _x(until))
     axes.xaxis.set_major_locator(dates.DayLocator(interval=2))
     axes.xaxis.set_major_formatter(dates.DateFormatter("%d %b"))
-    axes.set_ylabel(f"{channel.name}  µg/m³")
-    axes.set_title(f"The longest silence, hour by hour ({gap.start.year}, UTC)", loc="left", fontsize=9)
+    axes.set_ylabel("channels")
+    axes.set_title(
+        f"The longest silence: channels that reported in each hour, {gap.start.year} (UTC)", loc="left", fontsize=9
+    )
 
 
 def _twice(axes: Axes, recorded: Recorded) -> None:
@@ -167,10 +165,6 @@ def _smooth(means: np.ndarray) -> np.ndarray:
     count = np.convolve(there, window, mode="same")
     total = np.convolve(np.where(there, means, 0.0), window, mode="same")
     return np.where(count >= SMOOTH_DAYS / 2, total / np.maximum(count, 1), np.nan)
-
-
-def _index(rows: list[tuple[Any, ...]], at: datetime) -> int:
-    return next(number for number, row in enumerate(rows) if row[0] >= at)
 
 
 def _x(at: datetime) -> float:

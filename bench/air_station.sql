@@ -39,3 +39,12 @@ SELECT r.observed_at, r.value FROM readings AS r JOIN series AS s USING (series_
 -- name: conflicting
 -- What came second for an hour that had a value.
 SELECT s.metric, c.observed_at, c.value FROM readings_conflicting AS c JOIN series AS s USING (series_id) ORDER BY 1, 2
+
+-- name: channels
+-- How many channels reported, hour by hour, zero where none did.
+SELECT h.hour, count(r.value)
+  FROM generate_series(%(since)s::timestamptz, %(until)s::timestamptz, interval '1 hour') AS h (hour)
+  LEFT JOIN (SELECT observed_at, value FROM readings JOIN series AS s USING (series_id)
+              WHERE s.device_id = %(device)s AND observed_at BETWEEN %(since)s AND %(until)s) AS r
+    ON r.observed_at = h.hour
+ GROUP BY 1 ORDER BY 1

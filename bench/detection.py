@@ -9,23 +9,29 @@ import numpy as np
 from anomaly import oracle
 from anomaly.detector import DetectStage
 from anomaly.layout import DIMMING, POWER, STATE
+from anomaly.reorder import LATENESS_US
+from anomaly.state import DetectorState
 from anomaly.warm import warm
 from bench.result import Result
 from city import topics
 from city.alarm import Scope
 from city.asset import AssetKind, Switching
-from city.clock import HOUR_US, MINUTE_US
+from city.clock import HOUR_US, MINUTE_US, SECOND_US
 from city.lighting import LightingSchedule
 from city.metric import ACTIVE_POWER, DIMMING_LEVEL
 from city.reading import ReadingBatch
 from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition, SeriesDefinition
 from stream import codec
+from stream.codec import Tick
 from stream.log import Record, TopicPartition
 
 START = 1_795_000_000_000_000
 SCHEDULE = LightingSchedule("sun", 43.54, -5.66, -0.833)
 ROWS = 4_000
 """Readings of one record: what a busy partition sees in one flush."""
+RECORDS_A_TICK = 25
+"""What a partition of a large city sees between two ticks: 10,000 readings a second for ten seconds."""
+LAMPS = 250
 ROUNDS = 3
 
 
@@ -39,6 +45,7 @@ def run() -> list[dict[str, Any]]:
     results = [
         Result("detect.rate.hot", statistics.median(hot), "readings/s", "the rules in plain Python", peer),
         Result("detect.rate.random", statistics.median(many), "readings/s", "the rules in plain Python", peer),
+        Result("detect.tick_ms", _tick_ms(100_000), "ms a tick over 100,000 devices"),
         Result("detect.state_bytes", float(STATE.itemsize) / 2, "B/series"),
     ]
     return [result.plain() for result in results]
@@ -83,18 +90,47 @@ def _records(series: int, readings: int) -> list[Record]:
 
 def _rate(series: int, readings: int) -> float:
     stage = DetectStage(1)
-    state = stage.open(TopicPartition(topics.READINGS, 0), None)
-    lamps = 250
-    for number in range(max(1, series // (2 * lamps))):
-        state.roots[f"C{number}"] = _root(number, lamps)
-    state.rebuild()
+    state = _open(stage, series)
     records = _records(series, readings)
-    stage.step(state, records[:2])
+    stage.step(state, [*records[:2], _tick(records[1].at_us)])
     start = time.perf_counter()
-    for record in records[2:]:
-        stage.step(state, [record])
+    for first in range(2, len(records), RECORDS_A_TICK):
+        some = records[first : first + RECORDS_A_TICK]
+        stage.step(state, [*some, _tick(some[-1].at_us)])
     elapsed = time.perf_counter() - start
     return (len(records) - 2) * ROWS / elapsed
+
+
+def _open(stage: DetectStage, series: int) -> DetectorState:
+    state = stage.open(TopicPartition(topics.READINGS, 0), None)
+    for number in range(max(1, series // (2 * LAMPS))):
+        state.install(_root(number, LAMPS))
+    state.settle()
+    return state
+
+
+def _tick(at: int) -> Record:
+    """Return a tick that makes everything observed up to `at` due."""
+    at += LATENESS_US
+    return Record(topics.READINGS, 0, 0, codec.TICK, codec.encode(Tick(at, 15 * MINUTE_US)), at)
+
+
+def _tick_ms(devices: int) -> float:
+    """Return what a tick takes on which all devices are found well."""
+    stage = DetectStage(1)
+    state = _open(stage, 2 * devices)
+    last = START
+    for record in _records(2 * devices, 2 * devices):
+        stage.step(state, [record])
+        last = record.at_us
+    stage.step(state, [_tick(last)])
+    took = []
+    for second in range(10, 110, 10):
+        tick = _tick(last + second * SECOND_US)
+        start = time.perf_counter()
+        stage.step(state, [tick])
+        took.append(time.perf_counter() - start)
+    return 1000 * statistics.median(took)
 
 
 def _plain_rate(moments: int) -> float:

@@ -176,14 +176,18 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class CandidateBatch:
-    """All that one partition of `readings` says up to one tick; the payload of one record on `candidates`.
+    """What one partition of `readings` says up to one tick; the payload of one record on `candidates`.
 
     Attributes
     ----------
     source_partition, source_offset : int
-        The record of `readings` whose step made it: a repeat after a crash carries the same pair and is ignored.
+        The tick's record on `readings`. What says no more than was said of its time before, a repeat after a crash, is
+        ignored.
     at : int
-        City time of the tick, µs UTC: everything with an event time before it has been said.
+        City time of the tick, µs UTC: once all parts are there, everything with an event time before it has been said.
+    part, parts : int
+        Number of this part, from 0, and how many there are: a city that falls dark at once says more than fits into
+        one record.
     """
 
     source_partition: int
@@ -191,3 +195,5 @@ class CandidateBatch:
     at: int
     suspicions: tuple[Suspicion, ...]
     census: tuple[Census, ...]
+    part: int = 0
+    parts: int = 1

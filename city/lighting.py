@@ -29,7 +29,7 @@ class LightingSchedule:
 
     def periods(self, start_us: int, end_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return starts and ends (µs UTC) of the burning periods that touch [start_us, end_us), whole."""
-        return _periods(self, start_us // (64 * DAY_US), -(-end_us // (64 * DAY_US)), start_us, end_us)
+        return _periods(self, start_us // _BLOCK_US, -(-end_us // _BLOCK_US), start_us, end_us)
 
     def commanded_on(self, at_us: int) -> bool:
         """Tell whether the lamps should burn at `at_us`."""
@@ -48,20 +48,39 @@ class LightingSchedule:
         return bool(np.any(np.abs(np.concatenate([on, off]) - at_us) < guard_us))
 
 
+_BLOCK_US = 64 * DAY_US
+
+
 def _periods(
     schedule: LightingSchedule, first_block: int, last_block: int, start_us: int, end_us: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    on, off = _block(schedule, first_block, last_block)
+    on, off = _blocks(schedule, first_block, last_block)
     touching = (off > start_us) & (on < end_us)
     return on[touching], off[touching]
 
 
 @lru_cache(maxsize=256)
-def _block(schedule: LightingSchedule, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _blocks(schedule: LightingSchedule, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cache periods by blocks of 64 days: live traffic asks for the same night millions of times."""
+    pieces = [_block(schedule, number) for number in range(first, max(last, first + 1))]
+    if len(pieces) == 1:
+        return pieces[0]
+    on = np.concatenate([piece[0] for piece in pieces])
+    off = np.concatenate([piece[1] for piece in pieces])
+    order = np.argsort(on, kind="stable")
+    on, reach = on[order], np.maximum.accumulate(off[order])
+    # A night on the border stands in both blocks; a polar night is one period however many blocks it fills.
+    begins = np.ones(len(on), np.bool_)
+    begins[1:] = on[1:] > reach[:-1]
+    return on[begins], reach[np.append(begins[1:], True)] if len(on) else reach
+
+
+@lru_cache(maxsize=4096)
+def _block(schedule: LightingSchedule, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Compute one block by itself: a back-log of years costs what its years cost, once."""
     return burning_periods(
-        first * 64 * DAY_US,
-        last * 64 * DAY_US,
+        number * _BLOCK_US,
+        (number + 1) * _BLOCK_US,
         schedule.lat,
         schedule.lon,
         schedule.elevation_below_deg,

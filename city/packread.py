@@ -47,6 +47,7 @@ class PackReading:
         schedules = self._tables("schedules.toml", "schedule", self._schedule)
         gateways = self._table("gateways.csv", "gateway", _columns(Gateway), self._gateway)
         cabinets = self._table("cabinets.csv", "cabinet", _columns(Cabinet), self._cabinet)
+        self._one_substation_each(cabinets)
         feeders = self._table("feeders.csv", "feeder", _columns(Feeder), self._feeder)
         lamps = self._table("lamps.csv", "lamp", _columns(Lamp), self._lamp)
         facilities = self._table("facilities.csv", "facility", _columns(Facility), self._facility)
@@ -259,6 +260,20 @@ class PackReading:
                     self._notes.add(file, line, f"{shown(identity)} is the name of a {other} already: rename one")
 
     # ------------------------------------------------------------ the whole
+
+    def _one_substation_each(self, cabinets: list[Cabinet]) -> None:
+        """Refuse a gateway over two correlation groups: only within one is its silence told from its feeders'."""
+        first: dict[str, Cabinet] = {}
+        for cabinet in cabinets:
+            other = first.setdefault(cabinet.gateway_id, cabinet)
+            if other.substation != cabinet.substation:
+                file, line = self._ids["cabinet"][cabinet.cabinet_id]
+                self._notes.add(
+                    file,
+                    line,
+                    f"{cabinet.cabinet_id} is in {cabinet.substation}, {other.cabinet_id} of the same gateway"
+                    f" {cabinet.gateway_id} in {other.substation}: cabinets of one gateway share a substation",
+                )
 
     def _lamp_devices(
         self, city: Cells, lamps: list[Lamp], feeders: list[Feeder], cabinets: list[Cabinet], listed: list[Device]

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from city.clock import DAY_US, SECOND_US
 
 _J2000_US = 946_728_000 * SECOND_US
+_STEP_US = 15 * 60 * SECOND_US
+"""Crossings are looked for in steps of this; a day or night shorter than that does not switch lamps."""
 
 
 def elevation_deg(at_us: NDArray[np.int64], lat: float, lon: float) -> NDArray[np.float64]:
@@ -63,7 +65,7 @@ def burning_periods(
         Starts and ends, ascending, to the second. Empty where the sun never sets; one long period where it never
         rises.
     """
-    step = 60 * SECOND_US
+    step = _STEP_US
     first = (start_us // DAY_US - 2) * DAY_US
     last = (end_us // DAY_US + 3) * DAY_US
     grid = np.arange(first, last, step, dtype=np.int64)

@@ -7,6 +7,7 @@ of an outage belong to the outage's ticket. Nothing here closes what a citizen s
 
 from dataclasses import dataclass, replace
 
+from city.asset import AssetKind
 from city.errors import ConflictError, NotFoundError
 from city.ticket import Actor, TicketEventKind, TicketState
 from incidents.case import PLACE, Case, CaseTicket, worsened
@@ -156,11 +157,15 @@ def take_move(case: Case, move: Move) -> CaseTicket:
 
 
 def verify(case: Case, ticket_id: int, now: int, options: DeskOptions) -> None:
-    """Close a repaired ticket when its next burning period went by without an alarm."""
+    """Settle a repair some time into its next burning period: closed without an alarm, new again while one stands."""
     ticket = case.tickets[ticket_id]
     if ticket.state is not S.RESOLVED or ticket.verify_after is None or ticket.still_dark:
         return
-    if now >= ticket.verify_after + options.verify_grace_us and not case.live_alarms(ticket):
+    if now < ticket.verify_after + options.verify_grace_us:
+        return
+    if case.live_alarms(ticket):
+        case.move(ticket, S.NEW, Actor.SENSOR, now, "repair-not-confirmed")
+    else:
         actor = Actor.SENSOR if ticket.alarms else Actor.SYSTEM
         case.move(ticket, S.CLOSED, actor, now, "quiet-after-repair")
 
@@ -168,12 +173,12 @@ def verify(case: Case, ticket_id: int, now: int, options: DeskOptions) -> None:
 def _ticket_for(case: Case, report: Report, options: DeskOptions) -> CaseTicket | None:
     key = report.category.incident_key
     if report.ticket_id is not None:
-        named = case.follow(report.ticket_id)
+        named = case.tickets.get(report.ticket_id)
         if named is None:
             raise NotFoundError(f"there is no ticket {report.ticket_id}")
-        answered = named if named.open else case.open_ticket(named.scope_id, named.incident_key)
-        if answered is not None or named.state is S.CLOSED:
-            return answered or named
+        answered = _answered(case, named)
+        if answered is not None:
+            return answered
     found = case.open_ticket(report.scope.scope_id, key) or explaining(case, report.scope.above, key, None)
     if found is None and report.scope.kind == PLACE:
         near = (case.tickets[i] for i in case.nearby.get(report.scope.scope_id, ()) if i in case.tickets)
@@ -187,6 +192,18 @@ def _ticket_for(case: Case, report: Report, options: DeskOptions) -> CaseTicket 
         latest = max(closed, key=lambda t: (t.closed_at or 0, t.ticket_id), default=None)
         if latest is not None and report.at - (latest.closed_at or 0) <= options.reopen_within_us:
             found = latest
+    return found
+
+
+def _answered(case: Case, named: CaseTicket) -> CaseTicket | None:
+    """Return the ticket to which an answer to `named` belongs; None: what was named stands alone again."""
+    own = case.open_ticket(named.scope_id, named.incident_key)
+    end = case.follow(named.ticket_id)
+    if own is not None or end is None:
+        return own
+    found = end if end.open else case.open_ticket(end.scope_id, end.incident_key)
+    if found is None and end.state is S.CLOSED and (end is named or end.scope_kind == AssetKind.LAMP):
+        found = end  # But one lamp that is still dark is no reason to reopen the outage of a whole street.
     return found
 
 

@@ -193,10 +193,14 @@ def _adopt(case: Case, event: AlarmEvent, alarm: AlarmState, now: int, options: 
         return
     for asset_id in event.children:
         own = case.open_ticket(asset_id, DARK)
-        if own is None or own.ticket_id == target.ticket_id or own.alarms or not _may_merge(case, own):
-            continue
-        if own.opened_at >= alarm.raised_at - options.before_outage_us:
-            target = _merge(case, own, target, now)
+        told = () if own is None else (own.ticket_id,)
+        for ticket_id in (*told, *case.nearby.get(asset_id, ())):
+            ticket = case.tickets[ticket_id]
+            since = alarm.raised_at - options.before_outage_us
+            if ticket.ticket_id == target.ticket_id or ticket.alarms or ticket.opened_at < since:
+                continue
+            if ticket.incident_key == DARK and _may_merge(case, ticket):
+                target = _merge(case, ticket, target, now)
 
 
 def _may_merge(case: Case, ticket: CaseTicket) -> bool:

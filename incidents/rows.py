@@ -115,6 +115,9 @@ async def store_case(
     """
     changes = case.changes
     numbers: dict[int, int] = {}
+    ended = [t for t in sorted(changes.touched) if t > 0 and not case.tickets[t].open]
+    async with connection.cursor() as cursor:
+        await _many(cursor, SQL.end_ticket, [{"ticket_id": t, "state": str(case.tickets[t].state)} for t in ended])
     for placeholder in changes.opened:
         row = {**_ticket_fields(case.tickets[placeholder], {}), "district_id": district_id}
         inserted = await fetch(connection, SQL.insert_ticket, **row)

@@ -20,6 +20,12 @@ SELECT asset_id, parent_id, root_id, gateway_id, lat, lon, district_id
  WHERE kind = 'lamp' AND NOT retired
    AND lat BETWEEN %(south)s AND %(north)s AND lon BETWEEN %(west)s AND %(east)s
 
+-- name: nearest
+-- District of the asset that is nearest to a point, and whether that lies within some kilometres.
+SELECT district_id, abs(lat - %(lat)s) < 0.05 AND abs(lon - %(lon)s) < 0.07
+  FROM assets WHERE lat IS NOT NULL AND NOT retired
+ ORDER BY (lat - %(lat)s) ^ 2 + ((lon - %(lon)s) * cosd(lat)) ^ 2, asset_id LIMIT 1
+
 -- name: alarm_family
 -- Alarms of the decision, what they are folded into, however deep, and what is folded into them.
 WITH RECURSIVE up AS (
@@ -46,7 +52,7 @@ SELECT scope_kind, scope_id, root_id, category, incident_key, severity, lat, lon
 
 -- name: tickets_near
 -- Open tickets of one incident key inside a square.
-SELECT ticket_id, root_id, lat, lon FROM tickets
+SELECT ticket_id, root_id FROM tickets
  WHERE state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved') AND incident_key = %(incident_key)s
    AND lat BETWEEN %(south)s AND %(north)s AND lon BETWEEN %(west)s AND %(east)s
 
@@ -89,6 +95,10 @@ SELECT %(state)s, %(category)s, %(fault)s, %(scope_kind)s, %(scope_id)s, %(root_
        coalesce(a.lat, %(lat)s), coalesce(a.lon, %(lon)s), coalesce(a.district_id, %(district_id)s)
   FROM (SELECT 1) one LEFT JOIN assets a ON a.asset_id = %(scope_id)s
 RETURNING ticket_id
+
+-- name: end_ticket
+-- Before new tickets are stored: one of the same incident may have ended in the same decision.
+UPDATE tickets SET state = %(state)s WHERE ticket_id = %(ticket_id)s
 
 -- name: update_ticket
 -- What a decision can change in a ticket.
@@ -136,7 +146,11 @@ VALUES (%(topic)s, %(partition)s, %(kind)s, %(value)s, %(at_us)s)
 SELECT pg_advisory_xact_lock(hashtextextended('citynerve.request/' || %(request_key)s, 0))
 
 -- name: report_by_key
-SELECT r.report_id, r.ticket_id, r.category, r.asset_id, r.description, t.state
+-- What became of it, whether it opened its ticket, and what it said.
+SELECT r.report_id, r.ticket_id, t.state,
+       EXISTS (SELECT FROM ticket_events e
+                WHERE e.ticket_id = r.ticket_id AND e.kind = 'opened' AND (e.detail ->> 'report_id')::bigint = r.report_id),
+       t.scope_id, r.category, r.asset_id, r.lat, r.lon, r.place, r.description
   FROM reports r JOIN tickets t USING (ticket_id) WHERE r.request_key = %(request_key)s
 
 -- name: next_report_id

@@ -251,7 +251,7 @@ class Bridge:
 
     async def _finish(self, work: _Work) -> None:
         """Write states and acknowledge: the log has the flush."""
-        if work.states and self._states is not None:
+        if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
         self._source.acknowledge(work.messages)
         self._count(work)

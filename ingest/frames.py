@@ -11,6 +11,8 @@ FRAME_BYTES_MAX = 512 * 1024
 
 _KEPT_BYTES = 2 * 65536 + PAYLOAD_BYTES_MAX
 _TOPICS_MAX = 65536
+_TOPIC_BYTES_MAX = 128
+"""Topics are remembered as text up to this length; nobody of ours has longer ones, and 64 kB each would fill memory."""
 
 
 class FrameBuffer:
@@ -91,7 +93,7 @@ class FrameBuffer:
             topic = topics.get(raw)
             if topic is None:
                 topic = raw.decode(errors="backslashreplace")
-                if len(topics) < _TOPICS_MAX:
+                if len(topics) < _TOPICS_MAX and len(raw) <= _TOPIC_BYTES_MAX:
                     topics[raw] = topic
             token = data[name_end] << 8 | data[name_end + 1] if qos else 0
             taken.append(Message(topic, data[start:last], qos, token, generation))

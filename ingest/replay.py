@@ -1,4 +1,4 @@
-"""Dead letters read again with today's formats and registry, for `stream.deadletter.replay`. Pure."""
+"""Dead letters read again with today's formats and registry, for `stream.redelivery.replay`. Pure."""
 
 import base64
 
@@ -8,7 +8,7 @@ from ingest.formats import ParsedMessage, Refusal, Unreadable, format_of
 from ingest.records import parse_topic
 from ingest.resolve import Rows, resolve
 from stream.codec import DeadLetter
-from stream.deadletter import Resolution
+from stream.redelivery import Resolution
 
 
 def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:

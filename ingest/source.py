@@ -1,14 +1,11 @@
-"""The MQTT source: paho-mqtt as the client, with PUBLISH frames taken whole from one buffer.
+"""The MQTT source: paho-mqtt as the client, which keeps the session, the subscriptions and the pings.
 
-paho keeps the session, the subscriptions and the pings; reading its way (three calls of the kernel and two objects a
-message) would cost more than everything behind it. So a subclass reads the socket into one buffer, cuts the PUBLISH
-frames out itself and lets paho parse all others. The socket is left alone for some milliseconds between reads so that
-batches form. `tests/ingest/test_paho_contract.py` holds what this leans on against the installed release.
+The socket is left alone for some milliseconds between reads so that batches form, and acknowledgements go out in one
+write after the append; `ingest.frame_client` cuts the messages out of what was read.
 """
 
 import asyncio
 import logging
-import socket
 import ssl
 import uuid
 from collections.abc import Sequence
@@ -17,23 +14,20 @@ from time import monotonic
 from typing import Any
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from city.errors import SettingsError
 from city.topics import is_name
 from ingest.address import parse_url
+from ingest.frame_client import TAKE_BYTES, FrameClient
 from ingest.frames import FrameBuffer
 from ingest.message import FILTERS, Message
 from ingest.metrics import IngestMetrics
 
 logger = logging.getLogger(__name__)
 
-_PUBACK = 0x40
 _PINGREQ = b"\xc0\x00"
-_READ_BYTES = 256 * 1024
-_TAKE_BYTES = 2 * 1024 * 1024
-"""A flush is not gathered beyond this, however large its messages are."""
 _CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
 
@@ -102,7 +96,7 @@ class MqttSource:
             self._read(taken, max_messages)
         # More may come while the flush before is on its way: read on in bursts, never byte by byte.
         deadline = monotonic() + gather_s
-        enough = self._client.received + _TAKE_BYTES
+        enough = self._client.received + TAKE_BYTES
         while len(taken) < max_messages and self._client.received < enough and (left := deadline - monotonic()) > 0:
             await asyncio.sleep(min(self._options.pause_s, left))
             self._read(taken, max_messages)
@@ -137,9 +131,9 @@ class MqttSource:
                 backoff_s = min(backoff_s * 2, self._options.backoff_s_max)
         self._leave()
 
-    def _new_client(self) -> "_FrameClient":
+    def _new_client(self) -> FrameClient:
         address = self._address
-        client = _FrameClient(self._options.client_id)
+        client = FrameClient(self._options.client_id)
         client.connect_timeout = self._options.connect_timeout_s
         if address.user is not None:
             client.username_pw_set(address.user, address.password)
@@ -289,83 +283,6 @@ class MqttSource:
             )
             return
         self._subscribed = True
-
-
-class _FrameClient(mqtt.Client):
-    """paho's client, fed from our own buffer."""
-
-    def __init__(self, client_id: str) -> None:
-        super().__init__(
-            CallbackAPIVersion.VERSION2,
-            client_id,
-            clean_session=False,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        self.frames = FrameBuffer(0)
-        self.received = 0
-        self._feed = memoryview(b"")
-
-    def receive(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
-        """Read the socket until it is empty or enough is there; PUBLISH goes to `taken`, all else to paho."""
-        outcome = MQTTErrorCode.MQTT_ERR_AGAIN
-        enough = self.received + _TAKE_BYTES
-        while self.frames.room and len(taken) < max_messages and self.received < enough:
-            try:
-                chunk = super()._sock_recv(_READ_BYTES)
-            except BlockingIOError:
-                break
-            except (OSError, ValueError):
-                return MQTTErrorCode.MQTT_ERR_CONN_LOST
-            if not chunk:
-                return MQTTErrorCode.MQTT_ERR_CONN_LOST
-            outcome = MQTTErrorCode.MQTT_ERR_SUCCESS
-            self.received += len(chunk)
-            self.frames.append(chunk)
-            if (rc := self._scan(taken, max_messages)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return rc
-        if self.frames.has_more:
-            return self._scan(taken, max_messages)
-        return outcome
-
-    def write_frames(self, frames: bytes) -> None:
-        """Send whole frames of our own making in one write."""
-        self._packet_queue(_PUBACK, frames, 0, 0)
-
-    def close_socket(self) -> None:
-        """Drop the connection without a goodbye: the broker redelivers what was not acknowledged."""
-        self._sock_close()
-
-    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
-        """Shake hands as paho does, but close what failed: paho leaves it to the garbage collector."""
-        assert self._ssl_context is not None
-        sock = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
-        try:
-            sock.settimeout(self.connect_timeout)
-            sock.do_handshake()
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def _scan(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
-        try:
-            others = self.frames.scan(taken, max_messages)
-        except ValueError:
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
-        for frame in others:
-            self._feed = memoryview(frame)
-            if (rc := self.loop_read()) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return rc
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if not self._feed:
-            raise BlockingIOError
-        data = bytes(self._feed[:bufsize])
-        self._feed = self._feed[bufsize:]
-        return data
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

@@ -1,8 +1,10 @@
 """Gateways' birth messages and last wills, kept as their state in the registry."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 
 from pydantic_core import from_json
 
@@ -32,11 +34,27 @@ def read_state(payload: bytes) -> str | None:
 
 
 class StateStore:
-    """Writes states. They are soft: while the database is away the newest of each gateway waits here."""
+    """Writes states. They are soft: while the database is away the newest of each gateway waits here.
 
-    def __init__(self, pool: Pool) -> None:
+    Parameters
+    ----------
+    answer_s : float
+        A database that takes longer is taken to be away: acknowledgements of readings wait meanwhile.
+    retry_s : float
+        It is left alone for so long then.
+    """
+
+    def __init__(self, pool: Pool, *, answer_s: float = 1.0, retry_s: float = 5.0) -> None:
         self._pool = pool
+        self._answer_s = answer_s
+        self._retry_s = retry_s
+        self._away_until = 0.0
         self._waiting: dict[str, tuple[str, int]] = {}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a state waits that the database might take now."""
+        return bool(self._waiting) and monotonic() >= self._away_until
 
     async def write(self, states: Mapping[str, bytes], at_us: int) -> None:
         """Store the newest state of each gateway, heard at `at_us` (µs UTC); unknown gateways are passed over."""
@@ -46,21 +64,22 @@ class StateStore:
                 logger.info("not a state: expected online or offline", extra={"gateway_id": gateway})
             elif len(self._waiting) < _WAITING_MAX or gateway in self._waiting:
                 self._waiting[gateway] = (state, at_us)
-        if not self._waiting:
+        if not self.waiting:
             return
-        gateways = list(self._waiting)
+        writing = dict(self._waiting)
         try:
-            async with transaction(self._pool) as connection:
+            async with asyncio.timeout(self._answer_s), transaction(self._pool) as connection:
                 await connection.execute(
                     _SQL.set_states,
                     {
-                        "gateways": gateways,
-                        "states": [self._waiting[g][0] for g in gateways],
-                        "at": [to_datetime(self._waiting[g][1]) for g in gateways],
+                        "gateways": list(writing),
+                        "states": [state for state, _ in writing.values()],
+                        "at": [to_datetime(at) for _, at in writing.values()],
                     },
                 )
-        except EngineError as exc:
+        except (EngineError, TimeoutError) as exc:
+            self._away_until = monotonic() + self._retry_s
             logger.warning("states of gateways wait for the database", extra={"reason": str(exc)[:200]})
             return
-        for gateway in gateways:
-            self._waiting.pop(gateway, None)
+        for gateway in writing:
+            del self._waiting[gateway]

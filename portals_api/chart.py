@@ -1,12 +1,14 @@
 """A small line chart as SVG, drawn here so that it needs no script; colours come from the style sheet."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
 
 from portals_api.i18n import Words
 
 WIDTH, HEIGHT = 640, 200
+_GAP_STEPS = 4
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 8, 22, 30
 
 
@@ -16,6 +18,7 @@ def line_chart(
     *,
     start_us: int,
     end_us: int,
+    usual: float = 0.0,
     unit: str,
     title: str,
     words: Words,
@@ -28,8 +31,10 @@ def line_chart(
         µs UTC and value, ascending.
     bands : sequence of (int, int)
         Periods to shade: when the lamp was commanded on.
+    usual : float
+        The scale reaches at least to here, so that next to nothing looks like next to nothing.
     """
-    top = max([value for _, value in points if value > 0], default=1.0) * 1.1
+    top = (max([usual, *(value for _, value in points)]) or 1.0) * 1.1
     low = min([value for _, value in points if value < 0], default=0.0)
 
     def x(at: int) -> float:
@@ -63,10 +68,19 @@ def line_chart(
         parts.append(
             Markup('<text x="{}" y="{}" class="{}">{}</text>').format(x(at), HEIGHT - 8, anchor, words.hour_us(at))
         )
-    if points:
-        path = " ".join(f"{x(at)},{y(value)}" for at, value in points)
+    for stretch in _stretches(points):
+        path = " ".join(f"{x(at)},{y(value)}" for at, value in stretch)
         parts.append(Markup('<polyline class="line" points="{}"/>').format(path))
+    if points:
         last_at, last = points[-1]
         parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="3"/>').format(x(last_at), y(last)))
     parts.append(Markup('<text x="{}" y="{}" class="end">{}</text></svg>').format(_LEFT - 6, _TOP - 6, unit))
     return Markup("").join(parts)
+
+
+def _stretches(points: Sequence[tuple[int, float]]) -> list[Sequence[tuple[int, float]]]:
+    """Return the points cut where nothing was heard for long: a silence is no straight line."""
+    steps = sorted(b[0] - a[0] for a, b in pairwise(points))
+    longest = _GAP_STEPS * steps[len(steps) // 2] if steps else 0
+    cuts = [n for n, (a, b) in enumerate(pairwise(points), 1) if b[0] - a[0] > longest]
+    return [points[a:b] for a, b in pairwise([0, *cuts, len(points)])]

@@ -43,9 +43,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = False
+        bare = scope["method"] == "HEAD"
+        if bare:
+            scope = {**scope, "method": "GET"}  # The same answer, headers and length, without its body.
 
         async def guarded_send(message: Message) -> None:
             nonlocal started
+            if message["type"] == "http.response.body" and bare:
+                message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
@@ -102,8 +107,8 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """Return a Host header without its port."""
-    return host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() else host
+    """Return a Host header without its port, in small letters."""
+    return (host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() else host).lower()
 
 
 def _same_origin(headers: Headers, host: str) -> bool:

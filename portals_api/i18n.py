@@ -4,7 +4,8 @@ import gettext
 import io
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -81,7 +82,7 @@ class Words:
         return str(format_datetime(_aware(at), "d MMM y, HH:mm", tzinfo=self._zone, locale=self.language))
 
     def hour(self, at: datetime | str) -> str:
-        return str(format_datetime(_aware(at), "d MMM, HH:mm", tzinfo=self._zone, locale=self.language))
+        return _short_moment(_aware(at), self._zone, self.language)
 
     def hour_us(self, at_us: int) -> str:
         return self.hour(to_datetime(at_us))
@@ -93,12 +94,28 @@ class Words:
         past = _aware(at) - now
         if abs(past.total_seconds()) < 60:
             return self.text("just now")
-        return str(format_timedelta(past, add_direction=True, locale=self.language))
+        return _past(int(past.total_seconds() / 60), self.language)
 
     def number(self, value: float | int | None) -> str:
         if value is None:
             return "–"
-        return str(format_decimal(round(value, 2), locale=self.language))
+        return _decimal(round(value, 2), self.language)
+
+
+@lru_cache(maxsize=4096)
+def _past(minutes: int, language: str) -> str:
+    return str(format_timedelta(timedelta(minutes=minutes), add_direction=True, locale=language))
+
+
+@lru_cache(maxsize=4096)
+def _decimal(value: float, language: str) -> str:
+    """Babel reads its pattern anew for each number; a page of the ledger holds seven hundred."""
+    return str(format_decimal(value, locale=language))
+
+
+@lru_cache(maxsize=1024)
+def _short_moment(at: datetime, zone: ZoneInfo, language: str) -> str:
+    return str(format_datetime(at, "d MMM, HH:mm", tzinfo=zone, locale=language))
 
 
 def _aware(at: datetime | str) -> datetime:

@@ -13,6 +13,7 @@ def N_(message: str) -> str:
 
 
 STATES = {
+    "open": N_("Open"),
     "new": N_("New"),
     "assigned": N_("Assigned"),
     "in_progress": N_("In progress"),
@@ -64,6 +65,41 @@ METRICS = {
     "active_power_w": N_("Power"),
     "supply_voltage_v": N_("Voltage"),
     "dimming_level_pct": N_("Commanded level"),
+    "indoor_temperature_deg_c": N_("Indoor temperature"),
+    "indoor_humidity_pct": N_("Indoor humidity"),
+    "co2_ppm": N_("Carbon dioxide (CO₂)"),
+    "so2_ug_m3": N_("Sulphur dioxide (SO₂)"),
+    "no_ug_m3": N_("Nitric oxide (NO)"),
+    "no2_ug_m3": N_("Nitrogen dioxide (NO₂)"),
+    "co_mg_m3": N_("Carbon monoxide (CO)"),
+    "pm10_ug_m3": N_("Particles up to 10 µm (PM10)"),
+    "pm2_5_ug_m3": N_("Particles up to 2.5 µm (PM2.5)"),
+    "o3_ug_m3": N_("Ozone (O₃)"),
+    "benzene_ug_m3": N_("Benzene"),
+    "toluene_ug_m3": N_("Toluene"),
+    "xylene_ug_m3": N_("Xylene"),
+    "air_temperature_deg_c": N_("Air temperature"),
+    "relative_humidity_pct": N_("Relative humidity"),
+    "pressure_hpa": N_("Air pressure"),
+    "solar_irradiance_w_m2": N_("Solar irradiance"),
+    "rainfall_mm": N_("Rainfall"),
+    "wind_direction_deg": N_("Wind direction"),
+    "wind_speed_m_s": N_("Wind speed"),
+}
+LAMP_TYPES = {
+    "led": "LED",
+    "sodium": N_("High-pressure sodium"),
+    "metal-halide": N_("Metal halide"),
+}
+FACILITY_KINDS = {
+    "school": N_("School"),
+    "library": N_("Library"),
+    "pool": N_("Swimming pool"),
+    "civic-centre": N_("Civic centre"),
+    "market": N_("Market"),
+    "sports-hall": N_("Sports hall"),
+    "museum": N_("Museum"),
+    "air-station": N_("Air quality station"),
 }
 EVENTS = {
     "opened": N_("Ticket opened"),
@@ -87,6 +123,7 @@ REASONS = {
     "dark-after-recovery": N_("still faulty after the outage ended"),
     "repair-verified": N_("the sensors confirm the repair"),
     "quiet-after-repair": N_("no alarm came back after the repair"),
+    "repair-not-confirmed": N_("the alarm still stands in the next burning period"),
     "reported": N_("a report came in"),
     "still-dark": N_("a citizen contradicts the recovery"),
 }
@@ -97,7 +134,16 @@ RULES = {
     "feeder-silent-or-dark": N_("nearly all lamps of the feeder silent or dark"),
     "all-feeders-silent": N_("all feeders of the gateway silent"),
 }
-UNITS = {"devices": N_("devices"), "Cel": "°C", "[ppm]": "ppm", "deg": "°"}
+UNITS = {
+    "devices": N_("devices"),
+    "Cel": "°C",
+    "[ppm]": "ppm",
+    "deg": "°",
+    "ug/m3": "µg/m³",
+    "mg/m3": "mg/m³",
+    "W/m2": "W/m²",
+    "[degF]": "°F",
+}
 STATUSES = {
     400: N_("The address or the form could not be read."),
     403: N_("This is not for you, or the form was sent from another site: open the page here and send it again."),
@@ -127,6 +173,8 @@ FIELDS = {
     "description": N_("In your words"),
     "email": N_("E-mail, if we may ask back"),
 }
+OUTSIDE = N_("that point is outside of the city: check the position, or describe the place in words")
+"""What the desk says of a point, here so that it is translated."""
 NO_LAMP = N_("There is no lamp of that number: check it, or leave it empty and describe the place.")
 SENT_BEFORE = N_("This form was sent before with other words: open the page again.")
 NOT_READABLE = N_("cannot be read: mend it, or leave it empty")
@@ -164,7 +212,14 @@ class Labels:
         return self._of(FAULTS, code)
 
     def metric(self, code: str) -> str:
-        return self._of(METRICS, code)
+        """Return the name of a metric; one that a city named itself is at least readable."""
+        return self._of(METRICS, code) if code in METRICS else code.replace("_", " ").capitalize()
+
+    def lamp_type(self, code: str) -> str:
+        return self._of(LAMP_TYPES, code)
+
+    def facility_kind(self, code: str | None) -> str:
+        return self._of(FACILITY_KINDS, code or "")
 
     def unit(self, code: str) -> str:
         return self._of(UNITS, code)

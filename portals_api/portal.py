@@ -170,6 +170,12 @@ class Portal:
         )
 
 
+def address(path: str, **filters: str | None) -> str:
+    """Return a path with the filters that are set."""
+    query = urlencode({name: value for name, value in filters.items() if value})
+    return f"{path}?{query}" if query else path
+
+
 def _here(request: Request) -> str:
     """Return the path with its query, without the language, ready for one more parameter."""
     rest = [(k, v) for k, v in request.query_params.multi_items() if k != "lang"]

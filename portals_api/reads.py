@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from city.clock import from_datetime, isoformat, to_datetime
-from city.errors import EngineError, NotFoundError
+from city.errors import DataError, EngineError, NotFoundError
 from city.ticket import TRANSITIONS, Actor, TicketState
 from city.topics import is_name
 from portals_api.i18n import plain_text
@@ -30,6 +30,8 @@ _CREW_ORDER = (
     TicketState.NEW,
 )
 """Decisions of a crew, in the order of their buttons."""
+
+_LAMPS = {None: _SQL.lamps_any, "ok": _SQL.lamps_ok, "faulty": _SQL.lamps_faulty, "out": _SQL.lamps_out}
 
 Row = dict[str, Any]
 
@@ -72,7 +74,8 @@ async def rows(pool: Pool, statement: Any, **parameters: Any) -> list[Row]:
     with engine_errors():
         async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             try:
-                await cursor.execute(statement, parameters)
+                # Not prepared: a plan for any filter is a bad plan for each.
+                await cursor.execute(statement, parameters, prepare=False)
             except psycopg.errors.UndefinedTable as exc:
                 raise EngineError("the tables are not laid out yet: wait until the workers have started") from exc
             found = await cursor.fetchall()
@@ -119,17 +122,17 @@ async def lamps(
         `cursor` is not of this list.
     """
     after = decode_cursor(cursor, str)
-    found = await rows(
-        pool,
-        _SQL.lamps,
-        id=lamp_id,
-        district=district,
-        feeder=feeder if visible("feeder", viewer) else None,
-        state=state,
-        above=visible("feeder", viewer),
-        after=after[0] if after else None,
-        limit=limit + 1,
-    )
+    filters: Row = {
+        "district": district,
+        "feeder": feeder if visible("feeder", viewer) else None,
+        "above": visible("feeder", viewer),
+        "after": after[0] if after else None,
+        "limit": limit + 1,
+    }
+    ids = [lamp_id]
+    if lamp_id is None:
+        ids = [row["id"] for row in await rows(pool, _LAMPS[state], **filters)]
+    found = await rows(pool, _SQL.lamps, ids=ids, above=filters["above"])
     for lamp in found:
         lamp["url"] = f"/lamps/{lamp['id']}"
         for kind in ("feeder", "cabinet", "gateway"):
@@ -295,12 +298,13 @@ async def readings(pool: Pool, viewer: Viewer, wanted: ReadingFilter, *, limit: 
     ------
     CursorError
         `cursor` is not of this list.
+    DataError
+        A metric without its device.
     """
     key = decode_cursor(cursor, int, int)
-    try:
-        after_at = to_datetime(key[0]) if key else None
-    except (OverflowError, ValueError) as exc:
-        raise CursorError("`next` is not a cursor of this list: begin again without it") from exc
+    after_at = _moment(key[0]) if key else None
+    if wanted.metric is not None and wanted.device is None and wanted.series is None:
+        raise DataError("name the device whose metric it is: device=…&metric=…")
     hidden = hidden_kinds(viewer)
     parameters: Row = {
         "from": wanted.since,
@@ -309,7 +313,7 @@ async def readings(pool: Pool, viewer: Viewer, wanted: ReadingFilter, *, limit: 
         "after_series": key and key[1],
         "limit": limit + 1,
     }
-    if wanted.series is None and wanted.device is None and wanted.metric is None:
+    if wanted.series is None and wanted.device is None:
         found = await rows(pool, _SQL.readings_all, hidden=hidden, **parameters)
     else:
         known = await rows(
@@ -344,6 +348,8 @@ async def ledger(
         `cursor` is not of this list.
     """
     key = decode_cursor(cursor, str, int)
+    if key is not None:
+        _moment(key[1])
     query = LedgerQuery(
         gateway,
         None if since is None else from_datetime(since),
@@ -363,6 +369,14 @@ async def ledger(
         for row in found
     ]
     return page(items, limit, lambda i: [i["gateway"], from_datetime(datetime.fromisoformat(i["hour"]))])
+
+
+def _moment(at_us: int) -> datetime:
+    """Return the time of a cursor."""
+    try:
+        return to_datetime(at_us)
+    except (OverflowError, ValueError, OSError) as exc:
+        raise CursorError("`next` is not a cursor of this list: begin again without it") from exc
 
 
 async def balance(pool: Pool) -> Balance:

@@ -19,32 +19,80 @@ SELECT (SELECT count(*) FROM assets WHERE kind = 'lamp' AND NOT retired) AS lamp
 SELECT district_id, name FROM districts
 
 -- name: lamps
--- One page of lamps. A lamp is faulty while its own ticket is open, out while the ticket of what feeds it is.
-SELECT * FROM (
-    SELECT a.asset_id AS id, a.name, a.district_id AS district, a.parent_id AS feeder, a.root_id AS cabinet,
-           a.gateway_id AS gateway, a.lat, a.lon, a.attributes ->> 'street' AS street,
-           a.attributes ->> 'lamp_type' AS type, (a.attributes ->> 'rated_w')::double precision AS rated_w,
-           a.attributes ->> 'phase' AS phase,
-           CASE WHEN own.ticket_id IS NOT NULL THEN 'faulty' WHEN above.ticket_id IS NOT NULL THEN 'out' ELSE 'ok' END
-               AS state,
-           coalesce(own.ticket_id, above.ticket_id) AS ticket
-      FROM assets a
-      LEFT JOIN LATERAL (
-           SELECT t.ticket_id FROM tickets t
-            WHERE t.scope_id = a.asset_id AND t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved')
-            ORDER BY t.ticket_id LIMIT 1) own ON true
-      LEFT JOIN LATERAL (
-           SELECT t.ticket_id FROM tickets t
-            WHERE t.scope_id IN (a.parent_id, a.root_id) AND t.incident_key = 'dark'
-              AND t.state IN ('new', 'assigned', 'in_progress') AND %(above)s
-            ORDER BY t.ticket_id LIMIT 1) above ON true
-     WHERE a.kind = 'lamp' AND NOT a.retired
-       AND (%(id)s::text IS NULL OR a.asset_id = %(id)s)
-       AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
-       AND (%(feeder)s::text IS NULL OR a.parent_id = %(feeder)s)
-       AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)) lamp
- WHERE %(state)s::text IS NULL OR state = %(state)s
- ORDER BY id LIMIT %(limit)s
+-- Lamps by number. A lamp is faulty while its own ticket is open, out while the ticket of what feeds it is.
+SELECT a.asset_id AS id, a.name, a.district_id AS district, a.parent_id AS feeder, a.root_id AS cabinet,
+       a.gateway_id AS gateway, a.lat, a.lon, a.attributes ->> 'street' AS street,
+       a.attributes ->> 'lamp_type' AS type, (a.attributes ->> 'rated_w')::double precision AS rated_w,
+       a.attributes ->> 'phase' AS phase,
+       CASE WHEN own.ticket_id IS NOT NULL THEN 'faulty' WHEN above.ticket_id IS NOT NULL THEN 'out' ELSE 'ok' END
+           AS state,
+       coalesce(own.ticket_id, above.ticket_id) AS ticket
+  FROM assets a
+  LEFT JOIN LATERAL (
+       SELECT t.ticket_id FROM tickets t
+        WHERE t.scope_id = a.asset_id AND t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved')
+        ORDER BY t.ticket_id LIMIT 1) own ON true
+  LEFT JOIN LATERAL (
+       SELECT t.ticket_id FROM tickets t
+        WHERE t.scope_id IN (a.parent_id, a.root_id) AND t.incident_key = 'dark'
+          AND t.state IN ('new', 'assigned', 'in_progress') AND %(above)s
+        ORDER BY t.ticket_id LIMIT 1) above ON true
+ WHERE a.kind = 'lamp' AND NOT a.retired AND a.asset_id = ANY(%(ids)s)
+ ORDER BY a.asset_id
+
+-- name: lamps_any
+-- Numbers of one page of lamps.
+SELECT a.asset_id AS id FROM assets a
+ WHERE a.kind = 'lamp' AND NOT a.retired
+   AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+   AND (%(feeder)s::text IS NULL OR a.parent_id = %(feeder)s)
+   AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
+ ORDER BY a.asset_id LIMIT %(limit)s
+
+-- name: lamps_ok
+-- Numbers of lamps of which no ticket speaks; the few that one speaks of are looked up once.
+SELECT a.asset_id AS id FROM assets a
+ WHERE a.kind = 'lamp' AND NOT a.retired
+   AND a.asset_id NOT IN (SELECT t.scope_id FROM tickets t
+                           WHERE t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved'))
+   AND ARRAY[a.parent_id, a.root_id] && ARRAY(
+           SELECT t.scope_id FROM tickets t
+            WHERE t.incident_key = 'dark' AND t.scope_kind IN ('feeder', 'cabinet') AND %(above)s
+              AND t.state IN ('new', 'assigned', 'in_progress')) IS NOT TRUE
+   AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+   AND (%(feeder)s::text IS NULL OR a.parent_id = %(feeder)s)
+   AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
+ ORDER BY a.asset_id LIMIT %(limit)s
+
+-- name: lamps_faulty
+-- Numbers of lamps with an open ticket of their own: found from the few tickets, not from the many lamps.
+SELECT a.asset_id AS id FROM assets a
+ WHERE a.kind = 'lamp' AND NOT a.retired
+   AND a.asset_id = ANY(ARRAY(SELECT t.scope_id FROM tickets t
+                               WHERE t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved')))
+   AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+   AND (%(feeder)s::text IS NULL OR a.parent_id = %(feeder)s)
+   AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
+ ORDER BY a.asset_id LIMIT %(limit)s
+
+-- name: lamps_out
+-- Numbers of lamps without a ticket of their own, below a feeder or cabinet that is out.
+WITH dark AS MATERIALIZED (
+    SELECT t.scope_id FROM tickets t
+     WHERE t.incident_key = 'dark' AND t.scope_kind IN ('feeder', 'cabinet') AND %(above)s
+       AND t.state IN ('new', 'assigned', 'in_progress')
+)
+SELECT a.asset_id AS id FROM assets a
+ WHERE a.kind = 'lamp' AND NOT a.retired
+   AND a.parent_id IN (SELECT scope_id FROM dark
+                       UNION SELECT f.asset_id FROM assets f JOIN dark ON f.parent_id = dark.scope_id)
+   AND NOT EXISTS (SELECT FROM tickets t
+                    WHERE t.scope_id = a.asset_id
+                      AND t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved'))
+   AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+   AND (%(feeder)s::text IS NULL OR a.parent_id = %(feeder)s)
+   AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
+ ORDER BY a.asset_id LIMIT %(limit)s
 
 -- name: facilities
 SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id AS district, a.lat, a.lon,
@@ -62,7 +110,10 @@ SELECT t.ticket_id AS id, t.state, t.category, t.fault, t.scope_kind, t.scope_id
        t.lat, t.lon, t.still_dark, t.merged_into, t.opened_at, t.updated_at, t.closed_at, t.verify_after, t.version,
        (SELECT count(*) FROM reports r WHERE r.ticket_id = t.ticket_id) AS reports,
        (SELECT count(*) FROM ticket_alarms l WHERE l.ticket_id = t.ticket_id) AS alarms,
-       coalesce(a.attributes ->> 'street', '') AS street, coalesce(a.name, '') AS scope_name,
+       coalesce(a.attributes ->> 'street',
+                (SELECT l.attributes ->> 'street' FROM assets l
+                  WHERE a.kind = 'feeder' AND l.parent_id = a.asset_id ORDER BY l.asset_id LIMIT 1), '') AS street,
+       coalesce(a.name, '') AS scope_name,
        coalesce((SELECT r.place FROM reports r WHERE r.ticket_id = t.ticket_id AND r.place <> ''
                   ORDER BY r.report_id LIMIT 1), '') AS place
   FROM tickets t LEFT JOIN assets a ON a.asset_id = t.scope_id
@@ -76,10 +127,10 @@ SELECT t.ticket_id AS id, t.state, t.category, t.fault, t.scope_kind, t.scope_id
  ORDER BY t.ticket_id DESC LIMIT %(limit)s
 
 -- name: worklist
--- What a crew has to do: gravest first, then who has waited longest.
+-- What a crew has to do: gravest first, then who has waited longest. What names no district may be in any.
 SELECT t.ticket_id FROM tickets t
  WHERE t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved') AND t.scope_kind <> ALL(%(hidden)s)
-   AND (%(district)s::text IS NULL OR t.district_id = %(district)s)
+   AND (%(district)s::text IS NULL OR t.district_id = %(district)s OR t.district_id IS NULL)
  ORDER BY t.state IN ('recovered', 'resolved'),
           array_position(ARRAY['urgent', 'high', 'medium', 'low'], t.severity), t.still_dark DESC, t.opened_at, t.ticket_id
  LIMIT %(limit)s
@@ -134,13 +185,17 @@ SELECT s.series_id, s.device_id AS device, s.metric, m.unit
  ORDER BY s.series_id LIMIT 100
 
 -- name: readings_of
--- One page of the readings of some series, newest first.
-SELECT series_id AS series, observed_at, received_at, value, quality FROM readings
- WHERE series_id = ANY(%(series)s)
-   AND (%(from)s::timestamptz IS NULL OR observed_at >= %(from)s)
-   AND (%(to)s::timestamptz IS NULL OR observed_at < %(to)s)
-   AND (%(after_at)s::timestamptz IS NULL OR (observed_at, series_id) < (%(after_at)s, %(after_series)s))
- ORDER BY observed_at DESC, series_id DESC LIMIT %(limit)s
+-- One page of the readings of some series, newest first: of each at most a page, so that years of history cost nothing.
+SELECT newest.* FROM unnest(%(series)s::integer[]) AS wanted (id)
+ CROSS JOIN LATERAL (
+       SELECT series_id AS series, observed_at, received_at, value, quality FROM readings
+        WHERE series_id = wanted.id
+          AND (%(from)s::timestamptz IS NULL OR observed_at >= %(from)s)
+          AND (%(to)s::timestamptz IS NULL OR observed_at < %(to)s)
+          AND (%(after_at)s::timestamptz IS NULL OR observed_at <= %(after_at)s)
+          AND (%(after_at)s::timestamptz IS NULL OR (observed_at, series_id) < (%(after_at)s, %(after_series)s))
+        ORDER BY observed_at DESC LIMIT %(limit)s) newest
+ ORDER BY observed_at DESC, series DESC LIMIT %(limit)s
 
 -- name: readings_all
 -- One page of all readings, in the order of their key.

@@ -26,8 +26,15 @@ def _none_if_empty(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_clean)]
 _Maybe = BeforeValidator(_none_if_empty)
+_Number = BeforeValidator(_no_flag)
 
 
 class ReportIn(BaseModel):
@@ -37,8 +44,8 @@ class ReportIn(BaseModel):
 
     category: Annotated[Text, Field(max_length=64)] = ""
     lamp: Annotated[str | None, BeforeValidator(_clean), _Maybe] = None
-    lat: Annotated[Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None, _Maybe] = None
-    lon: Annotated[Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None, _Maybe] = None
+    lat: Annotated[Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None, _Maybe, _Number] = None
+    lon: Annotated[Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None, _Maybe, _Number] = None
     place: Annotated[Text, Field(max_length=300)] = ""
     description: Annotated[Text, Field(max_length=DESCRIPTION_MAX)] = ""
     email: Annotated[str | None, BeforeValidator(_clean), _Maybe] = None

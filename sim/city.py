@@ -153,8 +153,13 @@ def _build_facilities(rng: random.Random, plan: _Plan, facilities: int) -> None:
         ((lon, lat),) = _spread(rng, OUTLINES[district][3], 1)
         identity = f"EQ-{number:02d}"
         gateway = _nearest_gateway(plan, lon, lat)
-        plan.facilities.append((identity, kind, f"{name} {number} (simulado)", *_place(lon, lat), district))
+        plan.facilities.append((identity, kind, f"{name} {number} ({_simulated(name)})", *_place(lon, lat), district))
         plan.devices.append((f"S-{identity}", identity, gateway, "building-sensor"))
+
+
+def _simulated(name: str) -> str:
+    """Return the word that marks a name as simulated, in the gender of its noun."""
+    return "simulada" if name.endswith("a") else "simulado"
 
 
 def _nearest_gateway(plan: _Plan, lon: float, lat: float) -> str:

@@ -99,12 +99,27 @@ def plant(
 
 
 def random_faults(
-    pack: CityPack, seed: int, start_us: int, end_us: int, *, per_day: float = 3.0, outages_per_day: float = 0.1
+    pack: CityPack,
+    seed: int,
+    start_us: int,
+    end_us: int,
+    *,
+    per_day: float = 3.0,
+    outages_per_day: float = 0.1,
+    shown: bool = True,
 ) -> tuple[PlantedFault, ...]:
     """Return the faults of a city left to itself, repaired after hours or days.
 
     Each UTC day has its own seed: the same instant sees the same faults whatever range is asked for, so that a
     simulator that starts again goes on with the city that it left. No asset is struck twice in a day.
+
+    Parameters
+    ----------
+    per_day, outages_per_day : float
+        Mean numbers of faults of lamps and of feeder outages.
+    shown : bool
+        Beside them, each day a lamp that will be dark at dusk, and a feeder that loses its supply in the evening:
+        whoever looks for a quarter of an hour at sixty times the clock's speed sees both from beginning to end.
     """
     lamps, feeders = [lamp.lamp_id for lamp in pack.lamps], [feeder.feeder_id for feeder in pack.feeders]
     found: list[PlantedFault] = []
@@ -119,10 +134,31 @@ def random_faults(
                 asset, fault = rng.choice(names), rng.choice(kinds)
                 onset = day * DAY_US + rng.randrange(DAY_US)
                 last = onset + rng.randrange(hours[0] * HOUR_US, hours[1] * HOUR_US)
-                if asset not in struck and last > start_us and onset < end_us:
+                if asset not in struck:
                     found.append(PlantedFault(onset, asset, fault, last))
                 struck.add(asset)
-    return tuple(sorted(found))
+        if shown:
+            found += _shown(pack, seed, day, struck)
+    return tuple(sorted(f for f in found if f.onset_us < end_us and (f.end_us is None or f.end_us > start_us)))
+
+
+def _shown(pack: CityPack, seed: int, day: int, struck: set[str]) -> Iterator[PlantedFault]:
+    """Yield the day's faults that are sure: a lamp dead by noon, and a feeder's outage an hour or two after dusk."""
+    rng = random.Random(f"shown|{seed}|{day}")  # noqa: S311 - a label, not a secret
+    noon = day * DAY_US + DAY_US // 2
+    lamps = [lamp.lamp_id for lamp in pack.lamps if lamp.lamp_id not in struck]
+    if lamps:
+        onset = noon - rng.randrange(DAY_US // 2)
+        yield PlantedFault(onset, rng.choice(lamps), FaultClass.LAMP_FAILURE, onset + rng.randrange(DAY_US, 3 * DAY_US))
+    feeders = [feeder for feeder in pack.feeders if feeder.feeder_id not in struck]
+    if feeders:
+        feeder = rng.choice(feeders)
+        on, _ = pack.schedules[feeder.schedule_id].periods(noon, noon + DAY_US)
+        for dusk in on[on >= noon][:1]:
+            onset = int(dusk) + HOUR_US + rng.randrange(HOUR_US)
+            yield PlantedFault(
+                onset, feeder.feeder_id, FaultClass.SUPPLY_LOSS, onset + HOUR_US + rng.randrange(HOUR_US)
+            )
 
 
 def _poisson(rng: random.Random, rate: float) -> int:

@@ -108,6 +108,7 @@ class Link:
         if address.tls:
             self._client.tls_set()
         self._farewell: mqtt.MQTTMessageInfo | None = None
+        self._leaving = False
         self._client.max_inflight_messages_set(0)
         self._client.reconnect_delay_set(*_BACKOFF_S)
         self._client.on_pre_connect = self._on_pre_connect
@@ -132,6 +133,7 @@ class Link:
 
     def disconnect(self) -> None:
         """Leave the broker, once it has taken the farewell."""
+        self._leaving = True
         if self._farewell is not None:
             try:
                 self._farewell.wait_for_publish(_FAREWELL_S)
@@ -155,7 +157,8 @@ class Link:
         self._events.put(LinkEvent(LinkEventKind.UP, self.gateway))
 
     def _on_disconnect(self, _client: mqtt.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        logger.info("a gateway lost its broker", extra={"gateway": self.gateway, "reason": str(reason)})
+        if not self._leaving:
+            logger.info("a gateway lost its broker", extra={"gateway": self.gateway, "reason": str(reason)})
         self._events.put(LinkEvent(LinkEventKind.DOWN, self.gateway))
 
     def _on_publish(self, _client: mqtt.Client, _userdata: Any, mid: int, _reason: Any, _properties: Any) -> None:

@@ -52,6 +52,8 @@ class _State:
     cursor: int = 0
     handed: int = 0
     up: bool = False
+    lost: bool = False
+    """It had a connection before, and lost it."""
     more: bool = False
     under_way: dict[int, int] = field(default_factory=dict)
 
@@ -189,8 +191,11 @@ class Fleet:
                 state.under_way.clear()
                 state.up = state.more = True
                 state.cursor = self._resume_after(state)
-                logger.info("a gateway is connected", extra={"gateway": event.gateway, "resumes_after": state.cursor})
+                told = "a gateway is back" if state.lost else "a gateway is connected"
+                level = logging.INFO if state.lost else logging.DEBUG
+                logger.log(level, told, extra={"gateway": event.gateway, "resumes_after": state.cursor})
             case LinkEventKind.DOWN:
+                state.lost = state.lost or state.up
                 state.under_way.clear()
                 state.up = False
 

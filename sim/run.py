@@ -76,13 +76,16 @@ def run_simulation(
         fleet = Fleet(world.gateways, outbox, clock, options.fleet)
         done = _begin(world, outbox, clock.now_us(), options.catch_up_us)
         fleet.start()
+        begun = False
         try:
             while not stop.is_set():
                 _read_devices(world, fleet, outbox, numbering, clock, done)
                 fleet.pump(_pause_s(world, clock, done))
-                if ready is not None and fleet.connected == len(world.gateways):
-                    ready()
-                    ready = None
+                if not begun and fleet.connected == len(world.gateways):
+                    begun = True
+                    logger.info("every gateway is connected", extra={"gateways": len(world.gateways)})
+                    if ready is not None:
+                        ready()
             _read_devices(world, fleet, outbox, numbering, clock, done)
             drained = fleet.drain(options.drain_s)
             if not drained:

@@ -6,10 +6,11 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from city.errors import ConflictError, EngineError
+from city.errors import ConflictError, EngineError, SettingsError
 
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
@@ -66,9 +67,15 @@ async def connect(url: str, name: str) -> Connection:
 
     Raises
     ------
+    SettingsError
+        The address makes no sense.
     EngineError
         No connection.
     """
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as exc:
+        raise SettingsError(f"the database's address makes no sense: {exc}") from exc
     with engine_errors():
         return await AsyncConnection.connect(url, autocommit=True, options="-c timezone=UTC", application_name=name)
 

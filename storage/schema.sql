@@ -11,6 +11,7 @@ CREATE TABLE installation (
     registry_version bigint NOT NULL DEFAULT 0,
     log_identity    text NOT NULL DEFAULT '',
     published_version bigint NOT NULL DEFAULT -1,          -- registry version that stands on the log
+    published_at_us bigint NOT NULL DEFAULT 0,             -- city time at which it was last put there
     simulated       boolean NOT NULL DEFAULT false,
     clock_speed     double precision NOT NULL DEFAULT 1,
     clock_city_us   bigint,                                -- anchor of the scaled clock; NULL: the machine's clock

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from city.alarm import FaultClass, Scope
 from city.asset import AssetKind, Switching, shard_of
@@ -63,6 +63,17 @@ class ImportReport:
     rows: dict[str, int]
 
 
+class _Installation(NamedTuple):
+    """What the database knows of itself; `published` is the version that stands on the log."""
+
+    version: int
+    published: int
+    published_at_us: int
+    log_identity: str
+    pack_version: str
+    pack: dict[str, Any]
+
+
 async def import_pack(connection: Connection, pack: CityPack, partitions: int) -> ImportReport:
     """Bring the registry in line with a pack; the same pack again changes nothing.
 
@@ -118,7 +129,7 @@ async def load_ingest_registry(connection: Connection) -> IngestRegistry:
                 await connection.execute(_SQL.ingest_series)
             ).fetchall():
                 devices.setdefault(device, (gateway, {}))[1][metric] = SeriesTarget(series, partition, low, high)
-    return IngestRegistry(gateways, devices, installation[0])
+    return IngestRegistry(gateways, devices, installation.version)
 
 
 async def load_roots(connection: Connection) -> list[RootDefinition]:
@@ -131,12 +142,12 @@ async def load_roots(connection: Connection) -> list[RootDefinition]:
     """
     with engine_errors():
         async with connection.transaction():
-            _, _, _, pack_version, settings = await _installation(connection)
+            standing = await _installation(connection)
             roots = await (await connection.execute(_SQL.roots)).fetchall()
             feeder_rows = await (await connection.execute(_SQL.root_feeders)).fetchall()
             device_rows = await (await connection.execute(_SQL.root_devices)).fetchall()
-    schedules = {s["schedule_id"]: LightingSchedule(**s) for s in settings.get("schedules", ())}
-    rules = FaultRules(**settings.get("rules", {}))
+    schedules = {s["schedule_id"]: LightingSchedule(**s) for s in standing.pack.get("schedules", ())}
+    rules = FaultRules(**standing.pack.get("rules", {}))
     feeders: dict[str, list[FeederDefinition]] = defaultdict(list)
     for root, feeder, group, gateway, switching, schedule in feeder_rows:
         scope = Scope(AssetKind.FEEDER, feeder, root, group, feeder, gateway)
@@ -145,7 +156,9 @@ async def load_roots(connection: Connection) -> list[RootDefinition]:
     for row in device_rows:
         devices[row[0]].append(_device(row))
     return [
-        RootDefinition(root, AssetKind(kind), group, pack_version, tuple(feeders[root]), tuple(devices[root]), rules)
+        RootDefinition(
+            root, AssetKind(kind), group, standing.pack_version, tuple(feeders[root]), tuple(devices[root]), rules
+        )
         for root, kind, group in roots
     ]
 
@@ -159,14 +172,14 @@ async def load_categories(connection: Connection) -> tuple[ServiceCategory, ...]
         Nothing was imported yet.
     """
     with engine_errors():
-        settings = (await _installation(connection))[4]
+        settings = (await _installation(connection)).pack
     return tuple(
         ServiceCategory(c["code"], c["names"], tuple(FaultClass(f) for f in c["faults"]), c["sla_hours"], c["crew"])
         for c in settings.get("categories", ())
     )
 
 
-async def publish(pool: Pool, log: EventLog, at_us: int) -> int:
+async def publish(pool: Pool, log: EventLog, at_us: int, *, renew_before_us: int = 0) -> int:
     """Append one ``registry`` record per root to its partition of `readings`, where the log lacks the newest version.
 
     Any number of processes may call it at once; one of them appends. A crash between the append and its note makes
@@ -176,6 +189,8 @@ async def publish(pool: Pool, log: EventLog, at_us: int) -> int:
     ----------
     at_us : int
         City time, µs UTC.
+    renew_before_us : int
+        Append all again if that was last done before, µs UTC: retention is about to take the old records away.
 
     Returns
     -------
@@ -191,14 +206,16 @@ async def publish(pool: Pool, log: EventLog, at_us: int) -> int:
     """
     async with transaction(pool) as connection:
         await connection.execute(_SQL.lock)
-        version, published, identity, _, _ = await _installation(connection)
-        if published >= version and identity == log.identity:
+        standing = await _installation(connection)
+        known = standing.published >= standing.version and standing.log_identity == log.identity
+        if known and standing.published_at_us >= renew_before_us:
             return 0
         partitions = dict(await (await connection.execute(_SQL.partitions)).fetchall())
         records = [_record(root, partitions, log, at_us) for root in await load_roots(connection)]
         for start in range(0, len(records), _APPEND_TOGETHER):
             await log.append(records[start : start + _APPEND_TOGETHER])
-        await connection.execute(_SQL.published, {"version": version, "log_identity": log.identity})
+        note = {"version": standing.version, "at_us": at_us, "log_identity": log.identity}
+        await connection.execute(_SQL.published, note)
     return len(records)
 
 
@@ -297,12 +314,11 @@ async def _one(connection: Connection, statement: LiteralString, parameters: dic
     return row[0]
 
 
-async def _installation(connection: Connection) -> tuple[int, int, str, str, dict[str, Any]]:
+async def _installation(connection: Connection) -> _Installation:
     row = await (await connection.execute(_SQL.version)).fetchone()
     if row is None:
         raise SettingsError("no city was imported into this database yet: start with `citynerve up`")
-    version, published, identity, pack_version, settings = row
-    return version, published, identity, pack_version, settings
+    return _Installation(*row)
 
 
 def _settings(pack: CityPack) -> dict[str, Any]:

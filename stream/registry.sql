@@ -130,10 +130,11 @@ ON CONFLICT (only_one) DO UPDATE
 RETURNING registry_version
 
 -- name: version
-SELECT registry_version, published_version, log_identity, pack_version, pack FROM installation
+SELECT registry_version, published_version, published_at_us, log_identity, pack_version, pack FROM installation
 
 -- name: published
-UPDATE installation SET published_version = %(version)s, log_identity = %(log_identity)s
+UPDATE installation
+   SET published_version = %(version)s, published_at_us = %(at_us)s, log_identity = %(log_identity)s
 
 -- name: ingest_gateways
 SELECT g.gateway_id, g.number FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id WHERE NOT a.retired

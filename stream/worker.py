@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -68,12 +68,20 @@ class Stage(Protocol[S]):
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How a worker paces itself."""
+    """How a worker paces itself.
+
+    Attributes
+    ----------
+    append_records_max, append_bytes_max : int
+        One poll may lead to more than its own size many times over (a city falls dark): it is appended in shares.
+    """
 
     checkpoint_every_s: float = 2.0
     max_records: int = 500
     poll_timeout_s: float = 0.25
     backoff_s_max: float = 5.0
+    append_records_max: int = 1_000
+    append_bytes_max: int = 16 << 20
 
 
 class WorkerMetrics:
@@ -207,8 +215,8 @@ class Worker(Generic[S]):
                 effects[source] = outcome.effects
             moved.append(source)
             self._metrics.records.labels(self._stage.group).inc(len(fresh))
-        if appends:
-            await self._log.append(appends)
+        for some in _shares(appends, self._options.append_records_max, self._options.append_bytes_max):
+            await self._log.append(some)
         if moved and self._stage.transactional:
             await self._save(moved, effects)
         return moved
@@ -236,6 +244,20 @@ class Worker(Generic[S]):
         if due:
             await self._save(due, {})
             await consumer.commit({source: self._owned[source].next_offset for source in due})
+
+
+def _shares(appends: Sequence[Append], records_max: int, bytes_max: int) -> Iterator[list[Append]]:
+    """Divide appends, in their order, into shares that a log takes at once."""
+    share: list[Append] = []
+    size = 0
+    for append in appends:
+        if share and (len(share) >= records_max or size + len(append.value) > bytes_max):
+            yield share
+            share, size = [], 0
+        share.append(append)
+        size += len(append.value)
+    if share:
+        yield share
 
 
 async def _leave(consumer: Consumer) -> None:

@@ -5,8 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-from app.runtime import is_running, running
-from city.errors import CityNerveError
+from app.runtime import is_running, running_pid
+from city.errors import CityNerveError, SettingsError
 
 TIMEOUT_S = 90.0
 
@@ -17,15 +17,21 @@ def down(data: Path) -> int:
     Raises
     ------
     SettingsError
-        Nothing runs there.
+        Nothing runs there, or it is another user's.
     CityNerveError
         It did not end in time.
     """
-    note = running(data)
-    os.kill(note.pid, signal.SIGTERM)
+    data = data.expanduser().absolute()
+    pid = running_pid(data)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except PermissionError as exc:
+        raise SettingsError(f"process {pid} is another user's: stop it as the one who started it") from exc
+    except ProcessLookupError:
+        pass  # It has ended by itself in this moment; the lock tells when that is complete.
     deadline = time.monotonic() + TIMEOUT_S
-    while is_running(data.expanduser().absolute()):
+    while is_running(data):
         if time.monotonic() > deadline:
-            raise CityNerveError(f"process {note.pid} still runs after {TIMEOUT_S:.0f} s: look at {data / 'logs'}")
+            raise CityNerveError(f"process {pid} still runs after {TIMEOUT_S:.0f} s: look at {data / 'logs'}")
         time.sleep(0.1)
-    return note.pid
+    return pid

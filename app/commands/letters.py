@@ -6,7 +6,7 @@ from app import wiring
 from app.settings import Settings
 from city.clock import isoformat
 from ingest.replay import resolve_letter
-from stream import deadletter, registry
+from stream import deadletter, redelivery, registry
 from stream.deadletter import LetterQuery
 
 PAGE = 1000
@@ -44,7 +44,7 @@ async def replay_letters(settings: Settings, ids: list[str], reason: str | None)
                 page = await deadletter.list_letters(connection, query)
             if not page:
                 return totals
-            report = await deadletter.replay(
+            report = await redelivery.replay(
                 pool,
                 log,
                 [letter.letter_id for letter in page],

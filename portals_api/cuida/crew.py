@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse, Response
 
 from portals_api import reads
 from portals_api.params import NameQuery
-from portals_api.portal import Portal
+from portals_api.portal import Portal, address
 
 _SHOWN_MAX = 200
 
@@ -27,7 +27,7 @@ def routes(portal: Portal) -> APIRouter:
             shown_max=_SHOWN_MAX,
             district=district,
             districts=await reads.districts(portal.pool),
-            json_url="/api/v1/tickets?open=true",
+            json_url=address("/api/v1/tickets", open="true", district=district),
         )
 
     return router

@@ -15,7 +15,7 @@ from portals_api import reads
 from portals_api.chart import line_chart
 from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
-from portals_api.portal import Portal
+from portals_api.portal import Portal, address
 from portals_api.reads import Row, TicketFilter
 from storage.pool import transaction
 
@@ -69,7 +69,8 @@ def routes(portal: Portal) -> APIRouter:
         on, off = schedule.periods(start, end) if schedule else ((), ())
         bands = [(int(a), int(b)) for a, b in zip(on, off, strict=True)]
         title = words.text("Power over the last 48 hours")
-        return line_chart(points, bands, start_us=start, end_us=end, unit="W", title=title, words=words)
+        usual = lamp["rated_w"] or 0.0
+        return line_chart(points, bands, start_us=start, end_us=end, usual=usual, unit="W", title=title, words=words)
 
     @router.get("/api/v1/lamps")
     async def list_lamps(
@@ -111,13 +112,14 @@ def routes(portal: Portal) -> APIRouter:
                 return RedirectResponse(lamp["url"], 303)
             except NotFoundError as exc:
                 problem = str(exc)
+        chosen = state if state in ("ok", "faulty", "out") else None
         found = await reads.lamps(
             portal.pool,
             viewer,
             limit=_PAGE,
             cursor=cursor,
             district=district,
-            state=state if state in ("ok", "faulty", "out") else None,
+            state=chosen,
         )
         if not portal.wants_page(request):
             return JSONResponse(found)
@@ -130,8 +132,9 @@ def routes(portal: Portal) -> APIRouter:
             problem=problem,
             district=district,
             districts=await reads.districts(portal.pool),
-            state=state,
-            json_url="/api/v1/lamps",
+            state=chosen or "",
+            more_url=address("/lamps", district=district, state=chosen),
+            json_url=address("/api/v1/lamps", district=district, state=chosen),
         )
 
     @router.get("/lamps/{lamp_id}", include_in_schema=False)

@@ -44,7 +44,9 @@ def routes(portal: Portal) -> APIRouter:
         found = await reads.facilities(portal.pool, limit=_PAGE, cursor=cursor)
         if not portal.wants_page(request):
             return JSONResponse(found)
-        return await portal.page(request, "facilities.html", found=found, json_url="/api/v1/facilities")
+        return await portal.page(
+            request, "facilities.html", found=found, more_url="/facilities", json_url="/api/v1/facilities"
+        )
 
     @router.get("/facilities/{facility_id}", include_in_schema=False)
     async def facility_page(request: Request, facility_id: Id) -> Response:

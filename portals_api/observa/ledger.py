@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from portals_api import reads
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, Since, Until
-from portals_api.portal import Portal
+from portals_api.portal import Portal, address
 
 _PAGE = 100
 
@@ -37,7 +37,13 @@ def routes(portal: Portal) -> APIRouter:
             return JSONResponse(found)
         balance = await reads.balance(portal.pool)
         return await portal.page(
-            request, "ledger.html", found=found, gateway=gateway, balance=balance, json_url="/api/v1/ledger"
+            request,
+            "ledger.html",
+            found=found,
+            gateway=gateway,
+            balance=balance,
+            more_url=address("/ledger", gateway=gateway),
+            json_url=address("/api/v1/ledger", gateway=gateway),
         )
 
     return router

@@ -1,1 +1,356 @@
-../schema.sql
+-- The whole truth about the database today. `migrations/` is the way there; a test holds the two equal.
+-- Times are timestamptz (µs, UTC). What TimescaleDB adds stands in timescale.sql, what stands in for it in plain.sql.
+
+-- ---------------------------------------------------------------- installation
+
+CREATE TABLE installation (
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    city            text NOT NULL,
+    timezone        text NOT NULL,
+    pack_version    text NOT NULL DEFAULT '',
+    registry_version bigint NOT NULL DEFAULT 0,
+    log_identity    text NOT NULL DEFAULT '',
+    published_version bigint NOT NULL DEFAULT -1,          -- registry version that stands on the log
+    simulated       boolean NOT NULL DEFAULT false,
+    clock_speed     double precision NOT NULL DEFAULT 1,
+    clock_city_us   bigint,                                -- anchor of the scaled clock; NULL: the machine's clock
+    clock_real_us   bigint,
+    pack            jsonb NOT NULL DEFAULT '{}'            -- schedules, rules, categories, languages: the files are not needed again
+);
+
+-- ---------------------------------------------------------------- registry
+
+CREATE TABLE districts (
+    district_id     text PRIMARY KEY,
+    name            text NOT NULL,
+    boundary        jsonb                                  -- GeoJSON geometry
+);
+
+CREATE TABLE assets (
+    asset_id        text PRIMARY KEY,
+    kind            text NOT NULL CHECK (kind IN ('lamp', 'feeder', 'cabinet', 'gateway', 'facility')),
+    name            text NOT NULL,
+    parent_id       text,                                  -- lamp → feeder → cabinet
+    root_id         text NOT NULL,                         -- cabinet, facility or gateway: what a lock of the desk covers
+    correlation_group text NOT NULL,
+    gateway_id      text,
+    district_id     text REFERENCES districts,
+    lat             double precision,
+    lon             double precision,
+    attributes      jsonb NOT NULL DEFAULT '{}',
+    retired         boolean NOT NULL DEFAULT false         -- no longer in the pack; kept for its history
+);
+CREATE INDEX assets_by_kind ON assets (kind, asset_id);
+CREATE INDEX assets_by_parent ON assets (parent_id);
+CREATE INDEX assets_by_district ON assets (district_id, kind);
+
+CREATE TABLE gateways (
+    gateway_id      text PRIMARY KEY,
+    number          integer GENERATED ALWAYS AS IDENTITY UNIQUE,
+    state           text NOT NULL DEFAULT 'unknown' CHECK (state IN ('unknown', 'online', 'offline')),
+    state_at        timestamptz
+);
+
+CREATE TABLE shards (
+    shard           integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 1023),
+    partition       integer NOT NULL
+);
+
+CREATE TABLE devices (
+    device_id       text PRIMARY KEY,
+    asset_id        text NOT NULL REFERENCES assets,
+    gateway_id      text NOT NULL REFERENCES gateways,
+    profile_id      text NOT NULL,
+    shard           integer NOT NULL REFERENCES shards,
+    report_interval_s integer NOT NULL,
+    silence_intervals double precision NOT NULL,
+    retired         boolean NOT NULL DEFAULT false         -- no longer in the pack; its readings are refused, its history stays
+);
+CREATE INDEX devices_by_asset ON devices (asset_id);
+CREATE INDEX devices_by_gateway ON devices (gateway_id);
+
+CREATE TABLE metrics (
+    metric          text PRIMARY KEY,
+    unit            text NOT NULL,
+    low             double precision NOT NULL,
+    high            double precision NOT NULL
+);
+
+CREATE TABLE series (
+    series_id       integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id       text NOT NULL REFERENCES devices,
+    metric          text NOT NULL REFERENCES metrics,
+    retired         boolean NOT NULL DEFAULT false,        -- the device no longer reports it
+    UNIQUE (device_id, metric)
+);
+
+-- ---------------------------------------------------------------- readings (partitions: plain.sql or timescale.sql)
+
+CREATE TABLE readings_conflicting (
+    series_id       integer NOT NULL,
+    observed_at     timestamptz NOT NULL,
+    received_at     timestamptz NOT NULL,
+    value           double precision NOT NULL,
+    quality         smallint NOT NULL,
+    UNIQUE (series_id, observed_at, received_at, value)
+);
+
+CREATE TABLE readings_layout (                             -- which of the two stands, and what its rollups are cut by
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    engine          text NOT NULL CHECK (engine IN ('plain', 'timescale')),
+    timezone        text NOT NULL,
+    hour_offset     interval NOT NULL,                     -- of the city's full hours to UTC's
+    raw_since       timestamptz NOT NULL DEFAULT '-infinity' -- retention has dropped the raw rows before; no refresh goes there
+);
+
+CREATE TABLE rollups_touched (                             -- buckets with new rows; appended only, so that sinks never wait
+    mark_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hour            timestamptz NOT NULL,                  -- start of the bucket
+    block           integer NOT NULL                       -- series_id / 256
+);
+CREATE INDEX rollups_touched_by_hour ON rollups_touched (hour);
+
+-- ---------------------------------------------------------------- ledger
+
+CREATE TABLE ledger (
+    gateway_id      text NOT NULL,                         -- '' where the topic named none
+    hour            timestamptz NOT NULL,                  -- of receipt
+    appended        bigint NOT NULL DEFAULT 0,
+    stored          bigint NOT NULL DEFAULT 0,
+    duplicate       bigint NOT NULL DEFAULT 0,
+    conflicting     bigint NOT NULL DEFAULT 0,
+    quarantined     bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, gateway_id)
+);
+
+CREATE TABLE ledger_positions (                            -- up to where `appended` has been folded
+    topic           text NOT NULL,
+    partition       integer NOT NULL,
+    next_offset     bigint NOT NULL,
+    PRIMARY KEY (topic, partition)
+);
+
+CREATE TABLE ledger_numbers (
+    gateway_id      text NOT NULL,
+    epoch           text NOT NULL,
+    seen            int8multirange NOT NULL,
+    seen_in         timestamptz NOT NULL,                  -- hour of the latest
+    PRIMARY KEY (gateway_id, epoch)
+);
+
+CREATE TABLE ledger_gaps (                                 -- numbers that never came, by the hour in which that showed
+    gateway_id      text NOT NULL,
+    epoch           text NOT NULL,
+    numbers         int8range NOT NULL,
+    hour            timestamptz NOT NULL,
+    PRIMARY KEY (gateway_id, epoch, numbers)
+);
+
+CREATE TABLE ledger_lost (                                 -- old gaps of runs with too many, joined: no longer fillable
+    gateway_id      text NOT NULL,
+    hour            timestamptz NOT NULL,
+    messages        numeric NOT NULL,
+    PRIMARY KEY (gateway_id, hour)
+);
+
+CREATE TABLE dead_letters (
+    letter_id       text PRIMARY KEY,                      -- log-partition-offset on dead-letters
+    reason          text NOT NULL,
+    detail          text NOT NULL,
+    topic           text NOT NULL,
+    payload         bytea NOT NULL,
+    gateway_id      text NOT NULL,
+    received_at     timestamptz NOT NULL,
+    hour            timestamptz NOT NULL,
+    units           integer NOT NULL,
+    only_readings   jsonb NOT NULL DEFAULT '[]',
+    portions        integer NOT NULL DEFAULT 0,            -- times that something of it was sent back into the log
+    sent_back       integer NOT NULL DEFAULT 0,            -- units that those replays settle once they are stored
+    settled         integer NOT NULL DEFAULT 0,
+    replayed_at     timestamptz
+);
+CREATE INDEX dead_letters_open ON dead_letters (received_at) WHERE sent_back < units;
+CREATE INDEX dead_letters_by_reason ON dead_letters (reason, received_at);
+
+CREATE TABLE dead_letter_replays (                         -- what goes back into the log; a repeat is not taken twice
+    letter_id       text NOT NULL,
+    portion         integer NOT NULL,
+    partition       integer NOT NULL,                      -- of readings
+    settles         integer NOT NULL,
+    value           bytea,                                 -- NULL once it is on the log
+    meta            bytea,
+    at_us           bigint NOT NULL DEFAULT 0,
+    record_offset   bigint,                                -- the one record that counts
+    stored          boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (letter_id, portion, partition)
+);
+CREATE INDEX dead_letter_replays_unsent ON dead_letter_replays (letter_id) WHERE value IS NOT NULL;
+
+-- ---------------------------------------------------------------- worker state
+
+CREATE TABLE checkpoints (
+    worker_group    text NOT NULL,
+    topic           text NOT NULL,
+    partition       integer NOT NULL,
+    generation      bigint NOT NULL,
+    next_offset     bigint NOT NULL DEFAULT 0,
+    log_identity    text NOT NULL,
+    code_version    text NOT NULL,
+    pack_version    text NOT NULL DEFAULT '',
+    state           bytea,
+    saved_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (worker_group, topic, partition)
+);
+
+CREATE TABLE outbox (                                      -- records to append, written with what they tell of
+    outbox_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic           text NOT NULL,
+    partition       integer NOT NULL,
+    kind            text NOT NULL,
+    value           bytea NOT NULL,
+    at_us           bigint NOT NULL
+);
+
+-- ---------------------------------------------------------------- alarms and tickets
+
+CREATE TABLE alarms (
+    alarm_id        text PRIMARY KEY,
+    fault           text NOT NULL,
+    severity        text NOT NULL,
+    scope_kind      text NOT NULL,
+    scope_id        text NOT NULL,
+    root_id         text NOT NULL,
+    raised_at       timestamptz NOT NULL,
+    cleared_at      timestamptz,
+    parent_id       text,
+    children        jsonb NOT NULL DEFAULT '[]',
+    evidence        jsonb NOT NULL
+);
+CREATE INDEX alarms_by_scope ON alarms (scope_id, raised_at DESC);
+CREATE INDEX alarms_by_parent ON alarms (parent_id) WHERE parent_id IS NOT NULL;
+
+CREATE TABLE alarm_events (                                -- what the desk has taken: a repeat has no effect
+    event_id        text PRIMARY KEY,
+    alarm_id        text NOT NULL,
+    kind            text NOT NULL,
+    at              timestamptz NOT NULL
+);
+CREATE INDEX alarm_events_by_alarm ON alarm_events (alarm_id, at);
+
+CREATE TABLE tickets (
+    ticket_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    state           text NOT NULL,
+    category        text NOT NULL,
+    fault           text NOT NULL DEFAULT '',
+    scope_kind      text NOT NULL,
+    scope_id        text NOT NULL,
+    root_id         text NOT NULL,
+    incident_key    text NOT NULL,
+    severity        text NOT NULL,
+    district_id     text,
+    lat             double precision,
+    lon             double precision,
+    description     text NOT NULL DEFAULT '',              -- generated; what citizens wrote stands in reports
+    still_dark      boolean NOT NULL DEFAULT false,        -- a citizen says so; only a person may close it then
+    merged_into     bigint REFERENCES tickets,
+    opened_at       timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL,
+    closed_at       timestamptz,
+    verify_after    timestamptz,                           -- start of the commanded-on period that shows a repair
+    version         integer NOT NULL DEFAULT 1
+);
+CREATE UNIQUE INDEX one_open_ticket ON tickets (scope_id, incident_key)
+    WHERE state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved');
+CREATE INDEX tickets_by_root ON tickets (root_id, state);
+CREATE INDEX tickets_by_update ON tickets (updated_at DESC, ticket_id DESC);
+
+CREATE TABLE ticket_alarms (
+    ticket_id       bigint NOT NULL REFERENCES tickets,
+    alarm_id        text NOT NULL REFERENCES alarms,
+    PRIMARY KEY (ticket_id, alarm_id)
+);
+CREATE INDEX ticket_alarms_by_alarm ON ticket_alarms (alarm_id);
+
+CREATE TABLE ticket_events (
+    event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ticket_id       bigint NOT NULL REFERENCES tickets,
+    kind            text NOT NULL,
+    actor           text NOT NULL,                         -- a role, never a name
+    at              timestamptz NOT NULL,
+    from_state      text,
+    to_state        text,
+    reason          text NOT NULL DEFAULT '',
+    detail          jsonb NOT NULL DEFAULT '{}'            -- references only, never personal data
+);
+CREATE INDEX ticket_events_by_ticket ON ticket_events (ticket_id, event_id);
+
+CREATE TABLE reports (
+    report_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ticket_id       bigint NOT NULL REFERENCES tickets,
+    request_key     text UNIQUE,                           -- the client's own key: a repeat gives the same report
+    category        text NOT NULL,
+    asset_id        text,
+    lat             double precision,
+    lon             double precision,
+    place           text NOT NULL DEFAULT '',
+    description     text NOT NULL DEFAULT '',
+    received_at     timestamptz NOT NULL
+);
+CREATE INDEX reports_by_ticket ON reports (ticket_id);
+
+CREATE TABLE report_contacts (                             -- apart, so that it can be erased
+    report_id       bigint PRIMARY KEY REFERENCES reports ON DELETE CASCADE,
+    email           text NOT NULL
+);
+
+-- ---------------------------------------------------------------- the log's PostgreSQL engine
+
+CREATE TABLE log_identity (
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    identity        text NOT NULL,
+    max_bytes       bigint NOT NULL DEFAULT 53687091200
+);
+
+CREATE TABLE log_heads (
+    topic           text NOT NULL,
+    partition       integer NOT NULL,
+    begin_offset    bigint NOT NULL DEFAULT 0,
+    next_offset     bigint NOT NULL DEFAULT 0,
+    bytes           bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 50);
+
+CREATE TABLE log_records (
+    topic           text NOT NULL,
+    partition       integer NOT NULL,
+    "offset"        bigint NOT NULL,
+    kind            text NOT NULL,
+    meta            bytea NOT NULL,
+    at_us           bigint NOT NULL,
+    value           bytea NOT NULL,
+    PRIMARY KEY (topic, partition, "offset")
+);
+ALTER TABLE log_records ALTER COLUMN value SET STORAGE EXTERNAL;
+
+CREATE TABLE log_groups (
+    worker_group    text PRIMARY KEY,
+    generation      bigint NOT NULL DEFAULT 0
+);
+
+CREATE TABLE log_members (
+    worker_group    text NOT NULL REFERENCES log_groups,
+    member          text NOT NULL,
+    topics          text[] NOT NULL,
+    expires_at      timestamptz NOT NULL,
+    PRIMARY KEY (worker_group, member)
+);
+
+CREATE TABLE log_leases (
+    worker_group    text NOT NULL REFERENCES log_groups,
+    topic           text NOT NULL,
+    partition       integer NOT NULL,
+    member          text,
+    generation      bigint NOT NULL DEFAULT 0,
+    next_offset     bigint,                                -- NULL: never committed
+    PRIMARY KEY (worker_group, topic, partition)
+);

@@ -9,6 +9,7 @@ from city.errors import (
     RecordTooLargeError,
     SettingsError,
 )
+from city.topics import DEAD_LETTERS, READINGS
 from storage.pool import Pool, fetch_all, open_pool, ping, transaction
 from stream.log import Append, Bounds, Consumer, Record, TopicPartition
 from stream.logs.postgres_group import join
@@ -16,6 +17,10 @@ from stream.logs.postgres_rows import SQL, PostgresLogOptions, check_position, t
 
 _OVERHEAD_BYTES = 96
 """What a record takes beside its value and meta, roughly; counted towards the size limit."""
+
+_DOORS = {READINGS, DEAD_LETTERS}
+_ROOM_OF_STAGES = 1.1
+"""What stages make of readings may exceed the limit by a tenth: a full log is only emptied behind those who go on."""
 
 
 async def open_postgres_log(pool_or_url: Pool | str, options: PostgresLogOptions | None = None) -> "PostgresLog":
@@ -203,6 +208,7 @@ def _append_parameters(records: Sequence[Append]) -> tuple[dict[str, Any], list[
         "counts": list(counts.values()),
         "bytes": [sizes[key] for key in counts],
         "total_bytes": sum(sizes.values()),
+        "room": 1.0 if any(topic in _DOORS for topic, _ in counts) else _ROOM_OF_STAGES,
         "record_topics": [record.topic for record in records],
         "record_partitions": [record.partition for record in records],
         "ranks": ranks,

@@ -32,7 +32,7 @@ SELECT 1
 
 -- name: append
 -- Offsets come from the heads, which stay locked until the commit: what a reader sees of a partition has no gap.
--- Returns nothing, and appends nothing, if the log is at its limit.
+-- Returns nothing, and appends nothing, if the log is at its limit times `room`.
 WITH heads AS (
     UPDATE log_heads h
        SET next_offset = h.next_offset + a.records, bytes = h.bytes + a.bytes
@@ -40,7 +40,7 @@ WITH heads AS (
            AS a (topic, partition, records, bytes)
      WHERE h.topic = a.topic AND h.partition = a.partition
        AND (SELECT coalesce(sum(bytes), 0) FROM log_heads) + %(total_bytes)s
-           <= (SELECT max_bytes FROM log_identity)
+           <= (SELECT max_bytes FROM log_identity) * %(room)s
     RETURNING h.topic, h.partition, h.next_offset - a.records AS first_offset
 ), inserted AS (
     INSERT INTO log_records (topic, partition, "offset", kind, meta, at_us, value)

@@ -19,7 +19,8 @@ class PostgresLogOptions:
     Attributes
     ----------
     max_bytes : int or None
-        Size limit of the whole log; None leaves the one that it has.
+        Size limit of the whole log; None leaves the one that it has. It holds the doors back (readings, dead letters);
+        what stages make of them may exceed it by a tenth, or a full log could never be read empty.
     session_timeout_s : float
         A member that is not heard of for so long loses its partitions.
     poll_interval_s_max : float

@@ -186,6 +186,17 @@ def test_a_pack_error_refuses_to_start() -> None:
     assert issubclass(PackError, SettingsError)
 
 
+def test_the_cabinets_of_one_gateway_share_a_substation() -> None:
+    line = "CM-1,GW-1,SE-1,43.5,-5.6,centre\n"
+    two = changed("cabinets.csv", line, line + "CM-2,GW-1,SE-2,43.5,-5.6,centre\n")
+    (told,) = mistakes(two)
+    assert told.startswith("cabinets.csv:3")
+    assert "CM-1" in told
+    assert "SE-1" in told
+    parse_pack(changed("cabinets.csv", line, line + "CM-2,GW-1,SE-1,43.5,-5.6,centre\n"))
+    parse_pack(changed("cabinets.csv", line, line + "CM-2,GW-2,SE-2,43.5,-5.6,centre\n"))
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from([*FILES, "other.csv"]), st.text()))
 def test_no_text_makes_reading_fail_otherwise(texts: dict[str, str]) -> None:

@@ -228,11 +228,51 @@ def test_a_lamp_heard_again_by_day_proves_no_repair_until_it_burns() -> None:
     assert only(case).state is S.CLOSED
 
 
-def test_a_repair_is_not_verified_while_an_alarm_stands() -> None:
+def test_a_repair_whose_alarm_stands_into_the_next_burning_period_is_to_be_done_again() -> None:
     case = after(event(RAISED, FAILURE, lamp(1)))
     moved(case, S.RESOLVED, verify_after=NOW + HOUR_US)
-    verify(case, only(case).ticket_id, NOW + DAY_US, OPTIONS)
+    verify(case, only(case).ticket_id, NOW + 2 * HOUR_US, OPTIONS)
     assert only(case).state is S.RESOLVED
+    verify(case, only(case).ticket_id, NOW + 3 * HOUR_US, OPTIONS)
+    assert (only(case).state, only(case).verify_after) == (S.NEW, None)
+    assert (case.changes.events[-1].actor, case.changes.events[-1].reason) == (Actor.SENSOR, "repair-not-confirmed")
+
+
+def merged_into_an_outage() -> Case:
+    """Lamp 1 was reported, and its ticket became part of the outage of its feeder, which is over."""
+    return after(
+        reported(lamp(1)),
+        event(RAISED, SUPPLY, FEEDER, children=("L-1",)),
+        event(CLEARED, SUPPLY, FEEDER, NOW + HOUR_US, cleared_at=NOW + HOUR_US),
+    )
+
+
+def answer(case: Case, scope_id: str) -> CaseTicket:
+    ticket = next(t for t in case.tickets.values() if t.scope_id == scope_id)
+    return take_report(case, reported(lamp(1), report_id=9, at=NOW + DAY_US, ticket=ticket.ticket_id), OPTIONS)
+
+
+def test_an_answer_to_a_merged_ticket_joins_the_outage_while_that_is_open() -> None:
+    case = merged_into_an_outage()
+    answered = answer(case, "L-1")
+    assert (answered.scope_id, answered.state, answered.still_dark) == ("C-1.F1", S.NEW, True)
+
+
+def test_an_answer_to_a_merged_ticket_does_not_reopen_the_outage_of_a_whole_street() -> None:
+    case = merged_into_an_outage()
+    outage = of(case, "C-1.F1")
+    take_move(case, Move(outage.ticket_id, S.CLOSED, outage.version, Actor.CREW, NOW + 2 * HOUR_US))
+    answered = answer(case, "L-1")
+    assert (answered.scope_id, answered.state) == ("L-1", S.NEW)
+    assert of(case, "C-1.F1").state is S.CLOSED
+
+
+def test_an_answer_to_a_merged_ticket_joins_the_lamps_own_ticket_where_it_stayed_dark() -> None:
+    case = merged_into_an_outage()
+    again = event(RAISED, FAILURE, lamp(1), NOW + 2 * HOUR_US, raised_at=NOW + 2 * HOUR_US)
+    after(again, case=case, now=NOW + 2 * HOUR_US)
+    answered = answer(case, "L-1")
+    assert again.alarm_id in answered.alarms
 
 
 def test_a_new_alarm_reopens_a_repair() -> None:

@@ -236,6 +236,116 @@ def test_a_place_below_an_outage_joins_the_outage(city_url: str) -> None:
     run(main())
 
 
+def test_a_place_reported_before_the_outage_was_seen_becomes_part_of_it(city_url: str, rows: Rows) -> None:
+    async def main() -> None:
+        pool = await open_pool(city_url)
+        desk = Desk(ManualClock(NOW))
+        dark = await desk.take_report(pool, NewReport("lamp-out", lat=43.5429, lon=LAMP_LON))
+        broken = await desk.take_report(pool, NewReport("damaged", lat=43.5429, lon=LAMP_LON))
+        await take(pool, desk, event(RAISED, SUPPLY, FEEDER, children=("L-1", "L-2")))
+        assert (dark.ticket_id, broken.ticket_id) == (1, 2)
+        await pool.close()
+
+    run(main())
+    assert rows("SELECT scope_kind, state, merged_into FROM tickets ORDER BY ticket_id") == [
+        ("place", "merged", 3),
+        ("place", "new", None),
+        ("feeder", "new", None),
+    ]
+
+
+def test_a_lamp_that_goes_with_an_outage_and_stays_dark_may_be_told_in_one_batch(city_url: str, rows: Rows) -> None:
+    outage = event(RAISED, SUPPLY, FEEDER, children=("L-1",))
+    batch = [
+        outage,
+        event(FOLDED, FAILURE, lamp(1), NOW + MINUTE_US, parent=outage),
+        event(CLEARED, SUPPLY, FEEDER, NOW + HOUR_US, cleared_at=NOW + HOUR_US),
+        event(RAISED, FAILURE, lamp(1), NOW + 2 * HOUR_US),
+    ]
+
+    async def main() -> None:
+        pool = await open_pool(city_url)
+        desk = Desk(ManualClock(NOW))
+        await take(pool, desk, event(RAISED, FAILURE, lamp(1)))
+        await take(pool, desk, *batch)
+        await pool.close()
+
+    run(main())
+    assert rows("SELECT scope_id, state, merged_into FROM tickets ORDER BY ticket_id") == [
+        ("L-1", "merged", 2),
+        ("C-1.F1", "recovered", None),
+        ("L-1", "new", None),
+    ]
+
+
+def test_a_report_that_waits_for_the_desk_sees_what_the_desk_decided(city_url: str, rows: Rows) -> None:
+    async def main() -> None:
+        pool = await open_pool(city_url)
+        desk = Desk(ManualClock(NOW))
+        async with transaction(pool) as connection:
+            await desk.take_alarms(connection, [event(RAISED, FAILURE, lamp(1))])
+            report = asyncio.create_task(desk.take_report(pool, NewReport("lamp-out", lat=43.5429, lon=LAMP_LON)))
+            while not rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        receipt = await report
+        assert receipt.joined
+        await pool.close()
+
+    run(main())
+    assert rows("SELECT scope_id FROM tickets") == [("L-1",)]
+
+
+def test_repairs_that_cannot_be_confirmed_keep_no_other_from_it(city_url: str, rows: Rows) -> None:
+    rows(
+        "INSERT INTO tickets (state, category, scope_kind, scope_id, root_id, incident_key, severity, opened_at,"
+        " updated_at, verify_after) SELECT 'resolved', 'lamp-out', 'place', 'p-' || n, 'cell', 'dark', 'low',"
+        " to_timestamp(0), to_timestamp(0), to_timestamp(n) FROM generate_series(1, 250) n RETURNING 1"
+    )
+    rows(
+        "INSERT INTO alarms (alarm_id, fault, severity, scope_kind, scope_id, root_id, raised_at, evidence)"
+        " SELECT 'a-' || n, 'lampFailure', 'low', 'lamp', 'x-' || n, 'cell', to_timestamp(0), '{}'"
+        " FROM generate_series(1, 220) n RETURNING 1"
+    )
+    rows("INSERT INTO alarm_events SELECT alarm_id || ':e', alarm_id, 'raised', raised_at FROM alarms RETURNING 1")
+    rows("INSERT INTO ticket_alarms SELECT n, 'a-' || n FROM generate_series(1, 220) n RETURNING 1")
+
+    async def main() -> None:
+        pool = await open_pool(city_url)
+        desk = Desk(ManualClock(NOW))
+        for _ in range(3):
+            await desk.verify_due(pool)
+        await pool.close()
+
+    run(main())
+    assert rows("SELECT state, count(*) FROM tickets GROUP BY 1 ORDER BY 1") == [("closed", 30), ("new", 220)]
+
+
+def test_a_request_key_belongs_to_one_place_or_one_answer(city_url: str, rows: Rows) -> None:
+    async def main() -> None:
+        pool = await open_pool(city_url)
+        desk = Desk(ManualClock(NOW))
+        first = NewReport("lamp-out", place="by the market", request_key="key-of-the-place")
+        opened = await desk.take_report(pool, first)
+        again = await desk.take_report(pool, first)
+        assert (again.report_id, again.joined, again.repeated) == (opened.report_id, False, True)
+        with pytest.raises(ConflictError, match="another report"):
+            await desk.take_report(pool, replace(first, place="by the school"))
+        other = await desk.take_report(pool, NewReport("lamp-out", "L-5"))
+        answer = NewReport("", ticket_id=opened.ticket_id, request_key="key-of-the-answer")
+        told = await desk.take_report(pool, answer)
+        assert (await desk.take_report(pool, answer)).report_id == told.report_id
+        for wrong in (
+            replace(answer, ticket_id=other.ticket_id),
+            replace(answer, request_key="key-of-the-place"),
+        ):
+            with pytest.raises(ConflictError, match="another report"):
+                await desk.take_report(pool, wrong)
+        await pool.close()
+
+    run(main())
+    assert rows("SELECT count(*) FROM reports") == [(3,)]
+
+
 def test_reports_about_nothing_are_refused(city_url: str, rows: Rows) -> None:
     async def main() -> None:
         pool = await open_pool(city_url)

@@ -93,3 +93,14 @@ def test_what_is_not_mqtt_ends_the_connection(frame: bytes) -> None:
     buffer.append(frame)
     with pytest.raises(ValueError, match=r"frame|PUBLISH"):
         buffer.scan([], 10)
+
+
+def test_topics_without_end_do_not_fill_memory() -> None:
+    buffer = FrameBuffer(1)
+    for number in range(200):
+        buffer.append(publish_frame(f"citynerve/v1/{number}{'x' * 60_000}/readings", b"{}", 0, 0))
+        taken: list[Message] = []
+        buffer.scan(taken, 10)
+        assert len(taken) == 1
+    remembered = buffer._topics
+    assert sum(len(raw) + len(topic) for raw, topic in remembered.items()) < 100_000

@@ -157,6 +157,33 @@ def test_an_older_word_never_replaces_a_newer_state(database_url: str) -> None:
     asyncio.run(main())
 
 
+def test_a_database_that_is_away_holds_acknowledgements_up_once_and_gets_the_states_later(database_url: str) -> None:
+    async def main() -> None:
+        run_sql(database_url, CITY)
+        name = database_url.rsplit("/", 1)[-1].split("?")[0]
+        async with pool_of(database_url) as pool:
+            store = StateStore(pool, answer_s=0.3, retry_s=0.5)
+            with psycopg.connect(with_database(database_url, "postgres"), autocommit=True) as admin:
+                admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                async with asyncio.timeout(2):
+                    for moment in range(50):
+                        await store.write({"G-1": b"online"}, 1_000_000 + moment)
+                assert not store.waiting
+                admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+            await eventually(lambda: store.waiting)
+
+            async def written() -> None:
+                while states(database_url) != {"G-1": "online"}:
+                    await store.write({}, 0)
+                    await asyncio.sleep(0.05)
+
+            await asyncio.wait_for(written(), 20)
+            assert not store.waiting
+
+    asyncio.run(main())
+
+
 def test_states_are_plain_text_or_json() -> None:
     assert [read_state(p) for p in (b"online", b" offline\n", b'{"state":"online"}')] == ["online", "offline", "online"]
     for payload in (b"", b"on", b"{", b"[]", b'{"state":1}', b"{}", b"\xff", b"online" * 1000):

@@ -252,3 +252,21 @@ def test_before_the_readings_are_laid_out_the_answer_is_to_wait(portals: Open) -
             assert "not laid out" in (await p.json("/api/v1/readings", 503))["error"]["message"]
 
     run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_lamps_in_trouble_are_found_page_by_page(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            for number in (2, 5, 9):
+                await p.alarm(event(RAISED, FAILURE, lamp(number)))
+            faulty = await every(p, "/api/v1/lamps", 1, state="faulty")
+            assert [i["id"] for i in faulty] == ["L-2", "L-5", "L-9"]
+            assert (await p.json("/api/v1/lamps", state="out"))["items"] == []
+            await p.alarm(event(RAISED, SUPPLY, FEEDER))
+            out = await every(p, "/api/v1/lamps", 2, state="out", district="centre", feeder="C-1.F1")
+            assert [i["id"] for i in out] == ["L-1", "L-10", "L-11", "L-12", "L-3", "L-4", "L-6", "L-7", "L-8"]
+            assert {i["state"] for i in out} == {"out"}
+            assert await every(p, "/api/v1/lamps", 5, state="faulty") == faulty
+
+    run(main())

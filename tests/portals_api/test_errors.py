@@ -39,6 +39,9 @@ def check(answer: Any, status: int) -> dict[str, Any]:
         ("/api/v1/tickets?next=WyJ4Il0", 400),
         ("/api/v1/ledger?next=bm9wZQ", 400),
         ("/api/v1/readings?next=Wzk5OTk5OTk5OTk5OTk5OTk5OTksMV0", 400),
+        ("/api/v1/ledger?next=WyJhIiw5MjIzMzcyMDM2ODU0Nzc1ODA3XQ", 400),
+        ("/api/v1/ledger?next=WyJhIiwtOTIyMzM3MjAzNjg1NDc3NTgwOF0", 400),
+        ("/api/v1/readings?metric=active_power_w", 422),
         ("/api/v1/readings?from=yesterday", 422),
         ("/api/v1/readings?from=2026-01-01T00:00:00", 422),
         ("/api/v1/readings?series=0", 422),
@@ -138,5 +141,51 @@ def test_the_api_describes_itself(portals: Open) -> None:
         async with portals() as p:
             paths = (await p.json("/api/v1/openapi.json"))["paths"]
             assert {"/api/v1/reports", "/api/v1/lamps", "/api/v1/readings", "/health/ready"} <= set(paths)
+
+    run(main())
+
+
+def test_a_transition_is_refused_in_words_that_help(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            path = "/api/v1/tickets/1/transitions"
+            check(await p.http.post(path, data={"to": "closed"}), 415)
+            check(await p.http.post(path, content=b"", headers={"Content-Type": "application/json"}), 400)
+            said = check(await p.http.post(path, json={"to": "burnt", "version": 1}), 422)["error"]["message"]
+            assert "in_progress" in said
+            deep = await p.http.post(path, content=b"[" * 50_000, headers={"Content-Type": "application/json"})
+            check(deep, 400)
+
+    run(main())
+
+
+def test_a_point_is_two_numbers_within_the_city(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            for lat, lon in ((True, False), (1.0, 0.0), (43.54, "east"), (None, -5.66)):
+                report = {"category": "other", "lat": lat, "lon": lon}
+                check(await p.http.post("/api/v1/reports", json=report), 422)
+            said = (await p.http.post("/api/v1/reports", json={"category": "other", "lat": 40.4, "lon": -3.7})).json()
+            assert "outside" in said["error"]["message"]
+
+    run(main())
+
+
+def test_a_host_name_is_the_same_in_capitals(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            assert (await p.http.get("/health/live", headers={"Host": "LocalHost:8000"})).status_code == 200
+            check(await p.http.get("/health/live", headers={"Host": "localhost.evil.example"}), 400)
+
+    run(main())
+
+
+def test_head_answers_as_get_does_without_a_body(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            for path in ("/", "/tickets", "/api/v1/lamps", "/health/ready", "/static/city.css", "/nothing"):
+                got, head = await p.http.get(path), await p.http.head(path)
+                assert (head.status_code, head.content) == (got.status_code, b""), path
+                assert head.headers["content-type"] == got.headers["content-type"]
 
     run(main())

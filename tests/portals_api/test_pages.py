@@ -141,3 +141,58 @@ def test_a_lamp_is_found_by_its_number(portals: Open) -> None:
             assert (await p.http.get("/lamps", params={"id": "L-99"}, headers=HTML)).status_code == 404
 
     run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_no_code_of_ours_is_shown_to_people(portals: Open, rows: Any) -> None:
+    rows("INSERT INTO metrics VALUES ('no2_ug_m3', 'ug/m3', 0, 500), ('made_up_by_a_city', 'W/m2', 0, 9) RETURNING 1")
+    rows("INSERT INTO series (device_id, metric) VALUES ('S-SCHOOL', 'no2_ug_m3') RETURNING 1")
+    rows("INSERT INTO series (device_id, metric) VALUES ('S-SCHOOL', 'made_up_by_a_city') RETURNING 1")
+
+    async def main() -> None:
+        async with portals() as p:
+            page = (await p.http.get("/facilities/SCHOOL", headers={**HTML, "Accept-Language": "es"})).text
+            assert "Dióxido de nitrógeno" in page
+            assert "Made up by a city" in page
+            for code in ("no2_ug_m3", "co2_ppm", "made_up", "ug/m3"):
+                assert code not in page, code
+            error = (await p.http.get("/tickets/77", headers={**HTML, "Accept-Language": "es"})).text
+            assert "there is no ticket" not in error
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_a_page_says_where_one_is_and_its_data_is_what_it_shows(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            await p.alarm(event(RAISED, FAILURE, lamp(1)), event(RAISED, FAILURE, lamp(2)))
+            await p.http.post("/api/v1/tickets/1/transitions", json={"to": "resolved", "version": 1})
+            for path in ("/tickets/1", "/lamps/L-1", "/facilities/SCHOOL"):
+                page = (await p.http.get(path, headers=HTML)).text
+                assert f'<a href="/{path.split("/")[1]}" aria-current="page">' in page
+            page = (await p.http.get("/tickets?state=open&category=lamp-out", headers=HTML)).text
+            assert "#1" in page
+            data = page.split('rel="alternate" type="application/json" href="')[1].split('"')[0].replace("&amp;", "&")
+            assert [t["id"] for t in (await p.json(data))["items"]] == [2, 1]
+            page = (await p.http.get("/tickets?state=resolved", headers=HTML)).text
+            assert "/api/v1/tickets?state=resolved" in page
+            page = (await p.http.get("/lamps?district=centre&state=faulty", headers=HTML)).text
+            assert "/api/v1/lamps?district=centre&amp;state=faulty" in page
+            assert "L-3<" not in page
+            assert "Gracias" not in (await p.http.get("/tickets/1?thanks=x", headers=HTML)).text
+
+    run(main())
+
+
+def test_a_report_that_names_no_district_is_in_the_list_of_every_crew(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            for report in ({"place": "behind the market"}, {"lat": 43.5445, "lon": -5.661}):
+                answer = await p.http.post("/api/v1/reports", json={"category": "damaged", **report})
+                assert answer.status_code == 201
+            east = await p.http.get("/crew?district=east", headers={"Accept": "application/json"})
+            assert [t["id"] for t in east.json()["items"]] == [1]
+            assert (await p.json("/api/v1/tickets/2"))["district"] == "centre"
+
+    run(main())

@@ -66,7 +66,7 @@ def test_random_faults_do_not_depend_on_the_range_asked_for(seed: int, start_day
 
 
 def test_random_faults_come_at_their_rate_and_end() -> None:
-    faults = random_faults(PACK, 1, NOW, NOW + 200 * DAY_US, per_day=3, outages_per_day=0.1)
+    faults = random_faults(PACK, 1, NOW, NOW + 200 * DAY_US, per_day=3, outages_per_day=0.1, shown=False)
     counts = Counter(f.fault for f in faults)
     assert set(counts) == {*LAMP_FAULTS, FaultClass.SUPPLY_LOSS}
     assert 480 < sum(counts[f] for f in LAMP_FAULTS) < 720
@@ -75,7 +75,22 @@ def test_random_faults_come_at_their_rate_and_end() -> None:
 
 
 def test_a_city_without_faults() -> None:
-    assert random_faults(PACK, 1, NOW, NOW + DAY_US, per_day=0, outages_per_day=0) == ()
+    assert random_faults(PACK, 1, NOW, NOW + DAY_US, per_day=0, outages_per_day=0, shown=False) == ()
+
+
+@pytest.mark.parametrize("seed", [1, 33])
+def test_every_evening_has_a_lamp_that_stays_dark_and_a_street_that_goes_dark(seed: int) -> None:
+    faults = random_faults(PACK, seed, NOW, NOW + 60 * DAY_US)
+    (schedule,) = PACK.schedules.values()
+    for day in range(1, 60):
+        noon = (NOW // DAY_US + day) * DAY_US + 12 * HOUR_US
+        dusk = schedule.next_on(noon)
+        assert dusk is not None
+        assert [f for f in faults if f.fault is FaultClass.LAMP_FAILURE and noon - DAY_US // 2 <= f.onset_us <= noon]
+        evening = [f for f in faults if dusk + HOUR_US <= f.onset_us < dusk + 2 * HOUR_US]
+        (outage,) = [f for f in evening if f.fault is FaultClass.SUPPLY_LOSS][:1]
+        assert outage.end_us is not None
+        assert outage.end_us - outage.onset_us <= 12 * HOUR_US
 
 
 def test_labels_read_back(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_another_log_or_version_stops_the_worker_until_someone_decides(database_
                 await connection.execute("INSERT INTO ledger_positions VALUES ('readings', 3, 5)")
                 assert await checkpoint.adopt(connection, "log-2") == 1
                 assert await checkpoint.adopt(connection, "log-2") == 0
-            assert await claim(pool, log="log-2") == Checkpoint(3, 0, b"state")
+            assert await claim(pool, log="log-2") == Checkpoint(4, 0, b"state"), "adopted, then claimed"
             assert await rows(pool, "SELECT * FROM ledger_positions") == []
 
     asyncio.run(main())
@@ -102,5 +102,38 @@ def test_without_state_a_new_version_goes_on(database_url: str) -> None:
             owner = await claim(pool)
             await save(pool, Checkpoint(owner.generation, 5, None))
             assert await claim(pool, version="2") == Checkpoint(2, 5, None)
+
+    asyncio.run(main())
+
+
+def test_a_group_that_forgets_begins_where_retention_has_left_the_log_and_fences_its_owner(database_url: str) -> None:
+    async def main() -> None:
+        async with opened(database_url) as pool:
+            owner = await claim(pool)
+            await save(pool, Checkpoint(owner.generation, 1_000, b"state"))
+            async with transaction(pool) as connection:
+                assert await checkpoint.forget(connection, "detect") == 1
+            with pytest.raises(FencedError):
+                await save(pool, Checkpoint(owner.generation, 1_010, b"state"))
+            again = await claim(pool, first_offset=600)
+            assert (again.next_offset, again.state) == (600, None)
+            await save(pool, Checkpoint(again.generation, 700, b"new"))
+            assert (await claim(pool, first_offset=650)).next_offset == 700
+
+    asyncio.run(main())
+
+
+def test_another_log_is_adopted_from_its_first_record_and_who_works_on_the_old_one_is_fenced(database_url: str) -> None:
+    async def main() -> None:
+        async with opened(database_url) as pool:
+            owner = await claim(pool)
+            await save(pool, Checkpoint(owner.generation, 1_000, b"state"))
+            async with transaction(pool) as connection:
+                assert await checkpoint.adopt(connection, "log-2") == 1
+                assert await checkpoint.adopt(connection, "log-2") == 0
+            with pytest.raises(FencedError):
+                await save(pool, Checkpoint(owner.generation, 1_010, b"state"))
+            again = await claim(pool, log="log-2", first_offset=40)
+            assert (again.next_offset, again.state) == (40, b"state")
 
     asyncio.run(main())

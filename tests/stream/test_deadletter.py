@@ -16,19 +16,15 @@ from stream.codec import DeadLetter, GatewayCount, RecordMeta
 from stream.deadletter import (
     DeadLetterStage,
     LetterQuery,
-    Resolution,
-    Resolve,
-    keep_sending,
     list_letters,
     open_by_reason,
     payload_text,
     read_letter,
-    replay,
-    send_planned,
 )
 from stream.ledger import Balance, LedgerQuery, LedgerStage, check_balance, read_ledger
 from stream.log import Append, EventLog, Record, TopicPartition
 from stream.logs.postgres import PostgresLog, open_postgres_log
+from stream.redelivery import Resolution, Resolve, keep_sending, replay, send_planned
 from stream.store import StoreStage
 from stream.worker import Stage
 from tests.stream.harness import NOON, drive, opened, reading, rows, stored

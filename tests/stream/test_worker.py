@@ -15,7 +15,7 @@ from storage.pool import Connection, Pool, transaction
 from stream import checkpoint
 from stream.log import Append, EventLog, Record, TopicPartition
 from stream.logs.postgres import PostgresLog, open_postgres_log
-from stream.worker import Outcome, Worker, WorkerOptions
+from stream.worker import Outcome, Worker, WorkerOptions, _shares
 from tests.stream.harness import opened, rows
 
 OPTIONS = WorkerOptions(checkpoint_every_s=0.02, max_records=7, poll_timeout_s=0.02, backoff_s_max=0.1)
@@ -291,3 +291,43 @@ def test_stopping_saves_what_the_timer_has_not(database_url: str) -> None:
             assert {state for (state,) in await rows(pool, "SELECT state FROM checkpoints")} == {b"10"}
 
     asyncio.run(main())
+
+
+class Echoing(Numbering):
+    """Answers each record with many larger ones, as detection does when a city falls dark."""
+
+    group = "echoing"
+
+    def step(self, state: Count, records: Sequence[Record]) -> Outcome:
+        state.seen += len(records)
+        return Outcome([Append("out", 0, "x", b"%d" % n, 0) for _ in records for n in range(5_000)])
+
+
+def test_what_one_poll_leads_to_is_appended_in_shares_and_in_order(database_url: str) -> None:
+    async def main() -> None:
+        async with world(database_url) as (pool, log):
+            sizes: list[int] = []
+            append = log.append
+
+            async def counted(records: Sequence[Append]) -> list[int]:
+                sizes.append(len(records))
+                return await append(records)
+
+            await log.append([Append("in", 0, "x", b"r", 0)])
+            log.append = counted  # type: ignore[method-assign]
+            async with running(Worker(Echoing(), log, pool, OPTIONS)):
+                await until(lambda: passed(pool, "echoing", 1))
+            assert max(sizes) <= OPTIONS.append_records_max < sum(sizes)
+            found: list[bytes] = []
+            while len(found) < 5_000:
+                found += [r.value for r in await log.read(TopicPartition("out", 0), len(found))]
+            assert found == [b"%d" % n for n in range(5_000)]
+
+    asyncio.run(main())
+
+
+def test_shares_are_bounded_in_bytes_and_lose_nothing() -> None:
+    appends = [Append("out", 0, "x", bytes(size), 0) for size in (5, 90, 20, 101, 1, 1, 1, 1)]
+    shares = list(_shares(appends, 3, 100))
+    assert [[len(a.value) for a in share] for share in shares] == [[5, 90], [20], [101], [1, 1, 1], [1]]
+    assert list(_shares([], 3, 100)) == []

@@ -86,6 +86,11 @@ class Server:
     def log(self) -> Path:
         return self._folder / "server.log"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     def start(self) -> None:
         assert self._process is None, "it runs already"
         with self.log.open("ab") as log:

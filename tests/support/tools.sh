@@ -4,30 +4,39 @@ set -eu
 python="$1"
 version="$2"
 
-if [ -z "$python" ]; then
-    found=$(python3 --version 2>/dev/null || echo "no python3")
-    echo "citynerve needs Python 3.11 or newer, this machine has ${found}." >&2
-    echo "Debian 12 and Ubuntu 24.04 bring it: apt-get install python3 python3-venv" >&2
+found=$("$python" -c 'import platform, sys; print(platform.python_version()); sys.exit(sys.version_info < (3, 11))' 2>/dev/null) || {
+    if [ -n "$found" ]; then here="here $python is $found"; else here="here is none"; fi
+    echo "citynerve needs Python 3.11 or newer, $here: on Debian 12, Ubuntu 24.04 or newer run \`sudo apt-get install python3 python3-venv\`, or name another with PYTHON=…" >&2
     exit 1
-fi
+}
+
+if [ "$(.cache/tools/bin/uv --version 2>/dev/null | cut -d ' ' -f 2)" = "$version" ]; then exit 0; fi
+
+mkdir -p .cache 2>/dev/null && [ -w .cache ] && [ -w . ] || {
+    echo "this user may not write to $(pwd): give it the right to, or clone into another folder" >&2
+    exit 1
+}
 
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     package=$("$python" -c 'import sys; print(f"python3.{sys.version_info[1]}-venv")')
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "installing Debian's $package"
-        apt-get update -qq && apt-get install -y -qq "$package" >/dev/null
+        export DEBIAN_FRONTEND=noninteractive
+        if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$package"; } >.cache/apt.log 2>&1; then
+            tail -n 5 .cache/apt.log >&2
+            echo "could not install $package: check this machine's network, then run: apt-get install $package" >&2
+            exit 1
+        fi
     else
-        echo "Python's venv module is not installed. Run: sudo apt-get install $package" >&2
+        echo "Python's venv module is not installed: run: sudo apt-get install $package" >&2
         exit 1
     fi
 fi
 
-mkdir -p .cache 2>/dev/null || {
-    echo "cannot write to $(pwd): give this user the right to, or clone into another folder" >&2
+rm -rf .cache/tools
+if ! { "$python" -m venv .cache/tools && .cache/tools/bin/python -m pip install --quiet --disable-pip-version-check "uv==$version"; } >.cache/tools.log 2>&1; then
+    tail -n 5 .cache/tools.log >&2
+    rm -rf .cache/tools
+    echo "could not fetch uv $version from PyPI: check this machine's network and the room on its disk, and try again" >&2
     exit 1
-}
-"$python" -m venv .cache/tools
-.cache/tools/bin/pip install --quiet --disable-pip-version-check "uv==$version" || {
-    echo "could not fetch uv $version from PyPI: check this machine's network and try again" >&2
-    exit 1
-}
+fi

@@ -36,6 +36,23 @@ def test_full_log_refuses_loudly_appends_nothing_and_takes_again_once_trimmed(da
     asyncio.run(main())
 
 
+def test_a_log_full_of_readings_still_takes_what_stages_make_of_them(database_url: str) -> None:
+    """Else the stage that cannot append never commits, nothing is ever trimmed, and the log stays full for good."""
+
+    async def main() -> None:
+        log = await open_postgres_log(database_url, PostgresLogOptions(max_bytes=10_000))
+        await log.create_topics({"readings": 1, "candidates": 1})
+        await log.append(some(9, 1000))
+        with pytest.raises(LogFullError):
+            await log.append(some(1, 500))
+        assert await log.append([Append("candidates", 0, "candidates", bytes(500), 0)]) == [0]
+        with pytest.raises(LogFullError):
+            await log.append([Append("candidates", 0, "candidates", bytes(1000), 0)])
+        await log.close()
+
+    asyncio.run(main())
+
+
 def test_trim_goes_on_over_many_short_transactions(database_url: str) -> None:
     async def main() -> None:
         log = await open_postgres_log(database_url)

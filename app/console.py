@@ -1,0 +1,73 @@
+"""What commands print: sentences, tables for people, JSON for machines. Loaded at every start, so it imports late."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def say(text: str) -> None:
+    """Print a line for who asked."""
+    sys.stdout.write(text + os.linesep)
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """Print a line that is not the answer."""
+    sys.stderr.write(text + os.linesep)
+    sys.stderr.flush()
+
+
+def print_json(value: Any) -> None:
+    """Print the answer for a machine."""
+    say(json.dumps(value, default=str, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """Print the answer as a table; whatever stands in it is text, not markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=None if title is None else Text(title))
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+class Bar:
+    """A bar on stderr while something long goes on; nothing where nobody looks."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet or not sys.stderr.isatty()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        if self._quiet:
+            return lambda told, done, total: None
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        bar = self._bar = progress.Progress(*columns, console=Console(stderr=True))
+        task = bar.add_task("", total=None)
+        bar.start()
+
+        def advance(told: str, done: int, total: int) -> None:
+            bar.update(task, description=told, completed=done, total=total or None)
+
+        return advance
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

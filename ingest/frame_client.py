@@ -1,0 +1,96 @@
+"""paho's client with PUBLISH frames taken whole from one buffer; everything else goes paho's way.
+
+Reading its way (three calls of the kernel and two objects a message) would cost more than all that stands behind it.
+`tests/ingest/test_source.py` holds what this leans on against the installed release.
+"""
+
+import socket
+import ssl
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from ingest.frames import FrameBuffer
+from ingest.message import Message
+
+TAKE_BYTES = 2 * 1024 * 1024
+"""A flush is not gathered beyond this, however large its messages are."""
+_PUBACK = 0x40
+_READ_BYTES = 256 * 1024
+
+
+class FrameClient(mqtt.Client):
+    """paho's client, fed from our own buffer."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=False,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        self.frames = FrameBuffer(0)
+        self.received = 0
+        self._feed = memoryview(b"")
+
+    def receive(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
+        """Read the socket until it is empty or enough is there; PUBLISH goes to `taken`, all else to paho."""
+        outcome = MQTTErrorCode.MQTT_ERR_AGAIN
+        enough = self.received + TAKE_BYTES
+        while self.frames.room and len(taken) < max_messages and self.received < enough:
+            try:
+                chunk = super()._sock_recv(_READ_BYTES)
+            except BlockingIOError:
+                break
+            except (OSError, ValueError):
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            if not chunk:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+            outcome = MQTTErrorCode.MQTT_ERR_SUCCESS
+            self.received += len(chunk)
+            self.frames.append(chunk)
+            if (rc := self._scan(taken, max_messages)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return rc
+        if self.frames.has_more:
+            return self._scan(taken, max_messages)
+        return outcome
+
+    def write_frames(self, frames: bytes) -> None:
+        """Send whole frames of our own making in one write."""
+        self._packet_queue(_PUBACK, frames, 0, 0)
+
+    def close_socket(self) -> None:
+        """Drop the connection without a goodbye: the broker redelivers what was not acknowledged."""
+        self._sock_close()
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """Shake hands as paho does, but close what failed: paho leaves it to the garbage collector."""
+        assert self._ssl_context is not None
+        sock = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            sock.settimeout(self.connect_timeout)
+            sock.do_handshake()
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _scan(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
+        try:
+            others = self.frames.scan(taken, max_messages)
+        except ValueError:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        for frame in others:
+            self._feed = memoryview(frame)
+            if (rc := self.loop_read()) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return rc
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if not self._feed:
+            raise BlockingIOError
+        data = bytes(self._feed[:bufsize])
+        self._feed = self._feed[bufsize:]
+        return data

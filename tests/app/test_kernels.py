@@ -1,0 +1,53 @@
+"""Where compiled kernels are kept. Real compilation is slow and tested by every run of `up`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app import kernels
+from city.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let monkeypatch put back what `_choose` sets."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+
+
+def deny(monkeypatch: pytest.MonkeyPatch, *denied: Path) -> None:
+    """Root may write anywhere, so that a read-only folder has to be played."""
+    really = kernels._writable
+    monkeypatch.setattr(kernels, "_writable", lambda folder: folder not in denied and really(folder))
+
+
+def test_kernels_are_kept_beside_the_program(tmp_path: Path) -> None:
+    assert kernels._choose(tmp_path) == Path(kernels.__file__).parents[1] / "anomaly" / "__pycache__"
+    assert os.environ["NUMBA_CACHE_DIR"] == ""
+
+
+def test_given_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "given"))
+    assert kernels._choose(tmp_path) == tmp_path / "given"
+
+
+def test_read_only_program_keeps_its_kernels_with_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deny(monkeypatch, Path(kernels.__file__).parents[1] / "anomaly" / "__pycache__")
+    assert kernels._choose(tmp_path) == tmp_path / "cache"
+    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path / "cache")
+
+
+def test_read_only_image_brings_its_compiled_kernels_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = tmp_path / "image"
+    (image / "anomaly_1").mkdir(parents=True)
+    (image / "anomaly_1" / "kernel.nbc").write_bytes(b"compiled")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(image))
+    deny(monkeypatch, image)
+    chosen = kernels._choose(tmp_path / "data")
+    assert (chosen / "anomaly_1" / "kernel.nbc").read_bytes() == b"compiled"
+
+
+def test_nowhere_to_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_writable", lambda _: False)
+    with pytest.raises(SettingsError, match="no folder may be written for compiled kernels: let this user write"):
+        kernels._choose(tmp_path)

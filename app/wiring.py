@@ -27,7 +27,7 @@ def database_url(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def pool(url: str, size: int = 4, patience_s: float = COMMAND_PATIENCE_S) -> AsyncIterator[Pool]:
+async def pool(url: str, size: int = 4, patience_s: float | None = None) -> AsyncIterator[Pool]:
     """Open a pool for the time of the block, waiting for a server that is still starting."""
     opened = await _patiently(lambda: _open_pool(url, size), patience_s)
     try:
@@ -37,7 +37,7 @@ async def pool(url: str, size: int = 4, patience_s: float = COMMAND_PATIENCE_S) 
 
 
 @asynccontextmanager
-async def log(settings: Settings, shared: Pool, patience_s: float = COMMAND_PATIENCE_S) -> AsyncIterator[EventLog]:
+async def log(settings: Settings, shared: Pool, patience_s: float | None = None) -> AsyncIterator[EventLog]:
     """Open the event log that the settings name."""
     opened = await _patiently(lambda: _open_log(settings, shared), patience_s)
     try:
@@ -78,10 +78,10 @@ async def _open_log(settings: Settings, shared: Pool) -> EventLog:
     return await open_kafka_log(settings.kafka, KafkaLogOptions(prefix=settings.kafka_prefix))
 
 
-async def _patiently(open_engine: Callable[[], Awaitable[T]], patience_s: float) -> T:
-    """Call until it answers or patience ends."""
+async def _patiently(open_engine: Callable[[], Awaitable[T]], patience_s: float | None) -> T:
+    """Call until it answers or patience ends; None means that of a person at a command line."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience_s
+    deadline = loop.time() + (COMMAND_PATIENCE_S if patience_s is None else patience_s)
     while True:
         try:
             return await open_engine()

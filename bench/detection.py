@@ -77,11 +77,14 @@ def _records(series: int, readings: int) -> list[Record]:
         order = np.concatenate([order, rng.permutation(devices)])
         moments = np.concatenate([moments, at + np.sort(rng.integers(0, 15 * MINUTE_US, devices))])
         at += 15 * MINUTE_US
+    on, off = SCHEDULE.periods(START, at)
     for offset, start in enumerate(range(0, readings // 2, ROWS // 2)):
         chosen, when = order[start : start + ROWS // 2], moments[start : start + ROWS // 2]
         ids = np.stack([1 + 2 * chosen, 2 + 2 * chosen], 1).ravel().astype(np.int32)
         times = np.repeat(when, 2)
-        values = np.tile([39.0, 100.0], len(chosen))
+        burns = np.searchsorted(on, times, "right") > np.searchsorted(off, times, "right")
+        values = np.where(burns, 39.0, 0.3)
+        values[1::2] = 100.0 * burns[1::2]
         gateway = (ids // 500).astype(np.int32)
         batch = ReadingBatch(ids, gateway, times, times + 1000, values, np.zeros(len(ids), np.uint8))
         records.append(Record(topics.READINGS, 0, offset, codec.BATCH, codec.encode_batch(batch), int(times[-1])))

@@ -111,7 +111,8 @@ UPDATE ledger_numbers SET seen = seen + (SELECT int8multirange(range_merge(range
  WHERE (gateway_id, epoch) = (%(gateway_id)s, %(epoch)s)
 
 -- name: read
--- A page of the ledger, newest hour first. One statement, one moment: the sum holds in every row.
+-- A page of the ledger, newest hour first. One statement, one moment: the sum holds in every row. Each side gives its
+-- first rows only: what is among the first of both together is among the first of its own side.
 WITH lost AS (
     SELECT gateway_id, hour, sum(messages)::bigint AS missing FROM (
         SELECT gateway_id, hour, upper(numbers) - lower(numbers) AS messages FROM ledger_gaps
@@ -119,17 +120,25 @@ WITH lost AS (
      WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
        AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
        AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)
+       AND (%(after_hour)s::timestamptz IS NULL OR hour < %(after_hour)s
+            OR (hour = %(after_hour)s AND gateway_id > %(after_gateway)s))
      GROUP BY gateway_id, hour
+     ORDER BY hour DESC, gateway_id
+     LIMIT %(limit)s
+), counted AS (
+    SELECT * FROM ledger
+     WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
+       AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
+       AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)
+       AND (%(after_hour)s::timestamptz IS NULL OR hour <= %(after_hour)s)
+       AND (%(after_hour)s::timestamptz IS NULL OR hour < %(after_hour)s
+            OR (hour = %(after_hour)s AND gateway_id > %(after_gateway)s))
+     ORDER BY hour DESC, gateway_id
+     LIMIT %(limit)s
 )
 SELECT gateway_id, hour, COALESCE(appended, 0), COALESCE(stored, 0), COALESCE(duplicate, 0),
        COALESCE(conflicting, 0), COALESCE(quarantined, 0), COALESCE(missing, 0)
-  FROM (SELECT * FROM ledger
-         WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
-           AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
-           AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)) AS l
-  FULL JOIN lost USING (gateway_id, hour)
- WHERE %(after_hour)s::timestamptz IS NULL OR hour < %(after_hour)s
-    OR (hour = %(after_hour)s AND gateway_id > %(after_gateway)s)
+  FROM counted FULL JOIN lost USING (gateway_id, hour)
  ORDER BY hour DESC, gateway_id
  LIMIT %(limit)s
 

@@ -114,7 +114,9 @@ SELECT device_id, metric FROM staged_series s
 
 -- name: retire_series
 UPDATE series o SET retired = NOT o.retired
- WHERE o.retired = EXISTS (SELECT FROM staged_series s WHERE s.device_id = o.device_id AND s.metric = o.metric)
+  FROM (SELECT series_id, s.device_id IS NOT NULL AS wanted
+          FROM series LEFT JOIN staged_series s USING (device_id, metric)) AS known
+ WHERE known.series_id = o.series_id AND o.retired = known.wanted
 
 -- name: settle
 -- The pack's own settings, and the next version of the registry where anything changed.

@@ -67,7 +67,10 @@ class Settings(BaseSettings):
     )
     reading_partitions: int = Field(12, ge=1, le=1024, description="Partitions of `readings` when the log is made.")
     log_max_gb: float = Field(
-        50.0, gt=0, le=1e6, description="Size at which the PostgreSQL log refuses appends, in GB."
+        50.0,
+        gt=0,
+        le=1e6,
+        description="GB at which the PostgreSQL log refuses what ingest brings; workers may exceed it by a tenth.",
     )
     log_keep_h: float = Field(
         168.0, gt=0, le=876_000, description="Hours for which the log keeps what every group has read."

@@ -36,7 +36,7 @@ def test_address_that_is_not_ours_is_refused(host: str, told: str) -> None:
         check_free(host, free_port(), "PORT=1", patience_s=60)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_free_port_is_bound_and_answers(host: str) -> None:
     port = free_port()
     check_free(host, port, "PORT=1")

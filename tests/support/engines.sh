@@ -7,16 +7,25 @@ cd "$(dirname "$0")/../.."
 wanted=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || wanted="$wanted mosquitto"
 command -v chromium >/dev/null || wanted="$wanted chromium"
+# Playwright's own runtime needs it; a bare Debian has none.
+PATH="$PATH:/sbin" ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1' || wanted="$wanted libatomic1"
 command -v java >/dev/null || wanted="$wanted default-jre-headless"
 [ -f .cache/kafka/complete ] || command -v mvn >/dev/null || wanted="$wanted maven"
 
 if [ -n "$wanted" ]; then
     as_root=""
     if [ "$(id -u)" != 0 ]; then as_root="sudo -n"; fi
+    # What pages are measured in; the monospaced font of a bare Debian is wider than what people have.
+    case "$wanted" in *chromium*) wanted="$wanted fonts-dejavu-core" ;; esac
     echo "installing from Debian:$wanted"
+    mkdir -p .cache
     # shellcheck disable=SC2086 # a list of packages
-    if ! { $as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq $wanted; } >/dev/null 2>&1; then
-        echo "could not install:$wanted — run: sudo apt-get install$wanted" >&2
+    if ! {
+        $as_root apt-get update -qq &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted
+    } >.cache/apt.log 2>&1; then
+        tail -n 3 .cache/apt.log >&2
+        echo "could not install what some tests need: run: sudo apt-get install$wanted" >&2
     else
         # Debian starts its own broker; the tests start theirs on free ports.
         case "$wanted" in *mosquitto*) $as_root sh -c 'service mosquitto stop || true' >/dev/null 2>&1 || true ;; esac

@@ -58,8 +58,14 @@ stale:
 engines: venv-dev
 	@tests/support/engines.sh
 
+ifdef ARGS
 test: engines
 	@$(RUN)/pytest $(ARGS)
+else
+test: engines
+	@$(RUN)/pytest -m slow
+	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
+endif
 
 check: venv-dev
 	@$(RUN)/ruff format --check .

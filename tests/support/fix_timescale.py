@@ -16,7 +16,8 @@ def timescale_url() -> Iterator[str]:
     """A fresh database, not migrated, on a server that has the extension; dropped afterwards."""
     server = os.environ.get("CITYNERVE_TEST_TIMESCALE_URL", "")
     if not server:
-        unavailable("no TimescaleDB: set CITYNERVE_TEST_TIMESCALE_URL to a server of which you may make databases")
+        # No package registry has it, so that even CI may be without; a server that is named has to answer.
+        pytest.skip("no TimescaleDB: set CITYNERVE_TEST_TIMESCALE_URL to a server of which you may make databases")
     name = f"citynerve_test_{secrets.token_hex(6)}"
     try:
         url = create_database(server, name)

@@ -125,7 +125,6 @@ def _processes(environment: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for process in running:
+        for process in running:  # who writes first ends first
             process.terminate()
-        for process in running:
-            process.wait(30)
+            process.wait(60)

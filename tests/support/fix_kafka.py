@@ -61,7 +61,8 @@ class Kafka(Server):
         super().__init__(folder, port, lambda: self._jvm("kafka.Kafka", str(self._properties)))
 
     def format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A name that begins with a hyphen would be taken for an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         command = self._jvm("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -30,7 +30,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=sorted(BENCHES), help="one of them")
     only = parser.parse_args().only
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    logger.setLevel(logging.INFO)
     results: dict[str, dict[str, Any]] = {}
     if RESULTS.exists():
         results = {entry["name"]: entry for entry in json.loads(RESULTS.read_text(encoding="utf-8"))}

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_timedelta
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -21,17 +22,20 @@ _ACCEPT_MAX = 512
 
 
 def load_catalogues(languages: tuple[str, ...]) -> dict[str, gettext.NullTranslations]:
-    """Return translations by language; texts in the templates are English, which needs no file."""
+    """Return translations by language, from all files of its folder.
+
+    Texts in the templates are English, which needs no folder.
+    """
     found: dict[str, gettext.NullTranslations] = {}
     for language in languages:
-        path = _FOLDER / f"{language}.po"
-        if not path.exists():
-            found[language] = gettext.NullTranslations()
-            continue
-        with path.open("rb") as file:
-            catalogue = read_po(file, locale=language)
+        together = Catalog(locale=language)
+        for path in sorted((_FOLDER / language).glob("*.po")):
+            with path.open("rb") as file:
+                for message in read_po(file, locale=language):
+                    if message.id:
+                        together[message.id] = message
         compiled = io.BytesIO()
-        write_mo(compiled, catalogue)
+        write_mo(compiled, together)
         compiled.seek(0)
         found[language] = gettext.GNUTranslations(compiled)
     return found

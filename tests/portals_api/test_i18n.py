@@ -5,16 +5,19 @@ from tests.portals_api.texts import FOLDER, texts
 
 
 def test_every_text_of_the_pages_is_in_every_catalogue_and_nothing_else_is() -> None:
-    for path in (FOLDER / "locale").glob("*.po"):
-        with path.open("rb") as file:
-            catalogue = read_po(file)
-        told = {str(m.id): str(m.string) for m in catalogue if m.id}
-        assert texts() == set(told), path.name
+    for folder in (FOLDER / "locale").iterdir():
+        told: dict[str, str] = {}
+        for path in sorted(folder.glob("*.po")):
+            with path.open("rb") as file:
+                said = {str(m.id): str(m.string) for m in read_po(file) if m.id}
+            assert not set(told) & set(said), f"{path} says again what another file says"
+            told |= said
+        assert texts() == set(told), folder.name
         assert [m for m, said in told.items() if not said] == []
 
 
 def test_translations_keep_the_places_where_values_go() -> None:
-    for path in (FOLDER / "locale").glob("*.po"):
+    for path in (FOLDER / "locale").glob("*/*.po"):
         with path.open("rb") as file:
             for message in read_po(file):
                 for name in ("{n}", "{when}", "{rule}", "{since}", "{value}", "{phase}", "{appended}"):

@@ -32,7 +32,7 @@ class PortalOptions:
         An engine that takes longer to answer counts as not ready.
     """
 
-    languages: tuple[str, ...] = ("es", "en")
+    languages: tuple[str, ...] = ("es", "ast", "en")
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     crew_without_account: bool = True
     body_bytes_max: int = 64 * 1024

@@ -19,6 +19,8 @@ from city.clock import to_datetime
 
 _FOLDER = Path(__file__).with_name("locale")
 _ACCEPT_MAX = 512
+LANGUAGE_NAMES = {"es": "Español", "ast": "Asturianu", "en": "English"}
+"""Each language as its own speakers call it."""
 
 
 def load_catalogues(languages: tuple[str, ...]) -> dict[str, gettext.NullTranslations]:

@@ -20,7 +20,7 @@ from incidents.evidence import DeskOptions
 from incidents.store import Desk
 from portals_api import labels, reads
 from portals_api.deps import PortalDeps
-from portals_api.i18n import Words, load_catalogues, negotiate
+from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
 from portals_api.limits import RateLimiter
 from portals_api.visibility import Viewer
 from storage.pool import engine_errors
@@ -146,6 +146,7 @@ class Portal:
             "label": labels.Labels(words, city.catalogue),
             "city": city,
             "languages": city.languages or self.options.languages,
+            "language_names": LANGUAGE_NAMES,
             "now": self.now(),
             "path": request.url.path,
             "here": _here(request),

@@ -59,7 +59,7 @@ CITY = """\
 # A simulated city in the shape of Gijón: nothing here is a real lamp, cabinet or gateway.
 name = "Gijón (simulada)"
 timezone = "Europe/Madrid"
-languages = ["es", "en"]
+languages = ["es", "ast", "en"]
 simulated = true
 lat = 43.54
 lon = -5.66
@@ -112,37 +112,37 @@ outage_lamps_min = 3
 CATEGORIES = """\
 # What citizens may report and crews mend; the faults say which of the sensors' alarms fall in it.
 [lamp-out]
-names = { es = "Farola apagada", en = "Street light out" }
+names = { es = "Farola apagada", ast = "Farola apagada", en = "Street light out" }
 faults = ["lampFailure"]
 sla_hours = 72
 crew = "alumbrado"
 
 [lamp-by-day]
-names = { es = "Farola encendida de día", en = "Street light on by day" }
+names = { es = "Farola encendida de día", ast = "Farola prendida de día", en = "Street light on by day" }
 faults = ["lampUnexpectedOn"]
 sla_hours = 120
 crew = "alumbrado"
 
 [supply-loss]
-names = { es = "Calle a oscuras", en = "Whole street dark" }
+names = { es = "Calle a oscuras", ast = "Cai a escures", en = "Whole street dark" }
 faults = ["supplyLoss"]
 sla_hours = 12
 crew = "alumbrado-urgencias"
 
 [no-signal]
-names = { es = "Equipo sin comunicación", en = "Equipment not answering" }
+names = { es = "Equipo sin comunicación", ast = "Equipu ensin comunicación", en = "Equipment not answering" }
 faults = ["communicationFailure"]
 sla_hours = 168
 crew = "telecontrol"
 
 [damaged]
-names = { es = "Farola dañada o peligrosa", en = "Damaged or dangerous street light" }
+names = { es = "Farola dañada o peligrosa", ast = "Farola rota o peligrosa", en = "Damaged or dangerous street light" }
 faults = []
 sla_hours = 24
 crew = "alumbrado-urgencias"
 
 [other]
-names = { es = "Otro problema de alumbrado", en = "Other street lighting problem" }
+names = { es = "Otro problema de alumbrado", ast = "Otru problema d'allumáu", en = "Other street lighting problem" }
 faults = []
 sla_hours = 120
 crew = "alumbrado"

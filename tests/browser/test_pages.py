@@ -57,8 +57,8 @@ def visit(
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("language", ["es", "en"])
-def test_every_page_fits_its_screen_in_both_languages(
+@pytest.mark.parametrize("language", ["es", "ast", "en"])
+def test_every_page_fits_its_screen_in_each_language(
     browser: Browser, site: Site, size: dict[str, int], language: str
 ) -> None:
     name = "phone" if size is PHONE else "desk"

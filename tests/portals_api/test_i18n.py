@@ -1,6 +1,10 @@
+from datetime import timedelta
+
 from babel.messages.pofile import read_po
 
-from portals_api.i18n import negotiate
+from city.clock import to_datetime
+from portals_api.deps import PortalOptions
+from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
 from tests.portals_api.texts import FOLDER, texts
 
 
@@ -25,9 +29,24 @@ def test_translations_keep_the_places_where_values_go() -> None:
 
 
 def test_a_language_is_always_found() -> None:
-    languages = ("es", "en")
+    languages = ("es", "ast", "en")
     assert negotiate(languages, None, None, None) == "es"
     assert negotiate(languages, "en", "es", "es") == "en"
     assert negotiate(languages, None, None, "en-GB;q=0.2, es-ES;q=0.1") == "en"
     assert negotiate(languages, None, None, "en;q=0") == "es"
     assert negotiate(languages, "de", "fr", ",,;q=,") == "es"
+    assert negotiate(languages, None, None, "ast, es;q=0.9") == "ast"
+    assert negotiate(("es", "en"), None, None, "ast, es;q=0.9") == "es"
+
+
+def test_asturian_says_words_dates_and_numbers_as_asturians_do() -> None:
+    languages = PortalOptions().languages
+    assert languages == ("es", "ast", "en")
+    assert [LANGUAGE_NAMES[one] for one in languages] == ["Español", "Asturianu", "English"]
+    words = Words("ast", load_catalogues(languages)["ast"], "Europe/Madrid")
+    now = to_datetime(1_795_472_400_000_000)
+    assert words.text("Street lights") == "Faroles"
+    assert words.moment(now) == "23 pay 2026, 23:20"
+    assert words.ago(now - timedelta(hours=3), now) == "hai 3 hores"
+    assert words.ago(now - timedelta(hours=1), now) == "hai 1 hora"
+    assert words.number(12345.5) == "12.345,5"

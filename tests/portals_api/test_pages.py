@@ -23,8 +23,8 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.mark.usefixtures("data")
-@pytest.mark.parametrize("language", ["es", "en"])
-def test_every_page_renders_in_both_languages_without_inline_code(portals: Open, language: str) -> None:
+@pytest.mark.parametrize("language", ["es", "ast", "en"])
+def test_every_page_renders_in_each_language_without_inline_code(portals: Open, language: str) -> None:
     async def main() -> None:
         async with portals() as p:
             await p.alarm(event(RAISED, FAILURE, lamp(1)), event(RAISED, SUPPLY, FEEDER))
@@ -73,6 +73,7 @@ def test_the_language_is_what_one_asked_for_then_chose_then_prefers(portals: Ope
 
             assert await language("/report", **{"Accept-Language": "fr, en;q=0.8, es;q=0.5"}) == "en"
             assert await language("/report", **{"Accept-Language": "fr"}) == "es"
+            assert await language("/report", **{"Accept-Language": "ast-ES, es;q=0.8"}) == "ast"
             assert await language("/report?lang=en") == "en"
             assert await language("/report", **{"Accept-Language": "es"}) == "en"
             assert await language("/report?lang=xx", **{"Accept-Language": ";;q=q,"}) == "en"

@@ -16,7 +16,7 @@ NOW = 1_795_472_400_000_000
 
 CITY = """
 INSERT INTO installation (city, timezone, simulated, pack) VALUES ('Test', 'Europe/Madrid', true,
-    '{"languages": ["es", "en"],
+    '{"languages": ["es", "ast", "en"],
       "schedules": [{"schedule_id": "astro", "lat": 43.54, "lon": -5.66, "elevation_below_deg": -3.0}]}');
 INSERT INTO districts (district_id, name) VALUES ('centre', 'Centro'), ('east', 'Este');
 INSERT INTO assets (asset_id, kind, name, parent_id, root_id, correlation_group, gateway_id, district_id, lat, lon,

@@ -1,9 +1,7 @@
 """Builds the application: a fresh one for every call, no globals."""
 
-from pathlib import Path
-
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
+from fastapi.routing import APIRoute
 
 from portals_api import errors, health, home
 from portals_api.cuida import crew, lamps, reports, tickets
@@ -11,6 +9,7 @@ from portals_api.deps import PortalDeps
 from portals_api.guard import Guard
 from portals_api.observa import facilities, ledger, readings
 from portals_api.portal import Portal
+from portals_api.static_files import StaticPages
 
 
 def create_app(deps: PortalDeps) -> FastAPI:
@@ -26,7 +25,9 @@ def create_app(deps: PortalDeps) -> FastAPI:
     )
     errors.install(app, portal)
     for module in (health, home, crew, tickets, reports, lamps, facilities, readings, ledger):
-        app.include_router(module.routes(portal))
-    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), "static")
+        router = module.routes(portal)
+        portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
+        app.include_router(router)
+    app.mount("/static", StaticPages(portal.static), "static")
     app.add_middleware(Guard, options=deps.options)
     return app

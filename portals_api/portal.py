@@ -1,7 +1,7 @@
 """What all routes share: engines, the installation, the viewer, and how a page is made."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -22,11 +22,16 @@ from portals_api import labels, reads
 from portals_api.deps import PortalDeps
 from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
 from portals_api.limits import RateLimiter
+from portals_api.navigation import Door, doors_of, here_of
+from portals_api.static_files import StaticAddresses
 from portals_api.visibility import Viewer
 from storage.pool import engine_errors
 from stream.registry import load_categories
 
 _HERE = Path(__file__).parent
+THEMES = ("auto", "light", "dark")
+"""Colours of the pages: as the reader's system has them, or as the reader chose."""
+_YEAR_S = 365 * 86400
 _INSTALLATION_S = 10.0
 """An installation read no longer ago is good enough: a new city pack shows within this time."""
 
@@ -53,6 +58,9 @@ class Portal:
         self.pool = deps.pool
         self.options = deps.options
         self.limiter = RateLimiter(deps.options.reports_per_minute)
+        self.static = StaticAddresses()
+        self.addresses: frozenset[str] = frozenset()
+        self.doors: tuple[Door, ...] = ()
         self._translations = load_catalogues(deps.options.languages)
         self._installation: tuple[float, Installation] | None = None
         self._templates = Environment(
@@ -62,6 +70,11 @@ class Portal:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+
+    def serves(self, addresses: Iterable[str]) -> None:
+        """Take note of what is served, so that pages link to nothing else."""
+        self.addresses |= frozenset(addresses)
+        self.doors = doors_of(self.addresses)
 
     # ------------------------------------------------------------ the city
 
@@ -150,6 +163,11 @@ class Portal:
             "now": self.now(),
             "path": request.url.path,
             "here": _here(request),
+            "doors": self.doors,
+            "door": here_of(self.doors, request.url.path),
+            "addresses": self.addresses,
+            "static_url": self.static.url,
+            "theme": _theme(request),
             "json_url": None,
             **values,
         }
@@ -158,7 +176,9 @@ class Portal:
         response.headers["Content-Language"] = words.language
         response.headers["Vary"] = "Accept, Accept-Language, Cookie"
         if request.query_params.get("lang") == words.language:
-            response.set_cookie("lang", words.language, max_age=365 * 86400, samesite="lax", httponly=True)
+            _remember(response, "lang", words.language)
+        if request.query_params.get("theme") in THEMES:
+            _remember(response, "theme", request.query_params["theme"])
         return response
 
     async def error_page(
@@ -177,7 +197,19 @@ def address(path: str, **filters: str | None) -> str:
     return f"{path}?{query}" if query else path
 
 
+def _remember(response: Response, name: str, choice: str) -> None:
+    response.set_cookie(name, choice, max_age=_YEAR_S, samesite="lax", httponly=True)
+
+
+def _theme(request: Request) -> str:
+    """Return the colours that the reader asks for now, else those chosen before, else the system's."""
+    for choice in (request.query_params.get("theme"), request.cookies.get("theme")):
+        if choice in THEMES:
+            return str(choice)
+    return THEMES[0]
+
+
 def _here(request: Request) -> str:
-    """Return the path with its query, without the language, ready for one more parameter."""
-    rest = [(k, v) for k, v in request.query_params.multi_items() if k != "lang"]
+    """Return the path with its query, without language and colours, ready for one more parameter."""
+    rest = [(k, v) for k, v in request.query_params.multi_items() if k not in ("lang", "theme")]
     return request.url.path + "?" + (urlencode(rest) + "&" if rest else "")

@@ -136,3 +136,27 @@ def test_the_chosen_language_stays(browser: Browser, site: Site) -> None:
         expect(page.locator("#district")).to_have_value("centre")
         page.goto("/ledger")
         expect(page.locator("h1")).to_have_text("Ledger of readings")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
+def test_a_phone_reaches_every_page_through_the_menu(browser: Browser, site: Site, scripts: bool) -> None:
+    with visit(browser, site, size=PHONE, scripts=scripts) as page:
+        page.goto("/report")
+        expect(page.get_by_role("link", name="Libro de cuentas")).to_have_count(0)
+        page.locator(".menu > summary").click()
+        page.screenshot(path=site.shots / "menu-phone-es.png")
+        page.get_by_role("link", name="Libro de cuentas").click()
+        expect(page.locator("h1")).to_have_text("Libro de cuentas de las lecturas")
+
+
+def test_the_colours_that_a_reader_chooses_win_over_the_systems(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=DESK, scripts=False) as page:
+        page.goto("/ledger")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(ground)
+        page.get_by_role("link", name="oscuros").click()
+        assert page.evaluate(ground) != light
+        page.goto("/crew")
+        assert page.evaluate(ground) != light
+        page.get_by_role("link", name="como el sistema").click()
+        assert page.evaluate(ground) == light

@@ -183,7 +183,7 @@ def test_a_host_name_is_the_same_in_capitals(portals: Open) -> None:
 def test_head_answers_as_get_does_without_a_body(portals: Open) -> None:
     async def main() -> None:
         async with portals() as p:
-            for path in ("/", "/tickets", "/api/v1/lamps", "/health/ready", "/static/city.css", "/nothing"):
+            for path in ("/", "/tickets", "/api/v1/lamps", "/health/ready", "/static/base.css", "/nothing"):
                 got, head = await p.http.get(path), await p.http.head(path)
                 assert (head.status_code, head.content) == (got.status_code, b""), path
                 assert head.headers["content-type"] == got.headers["content-type"]

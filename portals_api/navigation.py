@@ -1,0 +1,87 @@
+"""Where one can go: three portals with their pages. What this installation does not serve is not offered."""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+
+from portals_api.labels import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page of the menu; `name` is a text of the catalogues."""
+
+    href: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One portal: its own front page, and the pages behind it. Its name is the same in every language."""
+
+    name: str
+    href: str
+    motto: str
+    links: tuple[Link, ...]
+
+    def holds(self, path: str) -> bool:
+        """Tell whether `path` is behind this door."""
+        return any(is_below(path, link.href) for link in (Link(self.href, ""), *self.links))
+
+
+DOORS = (
+    Door(
+        "Observa",
+        "/observa",
+        N_("The city in figures"),
+        (
+            Link("/observa", N_("Figures")),
+            Link("/districts", N_("Districts")),
+            Link("/air", N_("Air")),
+            Link("/ledger", N_("Ledger")),
+        ),
+    ),
+    Door(
+        "Cuida",
+        "/cuida",
+        N_("What is broken, what is mended"),
+        (
+            Link("/cuida", N_("Overview")),
+            Link("/tickets", N_("Tickets")),
+            Link("/lamps", N_("Lamps")),
+            Link("/crew", N_("Crew")),
+        ),
+    ),
+    Door(
+        "Participa",
+        "/participa",
+        N_("Open to all"),
+        (
+            Link("/participa", N_("Overview")),
+            Link("/status", N_("Status now")),
+            Link("/facilities", N_("Facilities")),
+            Link("/follow", N_("Follow")),
+            Link("/developers", N_("Developers")),
+        ),
+    ),
+)
+
+
+def doors_of(addresses: Set[str]) -> tuple[Door, ...]:
+    """Return the doors with the links that are among `addresses`; a door without its front opens on its first page."""
+    found = []
+    for door in DOORS:
+        links = tuple(link for link in door.links if link.href in addresses)
+        if links:
+            href = door.href if door.href in addresses else links[0].href
+            found.append(Door(door.name, href, door.motto, links))
+    return tuple(found)
+
+
+def is_below(path: str, href: str) -> bool:
+    """Tell whether `path` is the page `href` or lies below it."""
+    return path == href or path.startswith(href + "/")
+
+
+def here_of(doors: Iterable[Door], path: str) -> Door | None:
+    """Return the door behind which `path` is."""
+    return next((door for door in doors if door.holds(path)), None)

@@ -12,6 +12,7 @@ from city.pack import CityPack
 from sim.faults import PlantedFault
 from sim.outbox import Outbox
 from sim.publish import Fleet, FleetOptions, Numbering
+from sim.repairs import Repairs
 from sim.world import World
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ def run_simulation(
     faults: Sequence[PlantedFault],
     stop: threading.Event,
     ready: Callable[[], None] | None = None,
+    repairs: Repairs | None = None,
 ) -> bool:
     """Run until `stop` is set, then drain; return whether everything was acknowledged.
 
@@ -62,6 +64,8 @@ def run_simulation(
     ----------
     ready : function or None
         Called once, when every gateway is connected for the first time.
+    repairs : Repairs or None
+        Where crews note what they mend; `faults` are its faults then.
 
     Raises
     ------
@@ -79,6 +83,8 @@ def run_simulation(
         begun = False
         try:
             while not stop.is_set():
+                for asset_id, at_us in repairs.fresh() if repairs else ():
+                    world.mend(asset_id, at_us)
                 _read_devices(world, fleet, outbox, numbering, clock, done)
                 fleet.pump(_pause_s(world, clock, done))
                 if not begun and fleet.connected == len(world.gateways):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class _Line:
 
 
 class World:
-    """Everything that the city's devices would say, computed anew for any moment; holds no state of its own.
+    """Everything that the city's devices would say, computed anew for any moment; holds no state but its faults.
 
     Parameters
     ----------
@@ -132,7 +132,24 @@ class World:
                         if name not in ("device", "at"):
                             yield observation["device"], name, at_us, float(value)
 
+    def mend(self, asset_id: str, at_us: int) -> None:
+        """End what is wrong with an asset at `at_us`, µs UTC: a crew has been there. What was before stays."""
+        faults = self._by_asset.get(asset_id, [])
+        self._by_asset[asset_id] = [replace(f, end_us=at_us) if f.active(at_us) else f for f in faults]
+        for lines in self._lines.values():
+            for number, line in enumerate(lines):
+                if asset_id == line.feeder.feeder_id or asset_id in line.positions:
+                    lines[number] = replace(
+                        line, outages=self._outages(line.feeder), faults=self._lamp_faults(line.lamp_ids)
+                    )
+
     # ------------------------------------------------------------ lamps
+
+    def _outages(self, feeder: Feeder) -> tuple[PlantedFault, ...]:
+        return tuple(self._by_asset.get(feeder.feeder_id, ()))
+
+    def _lamp_faults(self, lamp_ids: Iterable[str]) -> tuple[PlantedFault, ...]:
+        return tuple(fault for lamp_id in dict.fromkeys(lamp_ids) for fault in self._by_asset.get(lamp_id, ()))
 
     def _line(self, feeder: Feeder, devices: list[Device], lamps: dict[str, Lamp], period_us: int) -> _Line:
         devices.sort(key=lambda d: (self._order[d.asset_id], d.device_id))
@@ -148,8 +165,8 @@ class World:
             device_ids=tuple(d.device_id for d in devices),
             metrics=tuple(frozenset(self._pack.profiles[d.profile_id].metrics) for d in devices),
             group=LampGroup(list(lamp_ids), [x.lamp_type for x in along], [x.rated_w for x in along], self._seed),
-            outages=tuple(self._by_asset.get(feeder.feeder_id, ())),
-            faults=tuple(fault for lamp_id in dict.fromkeys(lamp_ids) for fault in self._by_asset.get(lamp_id, ())),
+            outages=self._outages(feeder),
+            faults=self._lamp_faults(lamp_ids),
             positions=positions,
             period_us=period_us,
         )

@@ -23,6 +23,7 @@ from app import setup
 from app.settings import load_settings
 from bench.result import Result
 from city.clock import HOUR_US, MINUTE_US, SystemClock, from_datetime
+from sim.city import GIJON_SEED, generate_city, write_city
 from sim.faults import plant, write_labels
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
@@ -62,12 +63,14 @@ def run() -> list[dict[str, Any]]:
 
 
 def _measure(folder: Path, url: str) -> tuple[list[float], list[float]]:
-    pack = read_pack(ROOT / "cities" / "gijon")
+    write_city(folder / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12))
+    pack = read_pack(folder / "city")
     faults = plant(pack, seed=3, onset_us=START + 90 * MINUTE_US, lamp_faults=FAULTS, outages=0, spread_us=HOUR_US)
     write_labels(folder / "faults.json", faults)
     environment = {
         "CITYNERVE_DATABASE_URL": url,
         "CITYNERVE_DATA": str(folder),
+        "CITYNERVE_CITY": str(folder / "city"),
         "CITYNERVE_SPEED": str(SPEED),
         "CITYNERVE_BROKER_PORT": str(free_port()),
         "CITYNERVE_FAULTS": str(folder / "faults.json"),

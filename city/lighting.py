@@ -1,13 +1,18 @@
 """Lighting schedules: what the lamps of a feeder are commanded to do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from city.clock import DAY_US, MINUTE_US
+from city.clock import DAY_US, MINUTE_US, to_datetime
 from city.sun import burning_periods
+
+FULL_PCT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,25 @@ class LightingSchedule:
         Where the clock believes to stand, degrees.
     elevation_below_deg : float
         The lamps burn while the sun is below this; −0.833° is sunset.
+    dimming : tuple of (int, int)
+        Minute of the local day and the level in percent from then on, ascending; the last one holds over midnight
+        until the first. Empty: in full as long as they burn.
+    timezone : str
+        Of the dimming's times.
     """
 
     schedule_id: str
     lat: float
     lon: float
     elevation_below_deg: float
+    dimming: tuple[tuple[int, int], ...] = ()
+    timezone: str = "UTC"
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Rebuild a schedule from its fields as JSON gives them: lists where tuples were."""
+        steps = tuple((int(minute), int(level)) for minute, level in plain.get("dimming", ()))
+        return cls(**{**plain, "dimming": steps})
 
     def periods(self, start_us: int, end_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return starts and ends (µs UTC) of the burning periods that touch [start_us, end_us), whole."""
@@ -35,6 +53,19 @@ class LightingSchedule:
         """Tell whether the lamps should burn at `at_us`."""
         on, off = self.periods(at_us, at_us + 1)
         return bool(np.any((on <= at_us) & (at_us < off)))
+
+    def dimming_level(self, at_us: int) -> int:
+        """Return the level in percent that lamps are commanded to at `at_us`; 0 while they are off."""
+        return self.level_if_on(at_us) if self.commanded_on(at_us) else 0
+
+    def level_if_on(self, at_us: int) -> int:
+        """Return the level in percent for lamps that burn at `at_us`."""
+        if not self.dimming:
+            return FULL_PCT
+        local = to_datetime(at_us).astimezone(ZoneInfo(self.timezone))
+        minute = local.hour * 60 + local.minute
+        begun = [level for start, level in self.dimming if start <= minute]
+        return begun[-1] if begun else self.dimming[-1][1]
 
     def next_on(self, after_us: int) -> int | None:
         """Return the start of the next burning period after `after_us`, if there is one within a year."""

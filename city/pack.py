@@ -1,12 +1,13 @@
 """A whole city as values: what the files of a city pack say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from city.alarm import FaultClass
 from city.asset import Cabinet, Device, DeviceProfile, District, Facility, Feeder, Gateway, Lamp
 from city.lighting import LightingSchedule
 from city.metric import Metric
+from city.opening import OpeningHours
 from city.registry import FaultRules
 
 
@@ -51,6 +52,8 @@ class CityPack:
     ----------
     lat, lon : float
         The middle of the city, degrees.
+    opening : dict
+        Facility or kind of facility → its hours.
     version : str
         SHA-256 of the files' names and contents: equal packs have equal versions.
     """
@@ -74,3 +77,8 @@ class CityPack:
     rules: FaultRules
     categories: tuple[ServiceCategory, ...]
     version: str
+    opening: dict[str, OpeningHours] = field(default_factory=dict)
+
+    def opening_of(self, facility: Facility) -> OpeningHours | None:
+        """Return when a facility is open: by its own hours, else by those of its kind; None where nobody says."""
+        return self.opening.get(facility.facility_id) or self.opening.get(facility.kind)

@@ -10,10 +10,11 @@ from city import packfile
 from city.alarm import FaultClass
 from city.asset import Cabinet, Device, DeviceProfile, District, Facility, Feeder, Gateway, Lamp, Switching
 from city.boundaries import parse_districts
-from city.lighting import LightingSchedule
 from city.metric import Metric
+from city.opening import OpeningHours
 from city.pack import CityPack, DistrictArea, ServiceCategory
 from city.packfile import Cells, Notes, shown
+from city.packtimes import parse_opening, parse_schedule
 from city.registry import FaultRules
 from city.topics import is_name
 
@@ -44,7 +45,9 @@ class PackReading:
         districts = self._districts()
         metrics = self._table("metrics.csv", "metric", ("name", "unit", "low", "high"), self._metric)
         profiles = self._tables("profiles.toml", "profile", self._profile)
-        schedules = self._tables("schedules.toml", "schedule", self._schedule)
+        city = self._city()
+        timezone = self._timezone(city)
+        schedules = self._tables("schedules.toml", "schedule", lambda c, i: parse_schedule(c, i, timezone))
         gateways = self._table("gateways.csv", "gateway", _columns(Gateway), self._gateway)
         cabinets = self._table("cabinets.csv", "cabinet", _columns(Cabinet), self._cabinet)
         self._one_substation_each(cabinets)
@@ -53,7 +56,6 @@ class PackReading:
         facilities = self._table("facilities.csv", "facility", _columns(Facility), self._facility)
         self._one_name_each("gateway", "cabinet", "feeder", "lamp", "facility")
         devices = self._table("devices.csv", "device", _columns(Device), self._device)
-        city = self._city()
         if "lamp_devices" in city.values:
             devices += self._lamp_devices(city, lamps, feeders, cabinets, devices)
         self._few_enough(devices, lamps, feeders)
@@ -63,7 +65,7 @@ class PackReading:
                 city.wrong("languages", f"{shown(language)} is not a language: write a code such as es, en or ast")
         return CityPack(
             name=city.text("name"),
-            timezone=self._timezone(city),
+            timezone=timezone,
             languages=languages,
             simulated=city.flag("simulated"),
             lat=city.number("lat", -90, 90),
@@ -81,6 +83,7 @@ class PackReading:
             rules=self._rules(),
             categories=tuple(self._tables("categories.toml", "category", lambda c, i: _category(c, i, languages))),
             version=version,
+            opening=self._opening(facilities),
         )
 
     # ------------------------------------------------------------ whole files
@@ -140,6 +143,15 @@ class PackReading:
         cells.only(("name", "timezone", "languages", "simulated", "lat", "lon"), ("lamp_devices",))
         return cells
 
+    def _opening(self, facilities: list[Facility]) -> dict[str, OpeningHours]:
+        """Read the hours of kinds and facilities; a pack without the file has none."""
+        if "opening.toml" not in self._texts:
+            return {}
+        known = {f.kind for f in facilities} | {f.facility_id for f in facilities}
+        if "facility" in self._partly:
+            known = set()
+        return dict(self._tables("opening.toml", "opening", lambda c, i: (i, parse_opening(c, i, known))))
+
     def _rules(self) -> FaultRules:
         text = self._texts.get("faults.toml")
         body = None if text is None else packfile.toml(self._notes, "faults.toml", text)
@@ -179,16 +191,6 @@ class PackReading:
             metrics,
             cells.whole("report_interval_s", 1, 7 * _DAY_S),
             cells.number("silence_intervals", 1.0, 1000.0),
-        )
-
-    def _schedule(self, cells: Cells, identity: str) -> LightingSchedule:
-        if not cells.only(("lat", "lon", "elevation_below_deg")):
-            return LightingSchedule(identity, 0, 0, 0)
-        return LightingSchedule(
-            identity,
-            cells.number("lat", -90, 90),
-            cells.number("lon", -180, 180),
-            cells.number("elevation_below_deg", -18, 10),
         )
 
     def _gateway(self, cells: Cells, identity: str) -> Gateway:

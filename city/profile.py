@@ -9,7 +9,7 @@ from city.pack import CityPack, DistrictArea, ServiceCategory
 from city.packfile import Notes
 from city.packread import PackReading
 
-__all__ = ["FILES", "CityPack", "DistrictArea", "Mistake", "PackError", "ServiceCategory", "parse_pack"]
+__all__ = ["FILES", "OPTIONAL", "CityPack", "DistrictArea", "Mistake", "PackError", "ServiceCategory", "parse_pack"]
 
 FILES = (
     "city.toml",
@@ -28,6 +28,9 @@ FILES = (
 )
 """The files of a pack; every one must be there."""
 
+OPTIONAL = ("opening.toml",)
+"""Files that a pack may have."""
+
 
 def parse_pack(files: Mapping[str, str]) -> CityPack:
     """Read a pack from its files' texts.
@@ -44,14 +47,17 @@ def parse_pack(files: Mapping[str, str]) -> CityPack:
     """
     notes = Notes()
     texts: dict[str, str] = {}
-    for name in FILES:
+    for name in (*FILES, *OPTIONAL):
+        if name not in files and name in OPTIONAL:
+            continue
         if name not in files:
             notes.add(name, 0, "the file is missing: every pack has one, if only with its header")
         elif (text := packfile.clean_text(notes, name, files[name])) is not None:
             texts[name] = text
     for name in files:
-        if name not in FILES:
-            notes.add(name, 0, f"no such file belongs to a pack: remove it, or name it one of {', '.join(FILES)}")
+        if name not in FILES and name not in OPTIONAL:
+            known = ", ".join((*FILES, *OPTIONAL))
+            notes.add(name, 0, f"no such file belongs to a pack: remove it, or name it one of {known}")
     pack = PackReading(texts, notes).pack(_version(files))
     if notes.mistakes:
         raise PackError(notes.mistakes)

@@ -65,7 +65,7 @@ async def lamps_near(connection: Connection, lat: float, lon: float) -> list[Kno
 async def schedule_of(connection: Connection, kind: str, asset_id: str) -> LightingSchedule | None:
     """Return the lighting schedule that commands an asset, if one does."""
     rows = await fetch(connection, SQL.schedule, kind=kind, id=asset_id)
-    return LightingSchedule(**rows[0][0]) if rows else None
+    return LightingSchedule.from_plain(rows[0][0]) if rows else None
 
 
 def tickets_near(case: Case, here: Located) -> tuple[int, ...]:

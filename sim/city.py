@@ -1,54 +1,79 @@
-"""A seeded city: the files of a city pack with lamps along schematic streets, marked as simulated."""
+"""A seeded city: the files of a city pack with lamps along invented streets, marked as simulated."""
 
 import csv
 import io
 import json
-import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from sim.city_texts import AIR_METRICS, CATEGORIES, CITY, FACILITY_KINDS, FAULTS, METRICS, PROFILES, SCHEDULES, STREETS
-from sim.outlines import OUTLINES, Point, inside
+from sim.city_places import AIR_STATION, add_facilities
+from sim.city_texts import (
+    AIR_METRICS,
+    CATEGORIES,
+    CITY,
+    FAULTS,
+    METRICS,
+    OPENING,
+    PROFILES,
+    SCHEDULES,
+)
+from sim.outlines import OUTLINES
+from sim.plan import Plan, place_cells
+from sim.street_names import Names
+from sim.streets import Grid, lay_out
+from sim.wiring import Panel, wire
+
+__all__ = ["AIR_STATION", "GIJON_SEED", "generate_city", "write_city"]
 
 GIJON_SEED = 33
 """The seed of the committed pack ``cities/gijon``."""
 
-AIR_STATION = "EST-CONSTITUCION"
+LAMPS = 30_000
+FACILITIES = 60
 
-_LAMPS_PER_CABINET = 50
-_LAMP_DISTANCE_M = 28.0
-_METRES_PER_DEGREE = 111_320.0
+_GATEWAYS = 75
+_GATEWAY_LAMPS_MIN = 90
+_VILLAGES = 14
+_RURAL = "rural"
+
+_LAMP_TYPES = (("led", (0.66, 0.72)), ("sodium", (0.26, 0.16)), ("metal-halide", (0.08, 0.12)))
+"""Shares among feeders in narrow and in broad streets: most of a town is LED by now, the rest waits."""
+
+_WATTS = {
+    "led": ((28, 36, 50), (72, 90, 110)),
+    "sodium": ((70, 100, 150), (150, 250)),
+    "metal-halide": ((70, 100), (150, 250)),
+}
+
+_CONTROLLERS = (("lamp-controller-full", 0.04), ("lamp-controller-hourly", 0.05), ("lamp-counter", 0.04))
+"""Shares of feeders whose controllers are of another make than the usual one."""
+
+_PART_NIGHT = 0.4
+"""Share of LED feeders outside the broad streets that are dimmed in the small hours."""
 
 
-@dataclass(slots=True)
-class _Plan:
-    """Rows on their way into files."""
-
-    gateways: list[tuple[object, ...]] = field(default_factory=list)
-    cabinets: list[tuple[object, ...]] = field(default_factory=list)
-    feeders: list[tuple[object, ...]] = field(default_factory=list)
-    lamps: list[tuple[object, ...]] = field(default_factory=list)
-    facilities: list[tuple[object, ...]] = field(default_factory=list)
-    devices: list[tuple[object, ...]] = field(default_factory=list)
-
-
-def generate_city(seed: int, lamps: int = 2000, facilities: int = 12) -> dict[str, str]:
+def generate_city(
+    seed: int, lamps: int = LAMPS, facilities: int = FACILITIES, *, mixed: bool = False
+) -> dict[str, str]:
     """Return a city pack as file name → text; equal arguments give equal bytes.
 
     Parameters
     ----------
     lamps : int
-        Exactly so many, on about one cabinet for each fifty.
+        Exactly so many, on about one cabinet for each sixty.
     facilities : int
         Exactly so many, the first of them the air station.
+    mixed : bool
+        Some feeders have controllers of other makes (hourly, counters only) and some are dimmed at night. Without it
+        every lamp reports each quarter of an hour and burns in full from dusk to dawn.
     """
     rng = random.Random(f"city|{seed}")  # noqa: S311 - a drawing, not a secret
-    plan = _Plan()
+    plan, names = Plan(), Names()
+    gateway_lamps = max(lamps // _GATEWAYS, _GATEWAY_LAMPS_MIN)
     for district, count in _shares(lamps).items():
-        _light_district(rng, plan, district, count)
-    _build_facilities(rng, plan, facilities)
+        _light_district(rng, plan, district, count, gateway_lamps, names, mixed=mixed)
+    add_facilities(rng, plan, facilities)
     return {
         "city.toml": CITY,
         "districts.geojson": _districts(),
@@ -63,6 +88,7 @@ def generate_city(seed: int, lamps: int = 2000, facilities: int = 12) -> dict[st
         "schedules.toml": SCHEDULES,
         "faults.toml": FAULTS,
         "categories.toml": CATEGORIES,
+        "opening.toml": _opening(plan),
     }
 
 
@@ -83,117 +109,71 @@ def _shares(lamps: int) -> dict[str, int]:
     return counts
 
 
-def _light_district(rng: random.Random, plan: _Plan, district: str, lamps: int) -> None:
-    _, _, heading, ring = OUTLINES[district]
-    cabinets = math.ceil(lamps / _LAMPS_PER_CABINET)
-    left = lamps
-    served = limit = 0
-    for number, (lon, lat) in enumerate(_spread(rng, ring, cabinets)):
-        if served == limit:
-            # A gateway serves its neighbours, all in the area of one substation.
-            served, limit = 0, rng.choice((1, 2, 2, 3))
-            gateway = f"GW-{len(plan.gateways) + 1:02d}"
-            plan.gateways.append((gateway, f"Concentrador {gateway} (simulado)", *_place(lon, lat), district))
-        served += 1
-        cabinet = f"CM-{len(plan.cabinets) + 1:02d}"
-        substation = f"SE-{district}-{gateway.removeprefix('GW-')}"
-        plan.cabinets.append((cabinet, gateway, substation, *_place(lon, lat), district))
-        count = left // (cabinets - number)
-        left -= count
-        _wire(rng, plan, cabinet, (lon, lat), district, heading, count)
-
-
-def _wire(
-    rng: random.Random, plan: _Plan, cabinet: str, origin: Point, district: str, heading: float, lamps: int
+def _light_district(
+    rng: random.Random, plan: Plan, district: str, lamps: int, gateway_lamps: int, names: Names, *, mixed: bool
 ) -> None:
-    """Hang `lamps` on two or three feeders that leave a cabinet along its streets."""
-    ring = OUTLINES[district][3]
-    feeders = min(rng.choice((2, 3)), max(lamps // 3, 1))
-    cuts = [lamps * i // feeders for i in range(feeders + 1)]
-    for index in range(feeders):
+    _, _, heading, ring = OUTLINES[district]
+    grid = Grid(rng, ring, heading)
+    rural = district == _RURAL
+    # A village needs some lamps to be one; a large district has grown together from a few.
+    nuclei = min(max(lamps // 60, 1), _VILLAGES) if rural else 1 + lamps // 2000
+    blocks = lay_out(rng, grid, lamps, nuclei, names, rural=rural)
+    names.take({block.name for block in blocks})
+    spoken_for = gateway_lamps
+    for panel in wire(blocks, villages=rural):
+        count = sum(len(run.lamps) for run in panel.runs)
+        if spoken_for + count / 2 > gateway_lamps:
+            # A gateway serves its neighbours, all in the area of one substation.
+            spoken_for = 0
+            gateway = f"GW-{len(plan.gateways) + 1:02d}"
+            plan.gateways.append((gateway, f"Concentrador {gateway} (simulado)", *place_cells(panel.place), district))
+        spoken_for += count
+        _build_panel(rng, plan, panel, gateway, district, mixed=mixed)
+
+
+def _build_panel(rng: random.Random, plan: Plan, panel: Panel, gateway: str, district: str, *, mixed: bool) -> None:
+    cabinet = f"CM-{len(plan.cabinets) + 1:02d}"
+    substation = f"SE-{district}-{gateway.removeprefix('GW-')}"
+    plan.cabinets.append((cabinet, gateway, substation, *place_cells(panel.place), district))
+    for index, run in enumerate(panel.runs):
         feeder = f"{cabinet}-{'ABC'[index]}"
         switching = "switched" if (len(plan.feeders) % 2) else "permanent"
-        plan.feeders.append((feeder, cabinet, switching, "astronomical"))
-        count = cuts[index + 1] - cuts[index]
-        course = _course(origin, heading + 90 * index, count, ring)
-        street = f"{rng.choice(STREETS)} {len(plan.feeders)} (simulada)"
-        lamp_type, watts = rng.choices(
-            (("led", (36, 50, 72, 90)), ("sodium", (100, 150, 250)), ("metal-halide", (70, 150))), (6, 3, 1)
-        )[0]
-        rated = rng.choice(watts)
-        for place in range(count):
-            lon, lat = _step(origin, course, (place + 1) * _LAMP_DISTANCE_M)
-            row = (f"L-{len(plan.lamps) + 1:05d}", feeder, "RST"[place % 3], lamp_type, rated, *_place(lon, lat))
-            plan.lamps.append((*row, district, street))
+        lamp_type, watts = _draw_lamps(rng, broad=sum(broad for _, _, broad in run.lamps) * 2 > len(run.lamps))
+        profile = ""
+        schedule = "astronomical"
+        if mixed:
+            profile = _draw_profile(rng)
+            if lamp_type == "led" and not run.lamps[0][2] and rng.random() < _PART_NIGHT:
+                schedule = "part-night"
+        plan.feeders.append((feeder, cabinet, switching, schedule))
+        for place, (point, street, _) in enumerate(run.lamps):
+            lamp = f"L-{len(plan.lamps) + 1:05d}"
+            plan.lamps.append((lamp, feeder, "RST"[place % 3], lamp_type, watts, *place_cells(point), district, street))
+            if profile:
+                plan.devices.append((f"N-{lamp}", lamp, gateway, profile))
 
 
-def _course(origin: Point, heading: float, lamps: int, ring: tuple[Point, ...]) -> float:
-    """Return the heading nearest to the wished one along which the whole feeder stays in its district."""
-    length = (lamps + 1) * _LAMP_DISTANCE_M
-    turns = sorted(range(-180, 180, 15), key=abs)
-
-    def stays(turn: int) -> int:
-        steps = [_step(origin, heading + turn, length * part / 8) for part in range(1, 9)]
-        return sum(inside(lon, lat, ring) for lon, lat in steps)
-
-    return heading + max(turns, key=stays)
+def _draw_lamps(rng: random.Random, *, broad: bool) -> tuple[str, int]:
+    """Return lamp type and rated power of one feeder."""
+    ((lamp_type, _),) = rng.choices(_LAMP_TYPES, [shares[broad] for _, shares in _LAMP_TYPES])
+    return lamp_type, rng.choice(_WATTS[lamp_type][broad])
 
 
-def _build_facilities(rng: random.Random, plan: _Plan, facilities: int) -> None:
-    if facilities <= 0:
-        return
-    place = (*_place(-5.673, 43.530), "west")
-    plan.gateways.append((AIR_STATION, "Estación de calidad del aire (simulada)", *place))
-    plan.facilities.append(("EA-CONSTITUCION", "air-station", "Estación Avenida de la Constitución (simulada)", *place))
-    plan.devices.append((AIR_STATION, "EA-CONSTITUCION", AIR_STATION, "air-station"))
-    districts = list(OUTLINES)
-    for number in range(1, facilities):
-        kind, name = FACILITY_KINDS[(number - 1) % len(FACILITY_KINDS)]
-        district = districts[(number - 1) % len(districts)]
-        ((lon, lat),) = _spread(rng, OUTLINES[district][3], 1)
-        identity = f"EQ-{number:02d}"
-        gateway = _nearest_gateway(plan, lon, lat)
-        plan.facilities.append((identity, kind, f"{name} {number} ({_simulated(name)})", *_place(lon, lat), district))
-        plan.devices.append((f"S-{identity}", identity, gateway, "building-sensor"))
+def _draw_profile(rng: random.Random) -> str:
+    """Return the make of one feeder's controllers; empty for the usual one."""
+    draw = rng.random()
+    for profile, share in _CONTROLLERS:
+        draw -= share
+        if draw < 0:
+            return profile
+    return ""
 
 
-def _simulated(name: str) -> str:
-    """Return the word that marks a name as simulated, in the gender of its noun."""
-    return "simulada" if name.endswith("a") else "simulado"
-
-
-def _nearest_gateway(plan: _Plan, lon: float, lat: float) -> str:
-    def distance(row: Sequence[object]) -> tuple[float, str]:
-        return (float(str(row[2])) - lat) ** 2 + (float(str(row[3])) - lon) ** 2, str(row[0])
-
-    street = [row for row in plan.gateways if row[0] != AIR_STATION]
-    return str(min(street or plan.gateways, key=distance)[0])
-
-
-def _spread(rng: random.Random, ring: tuple[Point, ...], count: int) -> list[Point]:
-    """Return points well inside a ring, each as far from the others as a few draws can find, in west-east order."""
-    xs, ys = [x for x, _ in ring], [y for _, y in ring]
-    middle = (sum(xs) / len(xs), sum(ys) / len(ys))
-    found: list[Point] = []
-    while len(found) < count:
-        drawn: list[Point] = []
-        while len(drawn) < 12:
-            point = (rng.uniform(min(xs), max(xs)), rng.uniform(min(ys), max(ys)))
-            if all(inside(point[0] + dx, point[1] + dy, ring) for dx in (-0.001, 0.001) for dy in (-0.0007, 0.0007)):
-                drawn.append(point)
-        found.append(max(drawn, key=lambda p: min(math.dist(p, other) for other in found or [middle])))
-    return sorted(found)
-
-
-def _step(origin: Point, heading: float, metres: float) -> Point:
-    lon, lat = origin
-    north, east = metres * math.cos(math.radians(heading)), metres * math.sin(math.radians(heading))
-    scale = _METRES_PER_DEGREE * math.cos(math.radians(lat))
-    return lon + east / scale, lat + north / _METRES_PER_DEGREE
-
-
-def _place(lon: float, lat: float) -> tuple[str, str]:
-    return f"{lat:.6f}", f"{lon:.6f}"
+def _opening(plan: Plan) -> str:
+    """Keep the hours of the kinds that the city has: a pack must not speak of others."""
+    head, *tables = OPENING.split("\n[")
+    kinds = {str(row[1]) for row in plan.facilities}
+    return "\n[".join([head, *(table for table in tables if table.split("]")[0] in kinds)]) + "\n"
 
 
 def _districts() -> str:

@@ -1,37 +1,24 @@
 """The words and tables of the generated city that do not depend on its seed."""
 
-STREETS = (
-    "Calle del Faro",
-    "Calle de la Gaviota",
-    "Calle del Manzano",
-    "Calle de la Marea",
-    "Calle del Carbayo",
-    "Calle de la Sidra",
-    "Calle del Astillero",
-    "Calle de la Playa",
-    "Calle del Molino",
-    "Avenida del Nordeste",
-    "Avenida de la Ribera",
-    "Paseo del Muelle",
-)
-
-FACILITY_KINDS = (
-    ("school", "Colegio"),
-    ("library", "Biblioteca"),
-    ("pool", "Piscina"),
-    ("civic-centre", "Centro municipal"),
-    ("market", "Mercado"),
-    ("sports-hall", "Polideportivo"),
-    ("museum", "Museo"),
-)
-
 METRICS: tuple[tuple[str, str, float, float], ...] = (
-    ("active_power_w", "W", -5, 50000),
+    ("active_power_w", "W", -5, 500_000),
     ("supply_voltage_v", "V", 0, 500),
     ("dimming_level_pct", "%", 0, 100),
+    ("supply_current_a", "A", 0, 100),
+    ("power_factor", "1", -1, 1),
+    ("controller_temperature_deg_c", "Cel", -40, 125),
+    ("active_energy_kwh", "kW.h", 0, 1_000_000_000),
+    ("operating_hours_h", "h", 0, 1_000_000),
+    ("switch_on_count", "1", 0, 10_000_000),
     ("indoor_temperature_deg_c", "Cel", -40, 80),
     ("indoor_humidity_pct", "%", 0, 100),
     ("co2_ppm", "[ppm]", 0, 20000),
+    ("hot_water_temperature_deg_c", "Cel", -10, 110),
+    ("pool_temperature_deg_c", "Cel", -10, 60),
+    ("cold_room_temperature_deg_c", "Cel", -60, 60),
+    ("occupancy_pct", "%", 0, 100),
+    ("water_level_pct", "%", 0, 100),
+    ("water_flow_m3_h", "m3/h", 0, 5000),
 )
 
 AIR_METRICS: tuple[tuple[str, str, float, float], ...] = (
@@ -77,8 +64,54 @@ metrics = ["active_power_w", "supply_voltage_v", "dimming_level_pct"]
 report_interval_s = 900
 silence_intervals = 4.0
 
+# Controllers that measure all they can.
+[lamp-controller-full]
+metrics = ["active_power_w", "supply_voltage_v", "dimming_level_pct", "supply_current_a", "power_factor", \
+"controller_temperature_deg_c", "active_energy_kwh", "operating_hours_h", "switch_on_count"]
+report_interval_s = 900
+silence_intervals = 4.0
+
+[lamp-controller-hourly]
+metrics = ["active_power_w", "supply_voltage_v", "dimming_level_pct", "power_factor", "active_energy_kwh"]
+report_interval_s = 3600
+silence_intervals = 3.0
+
+# Radio with little room: counters alone, one to four times a night.
+[lamp-counter]
+metrics = ["active_energy_kwh", "operating_hours_h", "switch_on_count"]
+report_interval_s = 14400
+silence_intervals = 3.0
+
 [building-sensor]
-metrics = ["indoor_temperature_deg_c", "indoor_humidity_pct", "co2_ppm", "active_power_w"]
+metrics = ["indoor_temperature_deg_c", "indoor_humidity_pct", "co2_ppm", "active_power_w", "active_energy_kwh"]
+report_interval_s = 900
+silence_intervals = 4.0
+
+[sports-hall-sensor]
+metrics = ["indoor_temperature_deg_c", "indoor_humidity_pct", "co2_ppm", "active_power_w", "active_energy_kwh", \
+"hot_water_temperature_deg_c"]
+report_interval_s = 900
+silence_intervals = 4.0
+
+[pool-sensor]
+metrics = ["indoor_temperature_deg_c", "indoor_humidity_pct", "co2_ppm", "active_power_w", "active_energy_kwh", \
+"hot_water_temperature_deg_c", "pool_temperature_deg_c", "water_flow_m3_h"]
+report_interval_s = 900
+silence_intervals = 4.0
+
+[market-sensor]
+metrics = ["indoor_temperature_deg_c", "indoor_humidity_pct", "active_power_w", "active_energy_kwh", \
+"cold_room_temperature_deg_c"]
+report_interval_s = 900
+silence_intervals = 4.0
+
+[car-park-sensor]
+metrics = ["occupancy_pct", "active_power_w", "active_energy_kwh"]
+report_interval_s = 900
+silence_intervals = 4.0
+
+[water-tank-sensor]
+metrics = ["water_level_pct", "water_flow_m3_h"]
 report_interval_s = 900
 silence_intervals = 4.0
 
@@ -94,7 +127,45 @@ SCHEDULES = """\
 lat = 43.54
 lon = -5.66
 elevation_below_deg = -3.0
+
+# The same, dimmed in the small hours: from each local time on, the level in percent, over midnight too.
+[part-night]
+lat = 43.54
+lon = -5.66
+elevation_below_deg = -3.0
+dimming = ["01:00 50", "06:00 100", "23:30 70"]
 """
+
+OPENING = """\
+# When facilities are open, by kind or by facility (the facility's own word counts): days, then hours in local time.
+# closed: days of every year (month-day) or of one (year-month-day). What is not named here has no hours.
+
+[school]
+hours = ["mon-fri 08:00-17:30"]
+closed = ["01-01", "01-06", "05-01", "08-15", "09-08", "10-12", "11-01", "12-06", "12-08", "12-25"]
+
+[library]
+hours = ["mon-fri 08:30-20:45", "sat 10:00-14:00"]
+closed = ["01-01", "01-06", "05-01", "08-15", "09-08", "10-12", "11-01", "12-06", "12-08", "12-25"]
+
+[civic-centre]
+hours = ["mon-fri 08:00-21:30", "sat 09:00-14:00"]
+closed = ["01-01", "01-06", "05-01", "12-25"]
+
+[sports-hall]
+hours = ["mon-fri 08:00-22:30", "sat 09:00-21:00", "sun 09:00-15:00"]
+closed = ["01-01", "01-06", "12-25"]
+
+[pool]
+hours = ["mon-fri 07:30-22:00", "sat 09:00-20:30", "sun 09:00-14:30"]
+closed = ["01-01", "01-06", "12-25"]
+
+[market]
+hours = ["mon-thu 08:00-14:30", "fri 08:00-14:30 17:00-20:00", "sat 08:00-15:00"]
+closed = ["01-01", "01-06", "05-01", "12-25"]
+
+[car-park]
+hours = ["mon-sun 00:00-24:00"]"""
 
 FAULTS = """\
 # Thresholds of the rules; what is left out keeps its default.

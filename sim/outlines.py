@@ -7,13 +7,13 @@ OUTLINES: dict[str, tuple[str, float, float, tuple[Point, ...]]] = {
     # id: name, share of the lamps, heading of the streets in degrees, ring
     "centre": (
         "Centro",
-        0.22,
+        0.09,
         12.0,
         ((-5.675, 43.548), (-5.664, 43.549), (-5.655, 43.541), (-5.655, 43.533), (-5.672, 43.534)),
     ),
     "east": (
         "Este",
-        0.22,
+        0.24,
         -8.0,
         (
             (-5.655, 43.541),
@@ -27,7 +27,7 @@ OUTLINES: dict[str, tuple[str, float, float, tuple[Point, ...]]] = {
     ),
     "south": (
         "Sur",
-        0.16,
+        0.23,
         25.0,
         (
             (-5.676, 43.526),
@@ -41,7 +41,7 @@ OUTLINES: dict[str, tuple[str, float, float, tuple[Point, ...]]] = {
     ),
     "west": (
         "Oeste",
-        0.16,
+        0.24,
         -20.0,
         (
             (-5.735, 43.560),
@@ -55,13 +55,13 @@ OUTLINES: dict[str, tuple[str, float, float, tuple[Point, ...]]] = {
     ),
     "el-llano": (
         "El Llano",
-        0.16,
+        0.08,
         5.0,
         ((-5.672, 43.534), (-5.655, 43.533), (-5.648, 43.526), (-5.660, 43.522), (-5.676, 43.526)),
     ),
     "rural": (
         "Rural",
-        0.08,
+        0.12,
         40.0,
         (
             (-5.780, 43.570),

@@ -66,7 +66,11 @@ def asset_rows(pack: CityPack) -> Iterator[Row]:
         identity = y.facility_id
         speaker = speaks_for.get(identity)
         place = (y.district_id, y.lat, y.lon)
-        yield (identity, str(AssetKind.FACILITY), y.name, None, identity, identity, speaker, *place, {"kind": y.kind})
+        about: dict[str, Any] = {"kind": y.kind}
+        hours = pack.opening_of(y)
+        if hours is not None:
+            about["opening"] = hours.as_plain()
+        yield (identity, str(AssetKind.FACILITY), y.name, None, identity, identity, speaker, *place, about)
 
 
 def _group_of_gateway(pack: CityPack, gateway_id: str) -> str:

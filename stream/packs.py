@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from city.errors import Mistake, PackError
-from city.profile import FILES, CityPack, parse_pack
+from city.profile import FILES, OPTIONAL, CityPack, parse_pack
 
 _FILE_BYTES_MAX = 256 * 1024 * 1024
 _SUFFIXES = (".toml", ".csv", ".geojson")
@@ -59,7 +59,7 @@ def read_files(path: Path) -> dict[str, str]:
     files: dict[str, str] = {}
     mistakes: list[Mistake] = []
     for file in sorted(path.iterdir()):
-        if file.name in FILES or (file.suffix in _SUFFIXES and file.is_file()):
+        if file.name in (*FILES, *OPTIONAL) or (file.suffix in _SUFFIXES and file.is_file()):
             text = _read(file)
             if isinstance(text, Mistake):
                 mistakes.append(text)

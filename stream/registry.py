@@ -146,7 +146,7 @@ async def load_roots(connection: Connection) -> list[RootDefinition]:
             roots = await (await connection.execute(_SQL.roots)).fetchall()
             feeder_rows = await (await connection.execute(_SQL.root_feeders)).fetchall()
             device_rows = await (await connection.execute(_SQL.root_devices)).fetchall()
-    schedules = {s["schedule_id"]: LightingSchedule(**s) for s in standing.pack.get("schedules", ())}
+    schedules = {s["schedule_id"]: LightingSchedule.from_plain(s) for s in standing.pack.get("schedules", ())}
     rules = FaultRules(**standing.pack.get("rules", {}))
     feeders: dict[str, list[FeederDefinition]] = defaultdict(list)
     for root, feeder, group, gateway, switching, schedule in feeder_rows:

@@ -1,5 +1,7 @@
 """Lighting schedules: what lamps are commanded to do at any moment."""
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import numpy as np
@@ -61,3 +63,25 @@ def test_blocks_of_the_cache_do_not_show(hour: int, length: int) -> None:
     on, off = SCHEDULE.periods(start, start + length * HOUR_US)
     assert np.all(on[1:] > off[:-1])
     assert all(SCHEDULE.commanded_on(int(edge)) for edge in on)
+
+
+PART_NIGHT = LightingSchedule("part", 43.54, -5.66, -3.0, ((60, 50), (360, 100), (1410, 70)), "Europe/Madrid")
+
+
+def test_a_part_night_schedule_dims_by_local_time() -> None:
+    def level(hour: int, minute: int) -> int:
+        """Return the level at a UTC time of that night; Madrid is an hour ahead in winter."""
+        return PART_NIGHT.dimming_level(from_datetime(datetime(2026, 11, 23 + (hour < 12), hour, minute, tzinfo=UTC)))
+
+    assert [level(15, 0), level(18, 0), level(22, 29), level(22, 30)] == [0, 100, 100, 70]
+    assert [level(23, 59), level(0, 0), level(4, 59), level(5, 0), level(9, 0)] == [70, 50, 50, 100, 0]
+
+
+def test_a_schedule_without_steps_burns_in_full() -> None:
+    night = from_datetime(datetime(2026, 11, 24, 2, tzinfo=UTC))
+    assert SCHEDULE.dimming_level(night) == 100
+    assert SCHEDULE.dimming_level(night + 10 * HOUR_US) == 0
+
+
+def test_a_schedule_travels_as_json() -> None:
+    assert LightingSchedule.from_plain(json.loads(json.dumps(asdict(PART_NIGHT)))) == PART_NIGHT

@@ -17,6 +17,7 @@ import pytest
 
 from app import setup
 from app.settings import Settings
+from sim.city import GIJON_SEED, generate_city, write_city
 from tests.e2e.processes import ROOT, Installation, wait_until
 from tests.support.recorded import FACILITY, GIJON, HOUR, MAP, SAMPLE, Ledger, Recorded, Truth, read_truth
 from tests.support.servers import free_port
@@ -53,7 +54,8 @@ class Station:
 
 @pytest.fixture(params=["embedded", "city-wide"])
 def station(request: pytest.FixtureRequest, tmp_path: Path) -> Station:
-    environment = {"CITYNERVE_DATA": str(tmp_path), "CITYNERVE_CITY": str(ROOT / "cities" / "gijon")}
+    write_city(tmp_path / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12))
+    environment = {"CITYNERVE_DATA": str(tmp_path), "CITYNERVE_CITY": str(tmp_path / "city")}
     if request.param == "embedded":
         database_url = request.getfixturevalue("database_url")
         environment["CITYNERVE_BROKER_PORT"] = str(free_port())

@@ -23,11 +23,12 @@ from app.settings import Settings
 from city.alarm import FaultClass
 from city.clock import HOUR_US, MINUTE_US, SystemClock, from_datetime, to_datetime
 from city.pack import CityPack
+from sim.city import GIJON_SEED, generate_city, write_city
 from sim.faults import PlantedFault, plant, write_labels
 from sim.outbox import sent_readings
 from stream import installation
 from stream.packs import read_pack
-from tests.e2e.processes import ROOT, Installation, kill_at_random, wait_until
+from tests.e2e.processes import Installation, kill_at_random, wait_until
 from tests.support.fix_mosquitto import Mosquitto
 from tests.support.servers import free_port
 
@@ -74,10 +75,11 @@ def city(
     tmp_path: Path,
 ) -> City:
     port = free_port()
+    write_city(tmp_path / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12))
     environment = {
         "CITYNERVE_DATABASE_URL": database_url,
         "CITYNERVE_DATA": str(tmp_path),
-        "CITYNERVE_CITY": str(ROOT / "cities" / "gijon"),
+        "CITYNERVE_CITY": str(tmp_path / "city"),
         "CITYNERVE_PORT": str(port),
         "CITYNERVE_SPEED": str(SPEED),
         "CITYNERVE_FAULTS": str(tmp_path / "faults.json"),
@@ -169,7 +171,7 @@ def report_a_dark_lamp(city: City, lamp: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_one_ticket_per_cause_while_every_process_is_killed(city: City) -> None:
-    pack = read_pack(ROOT / "cities" / "gijon")
+    pack = read_pack(city.folder / "city")
     faults = plant(pack, seed=7, onset_us=FIRST_FAULT, spread_us=20 * MINUTE_US)
     faults = tuple(evening_outage(fault) for fault in faults)
     write_labels(city.folder / "faults.json", faults)

@@ -11,11 +11,11 @@ from city.asset import Switching
 from city.clock import HOUR_US, MINUTE_US, from_datetime
 from city.pack import CityPack
 from city.profile import parse_pack
-from sim.city import AIR_STATION, GIJON_SEED, generate_city
+from sim.city import AIR_STATION, generate_city
 from sim.faults import PlantedFault
 from sim.world import Observation, World
 
-PACK: CityPack = parse_pack(generate_city(GIJON_SEED))
+PACK: CityPack = parse_pack(generate_city(33, lamps=2000, facilities=12))
 NOON = from_datetime(datetime(2026, 11, 23, 12, tzinfo=UTC))
 MIDNIGHT = NOON + 12 * HOUR_US
 LAMPS = {lamp.lamp_id: lamp for lamp in PACK.lamps}

@@ -352,7 +352,7 @@ def test_the_committed_gijon_is_imported_as_a_simulated_city(database_url: str) 
     async def main(connection: Connection) -> None:
         await import_pack(connection, pack, 12)
         kinds = await rows(connection, "SELECT kind, count(*) FROM assets GROUP BY kind ORDER BY kind")
-        assert dict(kinds)["lamp"] == 2000
+        assert dict(kinds)["lamp"] == 30_000
         assert await rows(connection, "SELECT simulated, timezone FROM installation") == [(True, "Europe/Madrid")]
 
     with_connection(database_url, main)

@@ -86,7 +86,7 @@ def test_days_may_wrap_over_the_weekend() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", "mon", "mon 9:00-14:00", "mon 09:00", "mun 09:00-10:00", "mon 25:00-26:00", "mon 09:60-10:00", "x" * 99],
+    ["", "mon", "mon 9:00-14:00", "mon 09:00", "mun 09:00-10:00", "mon 25:00-26:00", "mon 09:60-10:00"],
 )
 def test_what_is_not_hours_is_told(line: str) -> None:
     with pytest.raises(ValueError, match=r"write"):

@@ -66,6 +66,7 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
 
 async def store(parts: Parts, stop: asyncio.Event) -> None:
     """Write readings, rollups, ledger and dead letters, and keep the tables and the log in their limits."""
+    from observatory.keep import FigureKeeper
     from stream.deadletter import DeadLetterStage
     from stream.ledger import LedgerStage
     from stream.redelivery import keep_sending
@@ -78,6 +79,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
         stop,
         *(_worker(parts, stage).run for stage in stages),
         RollupKeeper(parts.pool, parts.clock).run,
+        FigureKeeper(parts.pool, parts.clock).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
         lambda stop: keep_log(parts.pool, parts.log, parts.clock, parts.settings.log_keep_h, stop),
     )

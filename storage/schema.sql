@@ -44,6 +44,7 @@ CREATE TABLE assets (
 CREATE INDEX assets_by_kind ON assets (kind, asset_id);
 CREATE INDEX assets_by_parent ON assets (parent_id);
 CREATE INDEX assets_by_district ON assets (district_id, kind);
+CREATE INDEX assets_by_street ON assets ((attributes ->> 'street')) WHERE kind = 'lamp';
 
 CREATE TABLE gateways (
     gateway_id      text PRIMARY KEY,
@@ -110,6 +111,23 @@ CREATE TABLE rollups_touched (                             -- buckets with new r
     block           integer NOT NULL                       -- series_id / 256
 );
 CREATE INDEX rollups_touched_by_hour ON rollups_touched (hour);
+
+CREATE TABLE rollups_refreshed (                           -- hours that were recomputed: what builds on them counts anew
+    mark_id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hour            timestamptz NOT NULL
+);
+CREATE INDEX rollups_refreshed_by_hour ON rollups_refreshed (hour);
+
+-- ---------------------------------------------------------------- figures (observatory/)
+
+CREATE TABLE figures_hour (                                -- two sums a figure, full hour and district
+    figure          text NOT NULL,
+    hour            timestamptz NOT NULL,
+    district_id     text NOT NULL,                         -- '' for what lies in none
+    part            double precision,
+    whole           double precision NOT NULL,
+    PRIMARY KEY (hour, figure, district_id)
+);
 
 -- ---------------------------------------------------------------- ledger
 
@@ -264,6 +282,8 @@ CREATE UNIQUE INDEX one_open_ticket ON tickets (scope_id, incident_key)
     WHERE state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved');
 CREATE INDEX tickets_by_root ON tickets (root_id, state);
 CREATE INDEX tickets_by_update ON tickets (updated_at DESC, ticket_id DESC);
+CREATE INDEX tickets_by_opening ON tickets (opened_at);
+CREATE INDEX tickets_by_closing ON tickets (closed_at) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE ticket_alarms (
     ticket_id       bigint NOT NULL REFERENCES tickets,

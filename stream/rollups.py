@@ -146,6 +146,7 @@ async def _refresh_plain(connection: Connection, layout: Layout, limit: int) -> 
             await connection.execute(_SQL.refresh_hours, parameters, prepare=False)
             days = {**_columns(day_spans(hours, layout.timezone)), "timezone": layout.timezone}
             await connection.execute(_SQL.refresh_days, days, prepare=False)
+            await connection.execute(_SQL.mark_refreshed, {"hours": sorted({mark.hour for mark in marks})})
     return len(marks)
 
 
@@ -158,7 +159,9 @@ async def _refresh_timescale(connection: Connection, layout: Layout, limit: int)
             await connection.execute(_SQL.refresh_hour_aggregate, {"since": span.since, "until": span.until})
         for span in windows(day_spans(hours, layout.timezone)):
             await connection.execute(_SQL.refresh_day_aggregate, {"since": span.since, "until": span.until})
-        await connection.execute(_SQL.delete_marks, {"mark_ids": [mark_id for mark_id, _, _ in rows]})
+        async with connection.transaction():
+            await connection.execute(_SQL.mark_refreshed, {"hours": sorted({hour for _, _, hour in rows})})
+            await connection.execute(_SQL.delete_marks, {"mark_ids": [mark_id for mark_id, _, _ in rows]})
     return len(rows)
 
 

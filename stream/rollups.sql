@@ -93,6 +93,10 @@ CALL refresh_continuous_aggregate('readings_hour_rollup', %(since)s::timestamptz
 -- After the hours.
 CALL refresh_continuous_aggregate('readings_day_rollup', %(since)s::timestamptz, %(until)s::timestamptz)
 
+-- name: mark_refreshed
+-- For what builds on the hours; appended only, so that whoever counts them waits for nobody.
+INSERT INTO rollups_refreshed (hour) SELECT unnest(%(hours)s::timestamptz[])
+
 -- name: stop_sinks
 -- Wait for the sinks that are writing, and keep the others waiting until what goes has gone.
 SELECT pg_advisory_xact_lock(hashtext('citynerve.readings'))

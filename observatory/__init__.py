@@ -1,0 +1,1 @@
+"""Observa's domain: the city's figures."""

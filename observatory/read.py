@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from observatory.figures import FIGURES, Figure, Kind, Source, Sums, Value, Why, value_of
+from observatory.figures import Figure, Source, Sums, Value, Why, value_of
 from observatory.periods import Period
 from storage import queries
 from storage.pool import Pool, fetch_all
@@ -15,6 +15,9 @@ _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 
 Key = datetime | str | None
 """A bucket's start, a district ('' for none), or None for the whole."""
+_WAYS = ("time", "district", "all")
+_Sums = dict[str, dict[str, dict[Key, Sums]]]
+"""By figure, way and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ async def districts(pool: Pool) -> dict[str, str]:
     return {str(key): str(name) for key, name in await fetch_all(pool, _SQL.districts)}
 
 
-async def read_figures(pool: Pool, wanted: Wanted, *, by_district: bool = True) -> dict[str, FigureRead]:
+async def read_figures(pool: Pool, wanted: Wanted) -> dict[str, FigureRead]:
     """Return each figure by its id.
 
     Raises
@@ -62,20 +65,23 @@ async def read_figures(pool: Pool, wanted: Wanted, *, by_district: bool = True) 
         The database did not answer.
     """
     begins = (await fetch_all(pool, _SQL.begins))[0][0]
-    over_time = await _sums(pool, wanted, "time")
-    whole = await _sums(pool, wanted, "all")
-    split = await _sums(pool, wanted, "district") if by_district and wanted.district is None else {}
-    known = sorted(await districts(pool)) if split or (by_district and wanted.district is None) else []
+    known = sorted(await districts(pool)) if wanted.district is None else []
+    sums = _Sums({figure.figure_id: {by: {} for by in _WAYS} for figure in wanted.figures})
+    await _add_telemetry(pool, wanted, sums)
+    for by in _WAYS:
+        await _add_tickets(pool, wanted, by, sums)
     found: dict[str, FigureRead] = {}
     for figure in wanted.figures:
-        sums = split.get(figure.figure_id, {})
-        places = [*known, *([""] if "" in sums else [])]
-        total = _judged(figure, whole[figure.figure_id].get(None), wanted.period.until, begins)
+        told = sums[figure.figure_id]
+        split = told["district"] if wanted.district is None else {}
         found[figure.figure_id] = FigureRead(
             figure,
-            total,
-            tuple(_points(figure, over_time[figure.figure_id], wanted, begins)),
-            {place: _judged(figure, sums.get(place), wanted.period.until, begins) for place in places},
+            _judged(figure, told["all"].get(None), wanted.period.until, begins),
+            tuple(_points(figure, told["time"], wanted, begins)),
+            {
+                place: _judged(figure, split.get(place), wanted.period.until, begins)
+                for place in [*known, *([""] if "" in split else [])]
+            },
         )
     return found
 
@@ -91,10 +97,59 @@ def _judged(figure: Figure, sums: Sums | None, until: datetime, begins: datetime
     return value_of(figure, sums)
 
 
-async def _sums(pool: Pool, wanted: Wanted, by: str) -> dict[str, dict[Key, Sums]]:
-    """Return the sums of every figure by bucket, by district, or in one."""
-    found: dict[str, dict[Key, Sums]] = {name: {} for name in FIGURES}
-    parameters: dict[str, Any] = {
+async def _add_telemetry(pool: Pool, wanted: Wanted, sums: _Sums) -> None:
+    names = [figure.figure_id for figure in wanted.figures if figure.source is Source.TELEMETRY]
+    if not names:
+        return
+    for name, bucket, place, part, whole in await fetch_all(
+        pool, _SQL.telemetry, {**_parameters(wanted, "time"), "figures": names}
+    ):
+        ways: tuple[tuple[str, Key], ...] = (("time", bucket), ("district", place), ("all", None))
+        for by, key in ways:
+            before = sums[name][by].get(key, _NONE)
+            sums[name][by][key] = Sums((before.part or 0) + (part or 0), before.whole + whole)
+
+
+async def _add_tickets(pool: Pool, wanted: Wanted, by: str, sums: _Sums) -> None:
+    """Add the sums of the tickets one way; medians do not add up, so that each way asks anew."""
+    parameters = _parameters(wanted, by)
+    opened: dict[Key, Sums] = {}
+    solved: dict[Key, Sums] = {}
+    if {"tickets-opened", "found-by-sensors", "tickets-open"} & set(sums):
+        for bucket, place, count, by_sensor in await fetch_all(pool, _SQL.opened, parameters):
+            opened[_key(by, bucket, place)] = Sums(by_sensor, count)
+    if {"tickets-solved", "repair-time", "tickets-open"} & set(sums):
+        for bucket, place, count, median_h in await fetch_all(pool, _SQL.solved, parameters):
+            solved[_key(by, bucket, place)] = Sums(median_h, count)
+    flows = {key: Sums(told.whole) for key, told in opened.items()}
+    ends = {key: Sums(told.whole) for key, told in solved.items()}
+    told = {"tickets-opened": flows, "found-by-sensors": opened, "tickets-solved": ends, "repair-time": solved}
+    for name in sums.keys() & told.keys():
+        sums[name][by] = told[name]
+    if "tickets-open" in sums:
+        sums["tickets-open"][by] = await _standing(pool, wanted, by, flows, ends)
+
+
+async def _standing(
+    pool: Pool, wanted: Wanted, by: str, opened: Mapping[Key, Sums], solved: Mapping[Key, Sums]
+) -> dict[Key, Sums]:
+    """Return how many tickets stood open: at the end of each bucket from what stood before it, else at the end."""
+    at = wanted.period.since if by == "time" else wanted.period.until
+    rows = await fetch_all(pool, _SQL.standing, {**_parameters(wanted, by), "at": at})
+    if by == "district":
+        return {place: Sums(count) for place, count in rows}
+    standing = float(sum(count for _, count in rows))
+    if by == "all":
+        return {None: Sums(standing)}
+    told: dict[Key, Sums] = {}
+    for start, _ in wanted.period.buckets():
+        standing += (opened.get(start, _NONE).part or 0) - (solved.get(start, _NONE).part or 0)
+        told[start] = Sums(standing)
+    return told
+
+
+def _parameters(wanted: Wanted, by: str) -> dict[str, Any]:
+    return {
         "by": by,
         "since": wanted.period.since,
         "until": wanted.period.until,
@@ -103,45 +158,6 @@ async def _sums(pool: Pool, wanted: Wanted, by: str) -> dict[str, dict[Key, Sums
         "district": wanted.district,
         "hidden": list(wanted.hidden),
     }
-    names = [figure.figure_id for figure in wanted.figures]
-    telemetry = [name for name in names if FIGURES[name].source is Source.TELEMETRY]
-    if telemetry:
-        for name, bucket, place, part, counted in await fetch_all(
-            pool, _SQL.telemetry, {**parameters, "figures": telemetry}
-        ):
-            found[name][_key(by, bucket, place)] = Sums(part, counted)
-    if {"tickets-opened", "found-by-sensors", "tickets-open"} & set(names):
-        for bucket, place, opened, by_sensor in await fetch_all(pool, _SQL.opened, parameters):
-            key = _key(by, bucket, place)
-            found["tickets-opened"][key] = Sums(opened)
-            found["found-by-sensors"][key] = Sums(by_sensor, opened)
-    if {"tickets-solved", "repair-time", "tickets-open"} & set(names):
-        for bucket, place, solved, median_h in await fetch_all(pool, _SQL.solved, parameters):
-            key = _key(by, bucket, place)
-            found["tickets-solved"][key] = Sums(solved)
-            found["repair-time"][key] = Sums(median_h, solved)
-    if "tickets-open" in names:
-        found["tickets-open"] = await _standing(pool, wanted, by, found, parameters)
-    return found
-
-
-async def _standing(
-    pool: Pool, wanted: Wanted, by: str, found: Mapping[str, Mapping[Key, Sums]], parameters: Mapping[str, Any]
-) -> dict[Key, Sums]:
-    """Return how many tickets stood open: at the end of each bucket from what stood before it, else at the end."""
-    at = wanted.period.since if by == "time" else wanted.period.until
-    rows = await fetch_all(pool, _SQL.standing, {**parameters, "at": at})
-    if by == "district":
-        return {place: Sums(count) for place, count in rows}
-    standing = float(sum(count for _, count in rows))
-    if by == "all":
-        return {None: Sums(standing)}
-    told: dict[Key, Sums] = {}
-    for start, _ in wanted.period.buckets():
-        standing += found["tickets-opened"].get(start, _NONE).part or 0
-        standing -= found["tickets-solved"].get(start, _NONE).part or 0
-        told[start] = Sums(standing)
-    return told
 
 
 _NONE = Sums(0.0)
@@ -154,6 +170,3 @@ def _key(by: str, bucket: datetime | None, place: str | None) -> Key:
 def latest(read: FigureRead) -> Point | None:
     """Return the last bucket that has a value."""
     return next((point for point in reversed(read.points) if point.value.value is not None), None)
-
-
-__all__ = ["FigureRead", "Kind", "Point", "Wanted", "districts", "latest", "read_figures"]

@@ -66,6 +66,7 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
 
 async def store(parts: Parts, stop: asyncio.Event) -> None:
     """Write readings, rollups, ledger and dead letters, and keep the tables and the log in their limits."""
+    from app.keeping import keeping_of
     from observatory.keep import FigureKeeper
     from stream.deadletter import DeadLetterStage
     from stream.ledger import LedgerStage
@@ -74,14 +75,15 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
     from stream.rollups import RollupKeeper
     from stream.store import StoreStage
 
+    keeping = keeping_of(parts.settings, parts.clock.speed)
     stages: list[Stage[Any]] = [StoreStage(), DeadLetterStage(parts.log.identity), LedgerStage()]
     await _together(
         stop,
         *(_worker(parts, stage).run for stage in stages),
-        RollupKeeper(parts.pool, parts.clock).run,
+        RollupKeeper(parts.pool, parts.clock, keeping.rollups).run,
         FigureKeeper(parts.pool, parts.clock).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
-        lambda stop: keep_log(parts.pool, parts.log, parts.clock, parts.settings.log_keep_h, stop),
+        lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop),
     )
 
 

@@ -72,8 +72,26 @@ class Settings(BaseSettings):
         le=1e6,
         description="GB at which the PostgreSQL log refuses what ingest brings; workers may exceed it by a tenth.",
     )
-    log_keep_h: float = Field(
-        168.0, gt=0, le=876_000, description="Hours for which the log keeps what every group has read."
+    log_keep_h: float | None = Field(
+        None,
+        gt=0,
+        le=876_000,
+        description="Hours of city time for which the log keeps what every group has read. Absent: 168, or 24 in a"
+        " simulated city that is faster than the clock.",
+    )
+    raw_keep_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Days of city time for which readings are kept as they came; their hours and days stay. Absent: for"
+        " ever, or 3 in a simulated city that is faster than the clock.",
+    )
+    hour_keep_days: int | None = Field(
+        None,
+        ge=3,
+        le=36_500,
+        description="Days of city time for which hours are kept on the embedded database of a city that began faster"
+        " than the clock; its days stay. Absent: 7 while it is faster.",
     )
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = Field("text", description="`text` for people, `json` for machines.")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from app import wiring
 from app.settings import Settings
 from city import topics
-from city.clock import MINUTE_US, Clock, ScaledClock, SystemClock, isoformat
+from city.clock import DAY_US, MINUTE_US, Clock, ScaledClock, SystemClock, isoformat, to_datetime
 from city.errors import SettingsError
 from city.lighting import LightingSchedule
 from city.pack import CityPack
@@ -20,8 +20,8 @@ from stream.packs import read_pack
 
 logger = logging.getLogger(__name__)
 
-BEFORE_DUSK_US = 20 * MINUTE_US
-"""A scaled city starts this long before its lamps come on: someone is watching."""
+BEFORE_DUSK_US = 12 * MINUTE_US
+"""A scaled city starts this long before its clocks switch, and the first streets come on: someone is watching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,14 @@ async def prepare(settings: Settings, database_url: str) -> Prepared:
     pack = read_pack(settings.city)
     async with wiring.pool(database_url, patience_s=wiring.START_PATIENCE_S) as pool:
         migrate(database_url)
-        async with pool.connection() as connection:
-            await apply_layout(connection, pack.timezone)
         async with wiring.log(settings, pool, wiring.START_PATIENCE_S) as log:
             partitions = {**topics.PARTITIONS, topics.READINGS: settings.reading_partitions}
             await log.create_topics(partitions)
             clock = await _set_clock(settings, pool, pack, log)
+            async with pool.connection() as connection:
+                now_us = clock.now_us()
+                days_since = to_datetime(now_us - now_us % DAY_US) if clock.speed > 1 else None
+                await apply_layout(connection, pack.timezone, days_since)
             async with transaction(pool) as connection:
                 await registry.import_pack(connection, pack, await log.partitions(topics.READINGS))
             await registry.publish(pool, log, clock.now_us())

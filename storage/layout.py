@@ -40,16 +40,25 @@ class Layout:
         Of the city's full hours to UTC's; 30 minutes in Kolkata.
     raw_since : datetime or None
         Retention has dropped the raw rows before; None if it never did.
+    days_since : datetime or None
+        From then on a partition holds a day, not a month, and retention drops nothing older: the city's days pass in
+        minutes, and what was observed before it began is history that someone played. None: months, for ever.
     """
 
     engine: LayoutEngine
     timezone: str
     hour_offset: timedelta
     raw_since: datetime | None
+    days_since: datetime | None = None
 
 
-async def apply_layout(connection: Connection, timezone: str) -> Layout:
+async def apply_layout(connection: Connection, timezone: str, days_since: datetime | None = None) -> Layout:
     """Create what is missing and return what stands; call it after the migrations, again has no effect.
+
+    Parameters
+    ----------
+    days_since : datetime or None
+        Midnight UTC, for the first call; what stands keeps its own.
 
     Raises
     ------
@@ -68,16 +77,21 @@ async def apply_layout(connection: Connection, timezone: str) -> Layout:
         if engine is LayoutEngine.TIMESCALE and hour_offset:
             logger.warning("time zone off the full hour, TimescaleDB is not used", extra={"timezone": timezone})
             engine = LayoutEngine.PLAIN
-        await _create(connection, engine, timezone)
-        parameters = {"engine": engine.value, "timezone": timezone, "hour_offset": hour_offset}
+        await _create(connection, engine, timezone, by_day=days_since is not None)
+        parameters = {
+            "engine": engine.value,
+            "timezone": timezone,
+            "hour_offset": hour_offset,
+            "days_since": days_since,
+        }
         await connection.execute(_SHARED.save, parameters)
-    return Layout(engine, timezone, hour_offset, None)
+    return Layout(engine, timezone, hour_offset, None, days_since)
 
 
 async def read_layout(connection: Connection) -> Layout | None:
     """Return the layout that stands, None if there is none yet."""
     row = await (await connection.execute(_SHARED.read)).fetchone()
-    return None if row is None else Layout(LayoutEngine(row[0]), row[1], row[2], row[3])
+    return None if row is None else Layout(LayoutEngine(row[0]), row[1], row[2], row[3], row[4])
 
 
 def _hour_offset(timezone: str) -> timedelta:
@@ -130,7 +144,7 @@ def _check(standing: Layout, found: LayoutEngine, timezone: str) -> None:
         )
 
 
-async def _create(connection: Connection, engine: LayoutEngine, timezone: str) -> None:
+async def _create(connection: Connection, engine: LayoutEngine, timezone: str, *, by_day: bool) -> None:
     if engine is LayoutEngine.TIMESCALE:
         statements = [
             _TIMESCALE.readings,
@@ -142,7 +156,8 @@ async def _create(connection: Connection, engine: LayoutEngine, timezone: str) -
             _TIMESCALE.day_rollup,
         ]
     else:
-        names = ("readings", "minute_rollup", "hour_rollup", "day_rollup", "partition_function")
+        hours = "hour_rollup_by_day" if by_day else "hour_rollup"
+        names = ("readings", "minute_rollup", hours, "day_rollup", "partition_function")
         statements = [getattr(_PLAIN, name) for name in names]
     statements += [_SHARED.minutely, _SHARED.hourly, _SHARED.daily]
     for statement in statements:

@@ -21,11 +21,13 @@ CREATE EXTENSION IF NOT EXISTS timescaledb
 
 -- name: read
 -- The layout that stands.
-SELECT engine, timezone, hour_offset, CASE WHEN isfinite(raw_since) THEN raw_since END FROM readings_layout
+SELECT engine, timezone, hour_offset, CASE WHEN isfinite(raw_since) THEN raw_since END, days_since
+  FROM readings_layout
 
 -- name: save
 -- The layout stands.
-INSERT INTO readings_layout (engine, timezone, hour_offset) VALUES (%(engine)s, %(timezone)s, %(hour_offset)s)
+INSERT INTO readings_layout (engine, timezone, hour_offset, days_since)
+VALUES (%(engine)s, %(timezone)s, %(hour_offset)s, %(days_since)s)
 
 -- name: minutely
 -- What a portal reads.

@@ -1,4 +1,5 @@
--- Readings and their rollups on PostgreSQL alone: native partitions by month, and tables that `stream.rollups` fills.
+-- Readings and their rollups on PostgreSQL alone: native partitions of months or days, and tables that `stream.rollups`
+-- fills.
 
 -- name: readings
 -- Raw rows; the first value of a key wins. Partitions are made on demand by `ensure_readings_partition`.
@@ -35,6 +36,18 @@ CREATE TABLE readings_hour_rollup (
     PRIMARY KEY (series_id, bucket)
 )
 
+-- name: hour_rollup_by_day
+-- The same where a city's days pass in minutes: its hours go by partitions too.
+CREATE TABLE readings_hour_rollup (
+    series_id       integer NOT NULL,
+    bucket          timestamptz NOT NULL,
+    n               bigint NOT NULL,
+    sum             double precision NOT NULL,
+    minimum         double precision NOT NULL,
+    maximum         double precision NOT NULL,
+    PRIMARY KEY (series_id, bucket)
+) PARTITION BY RANGE (bucket)
+
 -- name: day_rollup
 -- Days of the city, from its midnight; made of hours.
 CREATE TABLE readings_day_rollup (
@@ -48,13 +61,15 @@ CREATE TABLE readings_day_rollup (
 )
 
 -- name: partition_function
--- Make the partition that holds `at`, if it is missing. Attached afterwards, so that readers and writers of the others
--- go on; the lock makes a second maker wait for the first one's commit.
+-- Make the partition that holds `at`, a month or a day, if it is missing. Attached afterwards, so that readers and
+-- writers of the others go on; the lock makes a second maker wait for the first one's commit.
 CREATE FUNCTION ensure_readings_partition(parent text, at timestamptz) RETURNS void
 LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
-    month timestamptz := date_trunc('month', at);
-    child text := parent || to_char(month, '_YYYY_MM');
+    days timestamptz := (SELECT coalesce(days_since, 'infinity') FROM readings_layout);
+    unit text := CASE WHEN at < days THEN 'month' ELSE 'day' END;
+    since timestamptz := date_trunc(unit, at);
+    child text := parent || to_char(since, CASE unit WHEN 'day' THEN '_YYYY_MM_DD' ELSE '_YYYY_MM' END);
 BEGIN
     IF to_regclass(quote_ident(child)) IS NULL THEN
         PERFORM pg_advisory_xact_lock(hashtext('citynerve.partition'), hashtext(parent));
@@ -62,7 +77,9 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_class WHERE relname = child AND relnamespace = current_schema::regnamespace) THEN
             EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
             EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
-                           parent, child, month, month + interval '1 month');
+                           parent, child, since,
+                           CASE unit WHEN 'day' THEN since + interval '1 day'
+                                     ELSE least(since + interval '1 month', days) END);
         END IF;
     END IF;
 END

@@ -102,7 +102,8 @@ CREATE TABLE readings_layout (                             -- which of the two s
     engine          text NOT NULL CHECK (engine IN ('plain', 'timescale')),
     timezone        text NOT NULL,
     hour_offset     interval NOT NULL,                     -- of the city's full hours to UTC's
-    raw_since       timestamptz NOT NULL DEFAULT '-infinity' -- retention has dropped the raw rows before; no refresh goes there
+    raw_since       timestamptz NOT NULL DEFAULT '-infinity', -- retention has dropped the raw rows before; no refresh goes there
+    days_since      timestamptz                            -- from then on a partition holds a day, and retention drops none older; NULL: months
 );
 
 CREATE TABLE rollups_touched (                             -- buckets with new rows; appended only, so that sinks never wait

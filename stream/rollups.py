@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _SQL = queries.load(Path(__file__).with_name("rollups.sql"))
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_HOURS_OUTLIVE_RAW = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class RollupOptions:
     ----------
     raw_retention_days : int or None
         Raw rows observed longer ago are dropped once their rollups are done; None keeps them for ever.
+    hour_retention_days : int or None
+        Hours, and minutes, observed longer ago are dropped where partitions hold days; None keeps them for ever. They
+        stay two days longer than the raw rows in any case: days are made of hours.
     backlog_horizon_days : int
         Back-logs are expected to reach back so far; nothing younger is compressed.
     marks_max : int
@@ -43,6 +47,7 @@ class RollupOptions:
     refresh_every_s: float = 5.0
     maintain_every_s: float = 600.0
     raw_retention_days: int | None = None
+    hour_retention_days: int | None = None
     backlog_horizon_days: int = 30
     marks_max: int = 20_000
 
@@ -140,7 +145,10 @@ async def _refresh_plain(connection: Connection, layout: Layout, limit: int) -> 
         marks = [Mark(*row) for row in await _rows(connection, _SQL.take_marks, {"limit": limit})]
         if marks:
             hours = hour_spans(marks)
-            await connection.execute(_SQL.ensure_minute_partitions, _columns(hours))
+            by_day = layout.days_since is not None
+            parents = ["readings_minute_rollup", *(["readings_hour_rollup"] if by_day else [])]
+            parts = {**_columns(hours), "parents": parents, "unit": "day" if by_day else "month"}
+            await connection.execute(_SQL.ensure_rollup_partitions, parts)
             await connection.execute(_SQL.refresh_minutes, _columns(hours), prepare=False)
             parameters = {**_columns(hours), "hour_offset": layout.hour_offset}
             await connection.execute(_SQL.refresh_hours, parameters, prepare=False)
@@ -182,6 +190,8 @@ async def maintain(pool: Pool, options: RollupOptions, now_us: int) -> Maintenan
             compressed: tuple[str, ...] = ()
             if options.raw_retention_days is not None:
                 dropped = await _drop(connection, to_datetime(now_us - options.raw_retention_days * DAY_US))
+            if options.hour_retention_days is not None and layout.days_since is not None:
+                dropped += await _drop_rollups(connection, to_datetime(now_us - options.hour_retention_days * DAY_US))
             await connection.execute(_SQL.join_marks_beyond_retention)
             if layout.engine is LayoutEngine.TIMESCALE:
                 compressed = await _compress(connection, to_datetime(now_us - options.backlog_horizon_days * DAY_US))
@@ -208,7 +218,8 @@ async def _drop_oldest(connection: Connection, horizon: datetime) -> str | None:
         await connection.execute(_SQL.wait_briefly)
         layout = await _layout(connection)
         plain = layout.engine is LayoutEngine.PLAIN
-        old = await _rows(connection, _SQL.plain_old if plain else _SQL.timescale_old, {"horizon": horizon})
+        parameters = {"horizon": horizon, "parent": "readings"}
+        old = await _rows(connection, _SQL.plain_old if plain else _SQL.timescale_old, parameters)
         for name, start, end, pending in old:
             if pending and layout.raw_since is not None and end <= layout.raw_since:
                 continue  # came after its bucket was closed: no rollup holds it, so it stays
@@ -221,6 +232,26 @@ async def _drop_oldest(connection: Connection, horizon: datetime) -> str | None:
             await connection.execute(_SQL.raise_raw_since, {"raw_since": end})
             return str(name)
     return None
+
+
+async def _drop_rollups(connection: Connection, horizon: datetime) -> tuple[str, ...]:
+    """Drop days of hours and minutes that no refresh will touch again: whatever it recomputes is younger."""
+    layout = await _layout(connection)
+    if layout.engine is not LayoutEngine.PLAIN or layout.raw_since is None:
+        return ()
+    dropped: list[str] = []
+    for parent in ("readings_hour_rollup", "readings_minute_rollup"):
+        parameters = {"horizon": min(horizon, layout.raw_since - _HOURS_OUTLIVE_RAW), "parent": parent}
+        for name, *_ in await _rows(connection, _SQL.plain_old, parameters):
+            try:
+                async with connection.transaction():
+                    await connection.execute(_SQL.wait_briefly)
+                    await connection.execute(sql.SQL(_SQL.drop_partition).format(partition=sql.SQL(name)))
+            except psycopg.errors.LockNotAvailable:
+                logger.info("readers are in the way of retention, trying again later", extra={"partition": name})
+            else:
+                dropped.append(name)
+    return tuple(dropped)
 
 
 async def _compress(connection: Connection, horizon: datetime) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ SELECT pg_advisory_unlock(hashtext('citynerve.rollups'))
 
 -- name: take_marks
 -- Marks and what they tell of go in one transaction. A sink that commits later has marks of its own, so nothing is lost.
--- Buckets whose raw rows retention has dropped are left alone: recomputing would erase their history.
+-- Buckets whose raw rows retention has dropped are left alone: recomputing would erase their history. It drops nothing
+-- from before `days_since`; the day before that may hold hours which went.
 WITH chosen AS (
     SELECT mark_id FROM rollups_touched AS t, readings_layout AS l
-     WHERE t.hour >= l.raw_since ORDER BY t.mark_id LIMIT %(limit)s
+     WHERE t.hour >= l.raw_since OR t.hour < l.days_since - interval '1 day' ORDER BY t.mark_id LIMIT %(limit)s
 ), taken AS (
     DELETE FROM rollups_touched WHERE mark_id IN (SELECT mark_id FROM chosen) RETURNING hour, block
 )
@@ -21,7 +22,7 @@ SELECT block, hour FROM taken GROUP BY block, hour ORDER BY block, hour
 -- name: read_marks
 -- TimescaleDB refreshes outside of transactions: marks are read first and deleted, by their ids, when it is done.
 SELECT mark_id, block, hour FROM rollups_touched AS t, readings_layout AS l
- WHERE t.hour >= l.raw_since ORDER BY mark_id LIMIT %(limit)s
+ WHERE t.hour >= l.raw_since OR t.hour < l.days_since - interval '1 day' ORDER BY mark_id LIMIT %(limit)s
 
 -- name: delete_marks
 DELETE FROM rollups_touched WHERE mark_id = ANY(%(mark_ids)s)
@@ -29,13 +30,15 @@ DELETE FROM rollups_touched WHERE mark_id = ANY(%(mark_ids)s)
 -- name: join_marks_beyond_retention
 -- Marks that no refresh will take are kept once each: they keep their raw rows from being dropped.
 DELETE FROM rollups_touched AS t USING rollups_touched AS earlier, readings_layout AS l
- WHERE t.hour < l.raw_since AND earlier.hour = t.hour AND earlier.block = t.block AND earlier.mark_id < t.mark_id
+ WHERE t.hour < l.raw_since AND (l.days_since IS NULL OR t.hour >= l.days_since - interval '1 day') AND earlier.hour = t.hour AND earlier.block = t.block AND earlier.mark_id < t.mark_id
 
--- name: ensure_minute_partitions
--- Plain layout: the months of these spans.
-SELECT ensure_readings_partition('readings_minute_rollup', month)
-  FROM (SELECT DISTINCT generate_series(date_trunc('month', s.since, 'UTC'), s.until, interval '1 month') AS month
-          FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS s (since, until)) AS months
+-- name: ensure_rollup_partitions
+-- Plain layout: the months or days of these spans, for the rollups that are partitioned.
+SELECT ensure_readings_partition(parent, p.since)
+  FROM unnest(%(parents)s::text[]) AS parent,
+       (SELECT DISTINCT generate_series(date_trunc(%(unit)s, s.since, 'UTC'), s.until, ('1 ' || %(unit)s)::interval)
+               AS since
+          FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS s (since, until)) AS p
 
 -- name: refresh_minutes
 -- Only of series whose device reports faster than every five minutes.
@@ -107,21 +110,28 @@ SET LOCAL lock_timeout = '500ms'
 
 -- name: plain_old
 -- Partitions that lie wholly before the horizon, oldest first, and whether rollups of theirs are still to be done.
-SELECT format('%%I', c.relname), p.month, p.month + interval '1 month',
-       EXISTS (SELECT FROM rollups_touched AS t
-                WHERE t.hour > p.month - interval '1 hour' AND t.hour < p.month + interval '1 month')
-  FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
- CROSS JOIN LATERAL (SELECT to_timestamp(right(c.relname, 7) || '+00', 'YYYY_MMTZH') AS month) AS p
- WHERE i.inhparent = 'readings'::regclass AND p.month + interval '1 month' <= %(horizon)s
- ORDER BY p.month
+SELECT format('%%I', p.relname), p.since, p.until,
+       EXISTS (SELECT FROM rollups_touched AS t WHERE t.hour > p.since - interval '1 hour' AND t.hour < p.until)
+  FROM (SELECT c.relname, to_timestamp(m.stamp[1] || '+00', m.form) AS since,
+               to_timestamp(m.stamp[1] || '+00', m.form) + m.holds AS until
+          FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+         CROSS JOIN LATERAL (
+               SELECT regexp_match(c.relname, '_([0-9]{4}_[0-9]{2}_[0-9]{2})$') AS stamp, 'YYYY_MM_DDTZH' AS form,
+                      interval '1 day' AS holds
+                UNION ALL
+               SELECT regexp_match(c.relname, '[^0-9]_([0-9]{4}_[0-9]{2})$'), 'YYYY_MMTZH', interval '1 month') AS m
+         WHERE i.inhparent = %(parent)s::regclass AND m.stamp IS NOT NULL) AS p, readings_layout AS l
+ WHERE p.until <= %(horizon)s AND (l.days_since IS NULL OR p.since >= l.days_since)
+ ORDER BY p.since
 
 -- name: timescale_old
 -- Chunks that lie wholly before the horizon, oldest first, and whether rollups of theirs are still to be done.
 SELECT format('%%I.%%I', c.chunk_schema, c.chunk_name), c.range_start, c.range_end,
        EXISTS (SELECT FROM rollups_touched AS t
                 WHERE t.hour > c.range_start - interval '1 hour' AND t.hour < c.range_end)
-  FROM timescaledb_information.chunks AS c
+  FROM timescaledb_information.chunks AS c, readings_layout AS l
  WHERE c.hypertable_schema = current_schema AND c.hypertable_name = 'readings' AND c.range_end <= %(horizon)s
+   AND (l.days_since IS NULL OR c.range_start >= l.days_since)
  ORDER BY c.range_start
 
 -- name: drop_partition

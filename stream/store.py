@@ -163,9 +163,9 @@ class StoreStage:
         if layout is None:
             raise SettingsError("the readings have no table yet: run `citynerve up` or `citynerve migrate` first")
         if layout.engine is LayoutEngine.PLAIN:
-            months = np.unique(rows.readings.observed_at.view("M8[us]").astype("M8[M]")).astype("M8[us]")
-            starts = [to_datetime(int(month)) for month in months.astype(np.int64)]
-            await connection.execute(_SQL.ensure_partitions, {"months": starts})
+            unit = "M8[M]" if layout.days_since is None else "M8[D]"
+            starts = np.unique(rows.readings.observed_at.view("M8[us]").astype(unit)).astype("M8[us]").astype(np.int64)
+            await connection.execute(_SQL.ensure_partitions, {"starts": [to_datetime(int(at)) for at in starts]})
         else:
             await connection.execute(_SQL.allow_decompression)
 

@@ -24,8 +24,8 @@ COPY incoming (series_id, observed_at, received_at, value, quality, slot, first)
 SELECT pg_advisory_xact_lock_shared(hashtext('citynerve.readings'))
 
 -- name: ensure_partitions
--- Plain layout: the months of this poll.
-SELECT ensure_readings_partition('readings', month) FROM unnest(%(months)s::timestamptz[]) AS month
+-- Plain layout: the months or days of this poll.
+SELECT ensure_readings_partition('readings', since) FROM unnest(%(starts)s::timestamptz[]) AS since
 
 -- name: allow_decompression
 -- TimescaleDB: late rows may reach many compressed segments at once; the default limit would refuse them.

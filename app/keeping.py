@@ -1,0 +1,41 @@
+"""How long an installation keeps what it received: a city whose days pass in minutes must not fill the disk."""
+
+from dataclasses import dataclass
+
+from app.settings import Settings
+from stream.rollups import RollupOptions
+
+LOG_KEEP_H = 168.0
+FAST_LOG_KEEP_H = 24.0
+FAST_RAW_KEEP_DAYS = 3
+"""As long as simulated gateways catch up: later rows cannot come."""
+FAST_HOUR_KEEP_DAYS = 7
+FAST_MAINTAIN_EVERY_S = 30.0
+"""At a thousand times the clock's speed a day lasts a minute and a half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What the store process keeps, in city time."""
+
+    log_h: float
+    rollups: RollupOptions
+
+
+def keeping_of(settings: Settings, speed: float) -> Keeping:
+    """Return what the settings say, and for a clock faster than the machine's what bounds a demonstration."""
+    fast = speed > 1
+    raw_days = settings.raw_keep_days or (FAST_RAW_KEEP_DAYS if fast else None)
+    hour_days = settings.hour_keep_days or (FAST_HOUR_KEEP_DAYS if fast else None)
+    standard = RollupOptions()
+    backlog_days = standard.backlog_horizon_days
+    return Keeping(
+        settings.log_keep_h or (FAST_LOG_KEEP_H if fast else LOG_KEEP_H),
+        RollupOptions(
+            raw_retention_days=raw_days,
+            hour_retention_days=hour_days,
+            # What is dropped cannot come late: back-logs are expected no longer than raw rows stay.
+            backlog_horizon_days=backlog_days if raw_days is None else min(backlog_days, raw_days),
+            maintain_every_s=FAST_MAINTAIN_EVERY_S if fast else standard.maintain_every_s,
+        ),
+    )

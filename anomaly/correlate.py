@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from anomaly.causes import Case, Parent
 from anomaly.decide import decide
+from anomaly.metrics import CorrelateMetrics
 from city import topics
 from city.alarm import AlarmEvent, CandidateBatch
 from city.asset import correlation_partition
@@ -129,9 +130,10 @@ class CorrelateStage:
     code_version = "correlate-2"
     transactional = False
 
-    def __init__(self, reading_partitions: int, alarm_partitions: int) -> None:
+    def __init__(self, reading_partitions: int, alarm_partitions: int, metrics: CorrelateMetrics | None = None) -> None:
         self._reading_partitions = reading_partitions
         self._alarm_partitions = alarm_partitions
+        self._metrics = metrics or CorrelateMetrics()
 
     def open(self, source: TopicPartition, snapshot: bytes | None) -> CorrelatorState:
         if snapshot is None:
@@ -149,7 +151,13 @@ class CorrelateStage:
         events: list[AlarmEvent] = []
         for record in records:
             if record.kind == codec.CANDIDATES:
+                self._metrics.batches.inc()
                 events.extend(state.hear(codec.decode(CandidateBatch, record.value)))
+        if records:
+            waiting = sum(len(queue) for queue in state.waiting.values())
+            self._metrics.waiting.labels(str(records[0].partition)).set(waiting)
+        for event in events:
+            self._metrics.events.labels(event.kind, event.fault).inc()
         return Outcome([self._append(event) for event in events])
 
     def _append(self, event: AlarmEvent) -> Append:

@@ -1,5 +1,6 @@
 """Detection as a stage: readings in their order of event time → what each device is suspected of, tick by tick."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from anomaly import kernels, outage, suspicions
 from anomaly.layout import CENSUS, EVENT
+from anomaly.metrics import DetectMetrics
 from anomaly.schedules import BurningPeriods
 from anomaly.state import DetectorState
 from city import topics
@@ -32,8 +34,9 @@ class DetectStage:
     code_version = "detect-2"
     transactional = False
 
-    def __init__(self, candidate_partitions: int) -> None:
+    def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
         self._candidate_partitions = candidate_partitions
+        self._metrics = metrics or DetectMetrics()
 
     def open(self, source: TopicPartition, snapshot: bytes | None) -> DetectorState:
         return DetectorState(source.partition) if snapshot is None else DetectorState.restore(snapshot)
@@ -50,7 +53,9 @@ class DetectStage:
         for record in records:
             if record.kind == codec.BATCH:
                 state.settle()
-                state.pending.extend(_judge(state, state.buffer.push(codec.decode_batch(record.value))))
+                readings = codec.decode_batch(record.value)
+                self._metrics.readings.inc(len(readings))
+                state.pending.extend(_judge(state, state.buffer.push(readings)))
             elif record.kind == codec.REGISTRY:
                 state.install(codec.decode(RootDefinition, record.value))
             elif record.kind == codec.TICK:
@@ -67,6 +72,10 @@ class DetectStage:
         silent, census = _judge_tick(state, tick.at)
         state.pending = []
         found = sorted([*found, *silent], key=lambda s: (s.since, s.scope.asset_id, s.fault, s.at, s.kind))
+        self._metrics.ticks.inc()
+        for (kind, fault), count in Counter((s.kind, s.fault) for s in found).items():
+            self._metrics.suspicions.labels(kind, fault).inc(count)
+        self._metrics.devices.labels(str(state.partition)).set(len(state.devices))
         appends: list[Append] = []
         for partition in range(self._candidate_partitions):
             said = [s for s in found if self._partition(s.scope.group) == partition]

@@ -6,22 +6,24 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from app import kernels, wiring
-from app.doors import check_free
+from app.metrics import registry_of, serve_metrics, watch_clock
 from app.settings import Settings
 from city import topics
 from city.clock import DAY_US, Clock
 from city.errors import SettingsError
 from storage.pool import Pool
+from stream.lag import LagWatch
 from stream.log import EventLog
-from stream.worker import Stage, Worker, WorkerMetrics, WorkerOptions
+from stream.metrics import WorkerMetrics
+from stream.worker import Stage, Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from incidents.store import Desk
@@ -59,7 +61,8 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     if settings.mqtt_url is None:
         source = EmbeddedBroker(BrokerOptions(settings.broker_host, settings.broker_port), metrics)
     else:
-        source = MqttSource(MqttOptions(settings.mqtt_url, settings.mqtt_client_id), metrics)
+        trusted = str(settings.mqtt_ca or "")
+        source = MqttSource(MqttOptions(settings.mqtt_url, settings.mqtt_client_id, ca_file=trusted), metrics)
     options = IngestOptions(wiring.database_url(settings))
     await Ingest(source, parts.log, parts.pool, parts.clock, options, metrics).run(stop)
 
@@ -70,17 +73,19 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
     from observatory.keep import FigureKeeper
     from stream.deadletter import DeadLetterStage
     from stream.ledger import LedgerStage
+    from stream.metrics import StoreMetrics
     from stream.redelivery import keep_sending
     from stream.retention import keep_log
     from stream.rollups import RollupKeeper
     from stream.store import StoreStage
 
     keeping = keeping_of(parts.settings, parts.clock.speed)
-    stages: list[Stage[Any]] = [StoreStage(), DeadLetterStage(parts.log.identity), LedgerStage()]
+    metrics = StoreMetrics(parts.metrics)
+    stages: list[Stage[Any]] = [StoreStage(metrics), DeadLetterStage(parts.log.identity), LedgerStage()]
     await _together(
         stop,
-        *(_worker(parts, stage).run for stage in stages),
-        RollupKeeper(parts.pool, parts.clock, keeping.rollups).run,
+        *_workers(parts, stages),
+        RollupKeeper(parts.pool, parts.clock, keeping.rollups, metrics).run,
         FigureKeeper(parts.pool, parts.clock).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
         lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop),
@@ -91,24 +96,32 @@ async def detect(parts: Parts, stop: asyncio.Event) -> None:
     """Turn readings into candidates and candidates into alarms."""
     from anomaly.correlate import CorrelateStage
     from anomaly.detector import DetectStage
+    from anomaly.metrics import CorrelateMetrics, DetectMetrics
 
     readings = await parts.log.partitions(topics.READINGS)
     candidates = await parts.log.partitions(topics.CANDIDATES)
     alarms = await parts.log.partitions(topics.ALARMS)
-    stages: list[Stage[Any]] = [DetectStage(candidates), CorrelateStage(readings, alarms)]
-    await _together(stop, *(_worker(parts, stage).run for stage in stages))
+    stages: list[Stage[Any]] = [
+        DetectStage(candidates, DetectMetrics(parts.metrics)),
+        CorrelateStage(readings, alarms, CorrelateMetrics(parts.metrics)),
+    ]
+    await _together(stop, *_workers(parts, stages))
 
 
 async def desk(parts: Parts, stop: asyncio.Event) -> None:
     """Turn alarms into tickets, and tell of every change on the log."""
     from incidents import outbox
+    from incidents.metrics import DeskMetrics
     from incidents.stage import DeskStage
+    from incidents.watch import DeskWatch
 
     service = await _desk(parts)
+    metrics = DeskMetrics(parts.metrics)
     await _together(
         stop,
-        _worker(parts, DeskStage(service)).run,
-        lambda stop: outbox.publish(parts.pool, parts.log, stop),
+        *_workers(parts, [DeskStage(service, metrics)]),
+        DeskWatch(parts.pool, metrics).run,
+        lambda stop: outbox.publish(parts.pool, parts.log, stop, metrics=metrics),
         lambda stop: outbox.verify(parts.pool, service, stop),
     )
 
@@ -116,9 +129,10 @@ async def desk(parts: Parts, stop: asyncio.Event) -> None:
 async def api(parts: Parts, stop: asyncio.Event) -> None:
     """Serve the API and the pages."""
     from app.web import serve
+    from portals_api.meter import ApiMetrics
 
     partitions = await parts.log.partitions(topics.TICKETS)
-    await serve(parts.settings, parts.pool, parts.log, parts.clock, partitions, stop)
+    await serve(parts.settings, parts.pool, parts.log, parts.clock, partitions, stop, metrics=ApiMetrics(parts.metrics))
 
 
 ROLES: dict[str, Callable[[Parts, asyncio.Event], Coroutine[Any, Any, None]]] = {
@@ -143,7 +157,7 @@ def run_role(role: str, settings: Settings) -> None:
     _die_with_supervisor()
     if role == "detect":
         kernels.warm(settings.data)
-    asyncio.run(_run(ROLES[role], settings))
+    asyncio.run(_run(role, settings))
 
 
 def run_sim(settings: Settings) -> None:
@@ -155,6 +169,7 @@ def run_sim(settings: Settings) -> None:
         The city is a real one.
     """
     from sim.faults import random_faults, read_labels
+    from sim.metrics import SimMetrics
     from sim.publish import FleetOptions
     from sim.run import RunOptions, run_simulation
     from stream.packs import read_pack
@@ -166,34 +181,38 @@ def run_sim(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    metrics = registry_of("sim")
+    serve_metrics(settings, metrics)
     clock = asyncio.run(_read_clock(settings))
+    watch_clock(metrics, clock)
     url = settings.mqtt_url or settings.embedded_broker_url
     outbox = Path(settings.data).expanduser().absolute() / "sim" / "outbox.sqlite"
     outbox.parent.mkdir(parents=True, exist_ok=True)
-    fleet = FleetOptions(url, resend_s=settings.sim_resend_s, keep=settings.sim_keep)
+    fleet = FleetOptions(
+        url, resend_s=settings.sim_resend_s, keep=settings.sim_keep, ca_file=str(settings.mqtt_ca or "")
+    )
     options = RunOptions(fleet, settings.seed, outbox)
     if settings.faults is None:
         now_us = clock.now_us()
         faults = random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US)
     else:
         faults = read_labels(settings.faults, pack)
-    run_simulation(pack, clock, options, faults, stop)
+    run_simulation(pack, clock, options, faults, stop, metrics=SimMetrics(metrics))
 
 
-async def _run(role: Callable[[Parts, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
+async def _run(role: str, settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    metrics = CollectorRegistry()
-    if settings.metrics_port:
-        check_free(settings.host, settings.metrics_port, "CITYNERVE_METRICS_PORT")
-        start_http_server(settings.metrics_port, settings.host, metrics)
+    metrics = registry_of(role)
+    serve_metrics(settings, metrics)
     url, patience_s = wiring.database_url(settings), wiring.START_PATIENCE_S
     async with wiring.pool(url, 8, patience_s) as pool, wiring.log(settings, pool, patience_s) as log:
         clock = await wiring.clock(pool)
         logger.info("started", extra={"log": type(log).__name__, "clock_speed": clock.speed})
-        await role(Parts(settings, pool, log, clock, metrics, WorkerMetrics(metrics)), stop)
+        watch_clock(metrics, clock)
+        await ROLES[role](Parts(settings, pool, log, clock, metrics, WorkerMetrics(metrics)), stop)
     logger.info("stopped")
 
 
@@ -202,9 +221,12 @@ async def _read_clock(settings: Settings) -> Clock:
         return await wiring.clock(pool)
 
 
-def _worker(parts: Parts, stage: Stage[Any]) -> Worker[Any]:
+def _workers(parts: Parts, stages: Sequence[Stage[Any]]) -> list[Callable[[asyncio.Event], Awaitable[None]]]:
+    """Return what runs a worker for each stage, and what watches how far they are behind."""
     options = WorkerOptions(checkpoint_every_s=parts.settings.checkpoint_s)
-    return Worker(stage, parts.log, parts.pool, options, parts.worker_metrics)
+    workers = [Worker(stage, parts.log, parts.pool, options, parts.worker_metrics) for stage in stages]
+    watch = LagWatch(workers, parts.log, parts.clock, parts.worker_metrics)
+    return [*(worker.run for worker in workers), watch.run]
 
 
 async def _desk(parts: Parts) -> "Desk":

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     mqtt_url: str | None = Field(
         None, description="Broker, `mqtt://user:password@host:1883` or `mqtts://…`. Absent: the embedded broker."
     )
+    mqtt_ca: Path | None = Field(
+        None, description="File of the certificates to trust with `mqtts://`. Absent: the system's."
+    )
     mqtt_client_id: str = Field(
         "citynerve-ingest", description="Names the persistent session; another one for every ingest process."
     )

@@ -11,6 +11,7 @@ from app.settings import Settings
 from city.clock import Clock
 from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
+from portals_api.meter import ApiMetrics
 from storage.pool import Pool
 from stream.log import EventLog
 
@@ -18,7 +19,13 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 async def serve(
-    settings: Settings, pool: Pool, log: EventLog, clock: Clock, ticket_partitions: int, stop: asyncio.Event
+    settings: Settings,
+    pool: Pool,
+    log: EventLog,
+    clock: Clock,
+    ticket_partitions: int,
+    stop: asyncio.Event,
+    metrics: ApiMetrics | None = None,
 ) -> None:
     """Serve until `stop` is set; requests under way are finished.
 
@@ -31,7 +38,7 @@ async def serve(
     named = [name.strip() for name in settings.public_hosts.split(",") if name.strip()]
     hosts = tuple(dict.fromkeys([*named, *LOOPBACK_NAMES]))
     options = PortalOptions(allowed_hosts=hosts, ticket_partitions=ticket_partitions)
-    app = create_app(PortalDeps(pool, log, clock, options))
+    app = create_app(PortalDeps(pool, log, clock, options, metrics=metrics or ApiMetrics()))
     config = uvicorn.Config(
         app,
         lifespan="off",

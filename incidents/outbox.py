@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from city.errors import EngineError
+from incidents.metrics import DeskMetrics
 from incidents.rows import SQL, fetch
 from incidents.store import Desk
 from storage.pool import Pool, transaction
@@ -43,16 +44,25 @@ async def publish_once(pool: Pool, log: EventLog, batch: int = 500) -> int:
         return len(rows)
 
 
-async def publish(pool: Pool, log: EventLog, stop: asyncio.Event, options: OutboxOptions | None = None) -> None:
+async def publish(
+    pool: Pool,
+    log: EventLog,
+    stop: asyncio.Event,
+    options: OutboxOptions | None = None,
+    metrics: DeskMetrics | None = None,
+) -> None:
     """Publish until `stop` is set, then once more what is left."""
     options = options or OutboxOptions()
+    metrics = metrics or DeskMetrics()
     backoff_s = options.pause_s
     while True:
         last = stop.is_set()
         try:
             published = await publish_once(pool, log, options.batch)
+            metrics.published.inc(published)
             backoff_s = options.pause_s
         except EngineError as exc:
+            metrics.publish_failures.inc()
             if last:
                 logger.warning("the outbox keeps what the log did not take", extra={"reason": str(exc)})
                 return

@@ -192,3 +192,11 @@ SELECT outbox_id, topic, partition, kind, value, at_us FROM outbox ORDER BY outb
 
 -- name: delete_outbox
 DELETE FROM outbox WHERE outbox_id = ANY(%(ids)s)
+
+-- name: count_tickets
+-- For the instruments.
+SELECT state, count(*) FROM tickets GROUP BY state
+
+-- name: count_outbox
+-- For the instruments.
+SELECT count(*) FROM outbox

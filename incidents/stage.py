@@ -5,6 +5,7 @@ from typing import Any
 
 from city import topics
 from city.alarm import AlarmEvent
+from incidents.metrics import DeskMetrics
 from incidents.store import Desk
 from storage.pool import Connection
 from stream import codec
@@ -20,8 +21,9 @@ class DeskStage:
     code_version = "desk-1"
     transactional = True
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, metrics: DeskMetrics | None = None) -> None:
         self._desk = desk
+        self._metrics = metrics or DeskMetrics()
 
     def open(self, source: TopicPartition, snapshot: bytes | None) -> None:
         return None
@@ -36,4 +38,7 @@ class DeskStage:
 
     async def write(self, connection: Connection, effects: Mapping[TopicPartition, Any]) -> None:
         """Decide on all events of the poll, in the order of their partitions."""
-        await self._desk.take_alarms(connection, [event for source in sorted(effects) for event in effects[source]])
+        events = [event for source in sorted(effects) for event in effects[source]]
+        await self._desk.take_alarms(connection, events)
+        for event in events:
+            self._metrics.alarm_events.labels(event.kind).inc()

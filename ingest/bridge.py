@@ -143,6 +143,7 @@ class Bridge:
                 messages = await self._source.take(
                     max_messages=most, wait_s=min(0.25, self._tick_every_s), gather_s=self._options.flush_s
                 )
+                self._metrics.received.inc(sum(1 for message in messages if message.topic))
             if messages:
                 self._in_flight += len(messages)
                 self._metrics.in_flight.set(self._in_flight)
@@ -267,7 +268,10 @@ class Bridge:
         self._metrics.in_flight.set(self._in_flight)
 
     def _count(self, work: _Work) -> None:
-        self._metrics.messages.inc(sum(1 for message in work.messages if message.topic))
+        messages = sum(1 for message in work.messages if message.topic)
+        if messages:
+            self._metrics.messages.inc(messages)
+            self._metrics.flush_messages.observe(messages)
         self._metrics.readings.inc(work.readings)
         self._metrics.times_of_receipt.inc(work.times_of_receipt)
         for reason, units in work.quarantined.items():

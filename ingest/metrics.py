@@ -7,6 +7,11 @@ class IngestMetrics:
     """What an operator watches at the door."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.received = Counter(
+            "citynerve_ingest_received_messages_total",
+            "Messages taken from the broker, those that come again included",
+            registry=registry,
+        )
         self.messages = Counter("citynerve_ingest_messages_total", "Messages appended", registry=registry)
         self.readings = Counter("citynerve_ingest_readings_total", "Readings appended", registry=registry)
         self.quarantined = Counter(
@@ -33,7 +38,15 @@ class IngestMetrics:
         )
         self.ticks = Counter("citynerve_ingest_ticks_total", "Ticks appended to every partition", registry=registry)
         self.in_flight = Gauge("citynerve_ingest_in_flight_messages", "Taken, not yet acknowledged", registry=registry)
-        self.listening = Gauge("citynerve_ingest_listening", "1 while messages can arrive", registry=registry)
+        self.listening = Gauge(
+            "citynerve_ingest_listening", "1 while connected to the broker and subscribed, or bound", registry=registry
+        )
+        self.flush_messages = Histogram(
+            "citynerve_ingest_flush_messages",
+            "Messages appended together",
+            buckets=(1, 4, 16, 64, 256, 1024, 4096),
+            registry=registry,
+        )
         self.append_seconds = Histogram(
             "citynerve_ingest_append_seconds",
             "Time until the log has a flush",

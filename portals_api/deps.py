@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from city.clock import Clock
 from city.topics import PARTITIONS, TICKETS
+from portals_api.meter import ApiMetrics
 from storage.pool import Pool
 from stream.log import EventLog
 
@@ -49,6 +50,8 @@ class PortalDeps:
     ----------
     engines : mapping
         Further engines that readiness depends on, by the name that it shows; database and log are always asked.
+    metrics : ApiMetrics
+        Counts nowhere unless it was given a registry.
     """
 
     pool: Pool
@@ -56,3 +59,4 @@ class PortalDeps:
     clock: Clock
     options: PortalOptions = field(default_factory=PortalOptions)
     engines: Mapping[str, Ping] = field(default_factory=dict)
+    metrics: ApiMetrics = field(default_factory=ApiMetrics)

@@ -7,6 +7,7 @@ from portals_api import errors, health, home
 from portals_api.cuida import crew, lamps, reports, tickets
 from portals_api.deps import PortalDeps
 from portals_api.guard import Guard
+from portals_api.meter import Meter, RouteNote
 from portals_api.observa import facilities, ledger, readings
 from portals_api.portal import Portal
 from portals_api.static_files import StaticPages
@@ -29,5 +30,8 @@ def create_app(deps: PortalDeps) -> FastAPI:
         portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
         app.include_router(router)
     app.mount("/static", StaticPages(portal.static), "static")
+    # The last one added is the outermost.
+    app.add_middleware(RouteNote)
     app.add_middleware(Guard, options=deps.options)
+    app.add_middleware(Meter, metrics=deps.metrics)
     return app

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import SimpleQueue
@@ -56,6 +57,22 @@ def parse_url(url: str) -> Address:
     return Address(parts.hostname, port or (8883 if tls else 1883), tls, username, password)
 
 
+def trust(address: Address, ca_file: str = "") -> ssl.SSLContext | None:
+    """Return what a connection with TLS trusts, one object for all gateways; None without TLS.
+
+    Raises
+    ------
+    SettingsError
+        The file of certificates cannot be read.
+    """
+    if not address.tls:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as exc:
+        raise SettingsError(f"MQTT's CA file {ca_file} cannot be read: {exc}") from exc
+
+
 class LinkEventKind(StrEnum):
     """What a link tells."""
 
@@ -87,6 +104,8 @@ class Link:
         City time for birth message and last will.
     client_prefix : str
         Begins the client id, which must be one of its kind at the broker.
+    trusted : SSLContext or None
+        What a connection with TLS trusts; None without TLS.
     """
 
     def __init__(
@@ -96,6 +115,7 @@ class Link:
         events: "SimpleQueue[LinkEvent]",
         clock: Clock,
         client_prefix: str = "citynerve-gateway",
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
         self.gateway = gateway
         self._address = address
@@ -105,8 +125,8 @@ class Link:
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{client_prefix}-{gateway}")
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
-        if address.tls:
-            self._client.tls_set()
+        if trusted is not None:
+            self._client.tls_set_context(trusted)
         self._farewell: mqtt.MQTTMessageInfo | None = None
         self._leaving = False
         self._client.max_inflight_messages_set(0)

@@ -32,12 +32,15 @@ class PlayOptions:
         Messages under way at once.
     patience_s : float
         How long to wait for a broker that is away.
+    ca_file : str
+        Certificates to trust with mqtts; empty: the system's.
     """
 
     mqtt_url: str
     speed: float = 0.0
     window: int = 32
     patience_s: float = 120.0
+    ca_file: str = ""
 
 
 @dataclass(slots=True)
@@ -93,7 +96,9 @@ def play(
     report = PlayReport()
     started = time.monotonic()
     rows = read_rows(path, play_map, report.bad)
-    fleet_options = FleetOptions(options.mqtt_url, options.window, client_prefix="citynerve-play")
+    fleet_options = FleetOptions(
+        options.mqtt_url, options.window, client_prefix="citynerve-play", ca_file=options.ca_file
+    )
     with TemporaryDirectory(prefix="citynerve-play-") as folder, Outbox(Path(folder) / "outbox.sqlite") as outbox:
         fleet = Fleet([play_map.gateway], outbox, clock or SystemClock(), fleet_options)
         player = _Player(fleet, outbox, play_map.gateway, clock or SystemClock(), options, report, progress)

@@ -9,7 +9,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from city.clock import SECOND_US, Clock, isoformat
-from sim.link import Link, LinkEvent, LinkEventKind, parse_url
+from sim.link import Link, LinkEvent, LinkEventKind, parse_url, trust
+from sim.metrics import SimMetrics
 from sim.outbox import Outbox
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class FleetOptions:
         Messages that a gateway keeps while the broker is away; then it forgets the oldest.
     client_prefix : str
         Begins the MQTT client ids.
+    ca_file : str
+        Certificates to trust with mqtts; empty: the system's.
     """
 
     mqtt_url: str
@@ -43,6 +46,7 @@ class FleetOptions:
     keep: bool = False
     backlog_messages_max: int = 5000
     client_prefix: str = "citynerve-gateway"
+    ca_file: str = ""
 
 
 @dataclass(slots=True)
@@ -85,19 +89,29 @@ class Numbering:
 class Fleet:
     """Some gateways of one process; all methods are for one thread, paho's threads only fill the queue of events."""
 
-    def __init__(self, gateways: Iterable[str], outbox: Outbox, clock: Clock, options: FleetOptions) -> None:
+    def __init__(
+        self,
+        gateways: Iterable[str],
+        outbox: Outbox,
+        clock: Clock,
+        options: FleetOptions,
+        metrics: SimMetrics | None = None,
+    ) -> None:
         self._outbox = outbox
         self._options = options
+        self._metrics = metrics or SimMetrics()
         self._events: SimpleQueue[LinkEvent] = SimpleQueue()
         address = parse_url(options.mqtt_url)
+        trusted = trust(address, options.ca_file)
         self._states = {
             gateway: _State(
-                link=Link(gateway, address, self._events, clock, options.client_prefix),
+                link=Link(gateway, address, self._events, clock, options.client_prefix, trusted),
                 last_alive_us=outbox.last_acknowledged_us(gateway),
                 handed=outbox.last_id(gateway),
             )
             for gateway in gateways
         }
+        self._metrics.gateways.set(len(self._states))
         self._forgot_at = time.monotonic()
         self.dropped = 0
         """Messages that gateways forgot because their memory was full."""
@@ -135,6 +149,9 @@ class Fleet:
             pass
         if acknowledged:
             self._outbox.acknowledge(acknowledged, _machine_us())
+            self._metrics.acknowledged.inc(len(acknowledged))
+        self._metrics.connected.set(self.connected)
+        self._metrics.under_way.set(self.under_way())
         if not self._options.keep and time.monotonic() - self._forgot_at > _FORGET_EVERY_S:
             self._forget()
 
@@ -173,6 +190,7 @@ class Fleet:
             mid = state.link.publish(payload)
             if mid is None:
                 return  # DOWN is on its way; UP begins again at the right place
+            self._metrics.published.inc()
             state.under_way[mid] = message_id
             state.cursor = message_id
             state.handed = max(state.handed, message_id)
@@ -217,6 +235,7 @@ class Fleet:
         dropped = self._outbox.overflow(gateway, state.handed, self._options.backlog_messages_max)
         if dropped:
             self.dropped += dropped
+            self._metrics.dropped.inc(dropped)
             logger.warning("a gateway's memory is full, it forgot messages", extra={"gateway": gateway, "n": dropped})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from city.clock import HOUR_US, MINUTE_US, SECOND_US, Clock
 from city.pack import CityPack
 from sim.faults import PlantedFault
+from sim.metrics import SimMetrics
 from sim.outbox import Outbox
 from sim.publish import Fleet, FleetOptions, Numbering
 from sim.repairs import Repairs
@@ -54,6 +55,7 @@ def run_simulation(
     stop: threading.Event,
     ready: Callable[[], None] | None = None,
     repairs: Repairs | None = None,
+    metrics: SimMetrics | None = None,
 ) -> bool:
     """Run until `stop` is set, then drain; return whether everything was acknowledged.
 
@@ -77,7 +79,7 @@ def run_simulation(
     world = World(pack, options.seed, faults)
     numbering = Numbering(secrets.token_hex(6))
     with Outbox(options.outbox) as outbox:
-        fleet = Fleet(world.gateways, outbox, clock, options.fleet)
+        fleet = Fleet(world.gateways, outbox, clock, options.fleet, metrics)
         done = _begin(world, outbox, clock.now_us(), options.catch_up_us)
         fleet.start()
         begun = False

@@ -18,6 +18,8 @@ from city.errors import EngineError, SettingsError
 from storage import queries
 from storage.layout import Layout, LayoutEngine, read_layout
 from storage.pool import Connection, Pool, engine_errors
+from stream.metrics import StoreMetrics
+from stream.waiting import WaitingMarks
 
 logger = logging.getLogger(__name__)
 
@@ -271,10 +273,14 @@ async def _compress(connection: Connection, horizon: datetime) -> tuple[str, ...
 class RollupKeeper:
     """The loop of the store process that keeps rollups, retention and compression."""
 
-    def __init__(self, pool: Pool, clock: Clock, options: RollupOptions | None = None) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, options: RollupOptions | None = None, metrics: StoreMetrics | None = None
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._options = options or RollupOptions()
+        self._metrics = metrics or StoreMetrics()
+        self._waiting = WaitingMarks(pool, clock, self._metrics)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Refresh and maintain until `stop` is set; a database that is away is waited for."""
@@ -283,11 +289,13 @@ class RollupKeeper:
         while not stop.is_set():
             started = loop.time()
             try:
+                await self._waiting.look()
                 await refresh(self._pool, self._options)
                 if loop.time() >= next_maintenance:
                     await maintain(self._pool, self._options, self._clock.now_us())
                     next_maintenance = loop.time() + self._options.maintain_every_s
             except EngineError as exc:
+                self._metrics.refresh_failures.inc()
                 logger.warning("rollups wait for the database", extra={"reason": str(exc)})
             # A large city's refresh takes its time: leave the database to others for most of it.
             pause = max(self._options.refresh_every_s, 4 * (loop.time() - started))

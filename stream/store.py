@@ -20,6 +20,7 @@ from stream import codec, ledger
 from stream.codec import Replayed
 from stream.ledger import Entry, Tally
 from stream.log import Record, TopicPartition
+from stream.metrics import StoreMetrics
 from stream.worker import Outcome
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ class StoreStage:
     code_version = "1"
     transactional = True
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: StoreMetrics | None = None) -> None:
+        self._metrics = metrics or StoreMetrics()
         self._names: dict[int, str] = {}
         self._layout: Layout | None = None
 
@@ -154,6 +156,9 @@ class StoreStage:
             counts.duplicate += int(duplicate[slot])
             counts.conflicting += int(conflicting[slot])
             counts.stored += int(total[slot] - duplicate[slot] - conflicting[slot])
+        refused = {"duplicate": int(duplicate.sum()), "conflicting": int(conflicting.sum())}
+        for outcome, count in {**refused, "stored": len(rows.slot) - sum(refused.values())}.items():
+            self._metrics.readings.labels(outcome).inc(count)
 
     async def _prepare(self, connection: Connection, rows: _Rows) -> None:
         await connection.execute(_SQL.hold_retention)

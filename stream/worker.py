@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
 from city.errors import CityNerveError, EngineError, FencedError
 from storage.pool import Connection, Pool, transaction
 from stream import checkpoint as checkpoints
 from stream.checkpoint import Checkpoint
+from stream.lag import Position
 from stream.log import Append, Consumer, EventLog, Poll, Record, TopicPartition
+from stream.metrics import WorkerMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -84,22 +84,14 @@ class WorkerOptions:
     append_bytes_max: int = 16 << 20
 
 
-class WorkerMetrics:
-    """Counters of a worker; without a registry they count nowhere."""
-
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        labels = ("group",)
-        self.records = Counter("citynerve_worker_records_total", "Records stepped", labels, registry=registry)
-        self.restarts = Counter("citynerve_worker_restarts_total", "States thrown away", labels, registry=registry)
-        self.partitions = Gauge("citynerve_worker_partitions", "Partitions owned", labels, registry=registry)
-
-
 @dataclass(slots=True)
 class _Owned(Generic[S]):
     state: S
     generation: int
     next_offset: int
     saved_offset: int
+    at_us: int = 0
+    unsaved_since: float | None = None
 
 
 class Worker(Generic[S]):
@@ -121,6 +113,15 @@ class Worker(Generic[S]):
         self._owned: dict[TopicPartition, _Owned[S]] = {}
         self.ready = asyncio.Event()
         """Set once the group has given this member its partitions and their states stand."""
+
+    @property
+    def group(self) -> str:
+        """The stage's group."""
+        return self._stage.group
+
+    def positions(self) -> dict[TopicPartition, Position]:
+        """Return where this member stands in each partition that it owns."""
+        return {s: Position(o.next_offset, o.at_us, o.unsaved_since) for s, o in self._owned.items()}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; on failure throw the states away and begin again at the last checkpoints.
@@ -198,6 +199,7 @@ class Worker(Generic[S]):
         effects: dict[TopicPartition, Any] = {}
         appends: list[Append] = []
         moved: list[TopicPartition] = []
+        started = time.monotonic()
         for source, records in poll.records.items():
             owned = self._owned.get(source)
             if owned is None:
@@ -209,7 +211,9 @@ class Worker(Generic[S]):
                 await consumer.seek(source, owned.next_offset)
                 continue
             outcome = self._stage.step(owned.state, fresh)
-            owned.next_offset = fresh[-1].offset + 1
+            owned.next_offset, owned.at_us = fresh[-1].offset + 1, fresh[-1].at_us
+            if owned.unsaved_since is None:
+                owned.unsaved_since = started
             appends.extend(outcome.appends)
             if outcome.effects is not None:
                 effects[source] = outcome.effects
@@ -219,6 +223,8 @@ class Worker(Generic[S]):
             await self._log.append(some)
         if moved and self._stage.transactional:
             await self._save(moved, effects)
+        if moved:
+            self._metrics.poll_seconds.labels(self._stage.group).observe(time.monotonic() - started)
         return moved
 
     async def _save(self, sources: Sequence[TopicPartition], effects: Mapping[TopicPartition, Any]) -> None:
@@ -238,6 +244,7 @@ class Worker(Generic[S]):
                 await self._stage.write(connection, effects)
         for source in sources:
             self._owned[source].saved_offset = self._owned[source].next_offset
+            self._owned[source].unsaved_since = None
 
     async def _checkpoint(self, consumer: Consumer) -> None:
         due = [source for source, owned in self._owned.items() if owned.next_offset > owned.saved_offset]

@@ -14,6 +14,7 @@ from city.clock import ManualClock
 from incidents.store import Desk
 from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
+from portals_api.meter import ApiMetrics
 from storage.pool import Pool, open_pool, transaction
 from stream.log import EventLog
 from stream.logs.postgres import open_postgres_log
@@ -47,12 +48,15 @@ Open = Callable[..., AbstractAsyncContextManager[Portals]]
 @pytest.fixture
 def portals(city_url: str) -> Open:
     @asynccontextmanager
-    async def opened(*, engines: Any = None, **options: Any) -> AsyncIterator[Portals]:
+    async def opened(
+        *, engines: Any = None, metrics: ApiMetrics | None = None, **options: Any
+    ) -> AsyncIterator[Portals]:
         pool = await open_pool(city_url)
         log = await open_postgres_log(city_url)
         await log.create_topics(topics.PARTITIONS)
         clock = ManualClock(NOW)
-        app = create_app(PortalDeps(pool, log, clock, PortalOptions(**options), engines or {}))
+        deps = PortalDeps(pool, log, clock, PortalOptions(**options), engines or {}, metrics or ApiMetrics())
+        app = create_app(deps)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             yield Portals(http, pool, log, clock)

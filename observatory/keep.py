@@ -82,7 +82,7 @@ async def _burning(connection: Connection, hour: datetime) -> list[str]:
     start_us = from_datetime(hour)
     burning = []
     for one in row[0] if row else ():
-        schedule = LightingSchedule(**one)
+        schedule = LightingSchedule.from_plain(one)
         on, off = schedule.periods(start_us, start_us + HOUR_US)
         if bool(((on <= start_us) & (off >= start_us + HOUR_US)).any()):
             burning.append(schedule.schedule_id)

@@ -21,7 +21,7 @@ from storage.pool import Pool, open_pool, transaction
 from stream.logs.postgres import open_postgres_log
 from tests.incidents.world import CLEARED, FAILURE, FEEDER, FOLDED, RAISED, SILENT, SUPPLY, event, lamp
 from tests.support.servers import unavailable
-from tests.support.small_city import NOW, add_data, city_url
+from tests.support.small_city import NOW, add_data, add_figures, city_url
 
 __all__ = ["city_url"]
 
@@ -87,9 +87,10 @@ async def _happenings(pool: Pool) -> None:
 
 @pytest.fixture
 def site(city_url: str, tmp_path: Path) -> Iterator[Site]:
-    filling = threading.Thread(target=add_data, args=(city_url,))
-    filling.start()
-    filling.join()
+    for fill in (add_data, add_figures):
+        filling = threading.Thread(target=fill, args=(city_url,))
+        filling.start()
+        filling.join()
     started, stop, ports = threading.Event(), threading.Event(), [0]
 
     async def serve() -> None:

@@ -22,6 +22,9 @@ PAGES = {
     "facility": "/facilities/SCHOOL",
     "report": "/report?lamp=L-1",
     "ledger": "/ledger",
+    "observa": "/observa",
+    "figure": "/observa/lamps-lit?step=hour",
+    "figure-none": "/observa/repair-time?district=east&step=day",
     "missing": "/tickets/999",
 }
 

@@ -24,7 +24,17 @@ def test_translations_keep_the_places_where_values_go() -> None:
     for path in (FOLDER / "locale").glob("*/*.po"):
         with path.open("rb") as file:
             for message in read_po(file):
-                for name in ("{n}", "{when}", "{rule}", "{since}", "{value}", "{phase}", "{appended}"):
+                for name in (
+                    "{n}",
+                    "{when}",
+                    "{rule}",
+                    "{since}",
+                    "{value}",
+                    "{phase}",
+                    "{appended}",
+                    "{part}",
+                    "{whole}",
+                ):
                     assert (name in str(message.id)) == (name in str(message.string)) or not message.id
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from observatory.keep import count_figures
 from storage.layout import apply_layout
 from storage.pool import open_pool
+from stream.rollups import refresh
 
 LAMP_LAT, LAMP_LON = 43.5427, -5.66
 NOW = 1_795_472_400_000_000
@@ -80,6 +82,23 @@ def add_data(url: str) -> None:
                 at = f"to_timestamp({NOW // 1_000_000} - {shift} * 86400)"
                 connection.execute(f"SELECT ensure_readings_partition('readings', {at})")  # type: ignore[call-overload]
         connection.execute(DATA)
+
+
+def add_figures(url: str, now_us: int = NOW) -> None:
+    """Roll up the readings that `add_data` added, and count the figures of every hour that has ended."""
+
+    async def count() -> None:
+        async with await open_pool(url) as pool:
+            async with pool.connection() as connection:
+                await connection.execute(
+                    "INSERT INTO rollups_touched (hour, block)"
+                    " SELECT DISTINCT date_trunc('hour', observed_at), series_id / 256 FROM readings"
+                )
+            await refresh(pool)
+            while await count_figures(pool, now_us):
+                pass
+
+    asyncio.run(count())
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""What the ten figures are called, and their definitions. English here; the catalogues hold the other languages."""
+
+from dataclasses import dataclass
+
+from observatory.figures import Figure, Kind, Source, Why
+from portals_api.labels import N_
+
+
+@dataclass(frozen=True, slots=True)
+class FigureWords:
+    """A figure's name, what it tells, and how it is computed."""
+
+    name: str
+    what: str
+    how: str
+
+
+WORDS = {
+    "lamps-lit": FigureWords(
+        N_("Lamps lit"),
+        N_("How many of the lamps that were told to burn did burn."),
+        N_(
+            "A lamp counts in every full hour for which it was told to burn and was heard; it is lit when its mean"
+            " power reaches a fifth of what its command asks for. Lamps that were not heard count on neither side."
+        ),
+    ),
+    "lighting-energy": FigureWords(
+        N_("Energy for street lighting"),
+        N_("What the street lights used."),
+        N_(
+            "Mean measured power of every lamp over each full hour, added up. Lamps that were not heard add nothing:"
+            " read it together with the share of readings heard."
+        ),
+    ),
+    "tickets-open": FigureWords(
+        N_("Tickets open"),
+        N_("Faults that were known and not yet closed at the end of the period."),
+        N_(
+            "Tickets opened before the end of the period and not closed by then. What was rejected, or became part of"
+            " another ticket, does not count."
+        ),
+    ),
+    "tickets-opened": FigureWords(
+        N_("Tickets opened"),
+        N_("Faults that sensors or people found."),
+        N_("Tickets by the time of opening. What was rejected, or became part of another ticket, does not count."),
+    ),
+    "tickets-solved": FigureWords(
+        N_("Tickets solved"),
+        N_("Faults that were repaired and confirmed."),
+        N_("Tickets by the time of closing: after the sensors, or a person, confirmed the repair."),
+    ),
+    "repair-time": FigureWords(
+        N_("Time to repair"),
+        N_("How long half of the faults waited at most for their repair."),
+        N_(
+            "Median hours from the opening of a ticket to the last time a crew said that it was repaired, else to its"
+            " closing; of the tickets closed in the period."
+        ),
+    ),
+    "found-by-sensors": FigureWords(
+        N_("Found by sensors first"),
+        N_("Which share of the faults a sensor told of before any person did."),
+        N_("Tickets that a sensor opened, of all tickets opened in the period."),
+    ),
+    "readings-heard": FigureWords(
+        N_("Readings heard"),
+        N_("How complete the measuring was: what came of what was due."),
+        N_(
+            "Stored readings of every lamp and facility, of what their devices owe by their reporting interval; none"
+            " makes up for another. Controllers without power by day owe nothing then, nor do those that report less"
+            " than hourly."
+        ),
+    ),
+    "facility-air": FigureWords(
+        N_("Fresh air in facilities"),
+        N_("How often the air in the city's buildings was fresh."),
+        N_("Hours of all measured facilities with a mean of at most 1,000 ppm of carbon dioxide, of all their hours."),
+    ),
+    "facility-energy": FigureWords(
+        N_("Energy of facilities"),
+        N_("What the measured facilities used."),
+        N_("Mean measured power of every facility over each full hour, added up."),
+    ),
+}
+SOURCES = {
+    Source.TELEMETRY: N_("Hourly means of the stored readings"),
+    Source.TICKETS: N_("Tickets and their history"),
+}
+FRESH = {
+    Source.TELEMETRY: N_("Each full hour is counted within minutes of its end, and again when late readings come."),
+    Source.TICKETS: N_("As of now."),
+}
+UNITS = {"%": "%", "kWh": "kWh", "h": "h", "tickets": N_("tickets")}
+WHYS = {
+    Why.NOT_RUNNING: N_("The city was not connected yet."),
+    Why.NOTHING_MEASURED: N_("Nothing was measured here in that time, or it has not been counted yet."),
+    Why.NONE_COMMANDED: N_("No lamp was told to burn for a whole hour."),
+    Why.NONE_EXPECTED: N_("Nothing was due: no device has power then."),
+    Why.NO_TICKETS: N_("There was no ticket to take it of."),
+}
+BASES = {
+    "lamps-lit": N_("{part} of {whole} lamp-hours"),
+    "lighting-energy": N_("over {whole} lamp-hours"),
+    "repair-time": N_("of {whole} tickets"),
+    "found-by-sensors": N_("{part} of {whole} tickets"),
+    "readings-heard": N_("{part} of {whole} readings"),
+    "facility-air": N_("{part} of {whole} hours"),
+    "facility-energy": N_("over {whole} hours"),
+}
+"""What stands behind a value; counts stand for themselves."""
+
+
+def digits(figure: Figure) -> int:
+    """Return how many digits after the point mean something."""
+    return {Kind.SHARE: 1, Kind.MEDIAN: 1, Kind.SUM: 1}.get(figure.kind, 0)

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from datetime import UTC, datetime
 
 import pytest
+from markupsafe import escape
 
 from observatory.figures import FIGURES
 from portals_api.i18n import Words, load_catalogues
@@ -136,7 +137,7 @@ def test_pages_show_value_definition_and_the_reason_where_there_is_none(portals:
             for figure in FIGURES:
                 page = await p.http.get(f"/observa/{figure}", headers=accept)
                 assert page.status_code == 200
-                assert words(WORDS[figure].name) in page.text
+                assert escape(words(WORDS[figure].name)) in page.text
                 assert not re.search(r"\sstyle=|\son\w+=", page.text)
             none = (await p.http.get("/observa/repair-time?district=east&step=day", headers=accept)).text
             assert words("There was no ticket to take it of.") in none

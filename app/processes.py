@@ -168,6 +168,8 @@ def run_sim(settings: Settings) -> None:
     SettingsError
         The city is a real one.
     """
+    from app.life import simulated_life
+    from sim.demonstration import shown_faults
     from sim.faults import random_faults, read_labels
     from sim.metrics import SimMetrics
     from sim.publish import FleetOptions
@@ -186,18 +188,22 @@ def run_sim(settings: Settings) -> None:
     clock = asyncio.run(_read_clock(settings))
     watch_clock(metrics, clock)
     url = settings.mqtt_url or settings.embedded_broker_url
-    outbox = Path(settings.data).expanduser().absolute() / "sim" / "outbox.sqlite"
-    outbox.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(settings.data).expanduser().absolute() / "sim"
+    folder.mkdir(parents=True, exist_ok=True)
     fleet = FleetOptions(
         url, resend_s=settings.sim_resend_s, keep=settings.sim_keep, ca_file=str(settings.mqtt_ca or "")
     )
-    options = RunOptions(fleet, settings.seed, outbox)
+    options = RunOptions(fleet, settings.seed, folder / "outbox.sqlite")
     if settings.faults is None:
         now_us = clock.now_us()
-        faults = random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US)
+        faults = (
+            *random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US, shown=False),
+            *shown_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US),
+        )
     else:
         faults = read_labels(settings.faults, pack)
-    run_simulation(pack, clock, options, faults, stop, metrics=SimMetrics(metrics))
+    with simulated_life(settings, folder, pack, clock, faults, stop) as repairs:
+        run_simulation(pack, clock, options, repairs.faults(), stop, repairs=repairs, metrics=SimMetrics(metrics))
 
 
 async def _run(role: str, settings: Settings) -> None:

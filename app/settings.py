@@ -61,6 +61,14 @@ class Settings(BaseSettings):
     simulate: bool = Field(True, description="Let `up` run the simulated city's lamps.")
     seed: int = Field(1, ge=0, lt=2**63, description="Seed of the simulated city.")
     faults: Path | None = Field(None, description="JSON file of faults to plant. Absent: faults at random.")
+    sim_people: bool = Field(
+        True, description="Let simulated crews and citizens act on the simulated city's tickets, through the API."
+    )
+    portal_url: str | None = Field(
+        None,
+        description="Where simulated people reach the portals, `http://host:8000`. Absent: on this machine's"
+        " `CITYNERVE_PORT`.",
+    )
     sim_keep: bool = Field(False, description="Let the simulator remember all that it ever sent, for comparisons.")
     sim_resend_s: float = Field(
         600.0,
@@ -129,6 +137,11 @@ class Settings(BaseSettings):
     @classmethod
     def _database(cls, value: str | None) -> str | None:
         return _url(value, {"postgresql", "postgres"}, "postgresql://user:password@host/database")
+
+    @field_validator("portal_url")
+    @classmethod
+    def _portal(cls, value: str | None) -> str | None:
+        return _url(value, {"http", "https"}, "http://host:8000")
 
     @field_validator("kafka")
     @classmethod

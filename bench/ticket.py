@@ -74,6 +74,7 @@ def _measure(folder: Path, url: str) -> tuple[list[float], list[float]]:
         "CITYNERVE_SPEED": str(SPEED),
         "CITYNERVE_BROKER_PORT": str(free_port()),
         "CITYNERVE_FAULTS": str(folder / "faults.json"),
+        "CITYNERVE_SIM_PEOPLE": "false",
     }
     migrate(url)
     asyncio.run(_prepare(url, pack.name, pack.timezone, environment))

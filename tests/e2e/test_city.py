@@ -84,6 +84,7 @@ def city(
         "CITYNERVE_SPEED": str(SPEED),
         "CITYNERVE_FAULTS": str(tmp_path / "faults.json"),
         "CITYNERVE_SIM_KEEP": "true",
+        "CITYNERVE_SIM_PEOPLE": "false",
         "CITYNERVE_SIM_RESEND_S": "60",
         "CITYNERVE_CHECKPOINT_S": "1",
     }

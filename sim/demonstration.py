@@ -1,0 +1,65 @@
+"""The faults that a demonstration is sure of: each evening the same story, on other lamps.
+
+A lamp is dark from the first minute of dusk, a controller falls silent, a feeder loses its supply while people walk
+home, and next morning a lamp goes on burning. All of them hang on feeders that live by day and night and report each
+quarter of an hour, so that whoever watches at sixty times the clock's speed sees each from its beginning to its end.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+
+from city.alarm import FaultClass
+from city.asset import Feeder, Switching
+from city.clock import DAY_US, HOUR_US, MINUTE_US
+from city.pack import CityPack
+from sim.faults import PlantedFault
+
+_REPORT_S_MAX = 900
+_FEEDER_LAMPS_MIN = 5
+_UNMENDED_US = 4 * DAY_US
+"""Faults that no crew comes for end by themselves: a city without crews does not go dark for good."""
+
+
+def shown_faults(pack: CityPack, seed: int, start_us: int, end_us: int) -> tuple[PlantedFault, ...]:
+    """Return the demonstration's faults that touch [start_us, end_us), µs UTC; none where the city is too small.
+
+    Each UTC day has its own seed, so that a simulator that starts again goes on with the evening that it left.
+    """
+    lamps = _lamps(pack)
+    feeders = [feeder for feeder in pack.feeders if len(lamps.get(feeder.feeder_id, ())) >= _FEEDER_LAMPS_MIN]
+    first = (start_us - _UNMENDED_US) // DAY_US - 1
+    found = (fault for day in range(first, -(-end_us // DAY_US)) for fault in _evening(pack, lamps, feeders, seed, day))
+    return tuple(sorted(f for f in found if f.onset_us < end_us and (f.end_us or end_us) > start_us))
+
+
+def _lamps(pack: CityPack) -> dict[str, list[str]]:
+    """Return by permanent feeder the lamps whose controllers report often enough to be watched."""
+    often = {d.asset_id for d in pack.devices if pack.profiles[d.profile_id].report_interval_s <= _REPORT_S_MAX}
+    permanent = {feeder.feeder_id for feeder in pack.feeders if feeder.switching is Switching.PERMANENT}
+    lamps: dict[str, list[str]] = defaultdict(list)
+    for lamp in pack.lamps:
+        if lamp.feeder_id in permanent and lamp.lamp_id in often:
+            lamps[lamp.feeder_id].append(lamp.lamp_id)
+    return lamps
+
+
+def _evening(
+    pack: CityPack, lamps: dict[str, list[str]], feeders: list[Feeder], seed: int, day: int
+) -> Iterator[PlantedFault]:
+    if len(feeders) < 4:
+        return
+    rng = random.Random(f"demonstration|{seed}|{day}")  # noqa: S311 - a label, not a secret
+    dark, silent, out, burning = rng.sample(feeders, 4)
+    noon = day * DAY_US + DAY_US // 2
+    for feeder, fault, after_us in (
+        (dark, FaultClass.LAMP_FAILURE, -3 * HOUR_US),
+        (silent, FaultClass.COMMUNICATION_FAILURE, 10 * MINUTE_US),
+        (out, FaultClass.SUPPLY_LOSS, 70 * MINUTE_US + rng.randrange(30 * MINUTE_US)),
+        (burning, FaultClass.LAMP_UNEXPECTED_ON, 6 * HOUR_US),
+    ):
+        on, _ = pack.schedules[feeder.schedule_id].periods(noon, noon + DAY_US)
+        asset = feeder.feeder_id if fault is FaultClass.SUPPLY_LOSS else rng.choice(lamps[feeder.feeder_id])
+        for dusk in on[on >= noon][:1]:
+            onset = int(dusk) + after_us
+            yield PlantedFault(onset, asset, fault, onset + _UNMENDED_US)

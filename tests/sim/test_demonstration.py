@@ -1,0 +1,40 @@
+"""Each evening of the demonstration has its four faults, the same after a restart."""
+
+from datetime import UTC, datetime
+
+from city.alarm import FaultClass
+from city.asset import Switching
+from city.clock import DAY_US, HOUR_US, from_datetime
+from city.profile import parse_pack
+from sim.city import generate_city
+from sim.demonstration import shown_faults
+
+PACK = parse_pack(generate_city(11, lamps=600, facilities=3))
+NOON = from_datetime(datetime(2026, 11, 24, 12, tzinfo=UTC))
+FEEDERS = {feeder.feeder_id: feeder for feeder in PACK.feeders}
+HANGS_ON = {lamp.lamp_id: lamp.feeder_id for lamp in PACK.lamps} | {f: f for f in FEEDERS}
+
+
+def test_an_evening_has_a_dark_lamp_a_silent_one_an_outage_and_one_that_burns_on() -> None:
+    evening = [f for f in shown_faults(PACK, 1, NOON, NOON + DAY_US) if f.onset_us >= NOON - 6 * HOUR_US]
+    dusk = PACK.schedules[PACK.feeders[0].schedule_id].next_on(NOON)
+    assert dusk is not None
+    after_h = {f.fault: (f.onset_us - dusk) / HOUR_US for f in evening}
+    assert after_h[FaultClass.LAMP_FAILURE] < -1, "dark from the first minute of dusk"
+    assert 0 < after_h[FaultClass.COMMUNICATION_FAILURE] < 1
+    assert 1 < after_h[FaultClass.SUPPLY_LOSS] < 2
+    assert 2 < after_h[FaultClass.LAMP_UNEXPECTED_ON] < 10
+    assert len(evening) == 4
+    assert {FEEDERS[HANGS_ON[f.asset_id]].switching for f in evening} == {Switching.PERMANENT}
+    assert len({HANGS_ON[f.asset_id] for f in evening}) == 4
+
+
+def test_a_simulator_that_starts_again_goes_on_with_the_same_evening() -> None:
+    whole = shown_faults(PACK, 1, NOON, NOON + 30 * DAY_US)
+    later = shown_faults(PACK, 1, NOON + 5 * DAY_US, NOON + 30 * DAY_US)
+    assert set(later) == {f for f in whole if f.end_us is not None and f.end_us > NOON + 5 * DAY_US}
+    assert shown_faults(PACK, 2, NOON, NOON + DAY_US) != shown_faults(PACK, 1, NOON, NOON + DAY_US)
+
+
+def test_a_city_too_small_for_the_story_has_none() -> None:
+    assert shown_faults(parse_pack(generate_city(11, lamps=12, facilities=1)), 1, NOON, NOON + DAY_US) == ()

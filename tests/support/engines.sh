@@ -1,6 +1,6 @@
 #!/bin/sh
-# Brings the servers that the tests run against: Mosquitto and Chromium from Debian, Apache Kafka from Maven Central
-# into .cache/kafka. What cannot be had is named; the tests that need it then skip, or fail with CI=true.
+# Brings the servers that the tests run against: Mosquitto, Chromium, docker-compose and Prometheus from Debian, Apache Kafka
+# from Maven Central into .cache/kafka. What cannot be had is named; the tests that need it then skip, or fail with CI=true.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -9,6 +9,10 @@ command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || wanted="$wanted
 command -v chromium >/dev/null || wanted="$wanted chromium"
 # Playwright's own runtime needs it; a bare Debian has none.
 PATH="$PATH:/sbin" ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1' || wanted="$wanted libatomic1"
+# What reads the files of a deployment, and judges them.
+command -v docker-compose >/dev/null || wanted="$wanted docker-compose"
+command -v promtool >/dev/null || wanted="$wanted prometheus"
+command -v openssl >/dev/null || wanted="$wanted openssl"
 command -v java >/dev/null || wanted="$wanted default-jre-headless"
 [ -f .cache/kafka/complete ] || command -v mvn >/dev/null || wanted="$wanted maven"
 
@@ -27,8 +31,9 @@ if [ -n "$wanted" ]; then
         tail -n 3 .cache/apt.log >&2
         echo "could not install what some tests need: run: sudo apt-get install$wanted" >&2
     else
-        # Debian starts its own broker; the tests start theirs on free ports.
+        # Debian starts its own broker and its own Prometheus; the tests start theirs on free ports.
         case "$wanted" in *mosquitto*) $as_root sh -c 'service mosquitto stop || true' >/dev/null 2>&1 || true ;; esac
+        case "$wanted" in *prometheus*) $as_root sh -c 'service prometheus stop || true' >/dev/null 2>&1 || true ;; esac
     fi
 fi
 

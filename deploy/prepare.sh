@@ -1,0 +1,157 @@
+#!/bin/sh
+# Makes what must not stand in the repository: .env with passwords, the broker's certificate, its password file.
+# Safe to run again: whatever is there is kept, only what is missing is made.
+#
+#   deploy/prepare.sh [NAME…]             once, with the names or addresses under which devices reach the broker
+#   deploy/prepare.sh gateway ID [ID…]    give gateways a password; it is shown once
+#   deploy/prepare.sh renew [NAME…]       a new certificate for the broker, from the same authority
+set -eu
+umask 077
+cd "$(dirname "$0")/.."
+secrets=deploy/secrets
+broker=$secrets/mosquitto
+env_file=.env
+
+fail() {
+    echo "prepare: $1" >&2
+    exit 2
+}
+
+password() { openssl rand -hex 24; }
+
+# The value of a variable in .env; empty where it has none.
+value_of() { sed -n "s/^$1=//p" "$env_file" | tail -n 1; }
+
+# A line of Mosquitto's password file: PBKDF2 with SHA-512. The password is this machine's own and long, and it shows in the
+# list of processes for a moment: run this where nobody else is signed in.
+credential() {
+    salt=$(openssl rand -base64 12)
+    hexsalt=$(echo "$salt" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \n')
+    hash=$(openssl kdf -keylen 64 -kdfopt digest:SHA512 -kdfopt "pass:$2" -kdfopt "hexsalt:$hexsalt" -kdfopt iter:101 \
+        -binary PBKDF2 | openssl base64 -A)
+    echo "$1:\$7\$101\$$salt\$$hash"
+}
+
+add_user() {
+    if grep -q "^$1:" "$broker/passwords" 2>/dev/null; then return 1; fi
+    # Appended, not replaced: the file is mounted, and the broker reads it again on SIGHUP.
+    credential "$1" "$2" >>"$broker/passwords"
+}
+
+make_certificate() {
+    names="DNS:mosquitto,DNS:localhost,IP:127.0.0.1"
+    for name in "$@"; do
+        case $name in
+        *[!0-9A-Za-z.:-]*) fail "'$name' is no host name or address" ;;
+        *:* | *[0-9].[0-9]*.[0-9]*.[0-9]*) names="$names,IP:$name" ;;
+        *) names="$names,DNS:$name" ;;
+        esac
+    done
+    draft=$(mktemp -d)
+    trap 'rm -rf "$draft"' EXIT
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj "/CN=citynerve broker" \
+        -keyout "$draft/server.key" -out "$draft/server.csr" 2>"$draft/log" || fail "$(cat "$draft/log")"
+    printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n' "$names" >"$draft/extensions"
+    openssl x509 -req -in "$draft/server.csr" -CA "$secrets/ca.crt" -CAkey "$secrets/ca.key" -days 825 \
+        -extfile "$draft/extensions" -out "$draft/server.crt" 2>"$draft/log" || fail "$(cat "$draft/log")"
+    # In place: these files are mounted.
+    cat "$draft/server.key" >"$broker/server.key"
+    cat "$draft/server.crt" >"$broker/server.crt"
+    echo "broker's certificate made for $names, for 825 days"
+}
+
+# Containers run as users of their own. Nobody else gets through the folder above, so the files themselves may be open; run
+# as root, they are given to the broker's user instead.
+open_to_the_broker() {
+    chmod 0755 "$broker"
+    if [ "$(id -u)" = 0 ]; then
+        chown -R 1883:1883 "$broker"
+        chmod 0400 "$broker/server.key"
+        chmod 0600 "$broker/passwords"
+    else
+        chmod 0644 "$broker"/*
+    fi
+    chmod 0644 "$secrets/ca.crt" "$secrets/trust/ca.crt"
+    chmod 0755 "$secrets/trust"
+}
+
+prepare() {
+    mkdir -p "$broker" "$secrets/trust"
+    chmod 0700 "$secrets"
+    if [ ! -e "$env_file" ]; then
+        cp .env.example "$env_file"
+        echo "$env_file made: passwords are in it, keep it to yourself and in your backup"
+    fi
+    # A newer release may ask for more than an older .env has.
+    grep -o '^[A-Z_]*=.*' .env.example | while IFS= read -r line; do
+        grep -q "^${line%%=*}=" "$env_file" || { echo "$line" >>"$env_file" && echo "${line%%=*} added to $env_file"; }
+    done
+    # Kafka takes a name that begins with a hyphen for an option.
+    fill KAFKA_CLUSTER_ID "A$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-22)"
+    for name in DATABASE_PASSWORD GRAFANA_DATABASE_PASSWORD GRAFANA_ADMIN_PASSWORD MQTT_INGEST_PASSWORD MQTT_SIM_PASSWORD; do
+        fill "$name" "$(password)"
+    done
+    if [ ! -e "$secrets/ca.key" ]; then
+        if [ -e "$secrets/ca.crt" ]; then
+            fail "$secrets/ca.key is gone: bring it back from your backup, or remove $secrets/ca.crt and give all gateways a new one"
+        fi
+        openssl req -x509 -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 7300 \
+            -subj "/CN=citynerve broker authority" -addext "keyUsage=critical,keyCertSign,cRLSign" \
+            -keyout "$secrets/ca.key" -out "$secrets/ca.crt" 2>"$secrets/log" || fail "$(cat "$secrets/log")"
+        rm -f "$secrets/log"
+        echo "authority made: give $secrets/ca.crt to your gateways, show $secrets/ca.key to nobody"
+    fi
+    cp "$secrets/ca.crt" "$secrets/trust/ca.crt"
+    if [ -e "$broker/server.crt" ]; then
+        [ $# = 0 ] || echo "the broker's certificate is kept as it is: for other names run deploy/prepare.sh renew NAME…"
+    else
+        make_certificate "$@"
+    fi
+    add_user citynerve-ingest "$(value_of MQTT_INGEST_PASSWORD)" || true
+    add_user citynerve-sim "$(value_of MQTT_SIM_PASSWORD)" || true
+    open_to_the_broker
+}
+
+# Write a value where the variable is empty.
+fill() {
+    [ -z "$(value_of "$1")" ] || return 0
+    draft_env=$(sed "s|^$1=\$|$1=$2|" "$env_file")
+    printf '%s\n' "$draft_env" >"$env_file"
+}
+
+command -v openssl >/dev/null || fail "openssl is not installed: install it (3.0 or newer) and run this again"
+case "$(openssl version)" in
+"OpenSSL 0"* | "OpenSSL 1"* | LibreSSL*) fail "needs OpenSSL 3.0 or newer, here is $(openssl version)" ;;
+esac
+
+case "${1:-}" in
+gateway)
+    shift
+    [ $# -gt 0 ] || fail "name the gateways, as in cities/*/gateways.csv"
+    [ -e "$broker/passwords" ] || fail "run deploy/prepare.sh first"
+    for id in "$@"; do
+        case $id in
+        "" | *[!0-9A-Za-z_-]*) fail "'$id' is no gateway: up to 64 letters, digits, '-' or '_'" ;;
+        citynerve-*) fail "'$id' is one of our own names" ;;
+        esac
+        [ ${#id} -le 64 ] || fail "'$id' is longer than 64 characters"
+        secret=$(password)
+        add_user "$id" "$secret" || fail "$id has a password: remove its line from $broker/passwords to give it a new one"
+        echo "$id $secret"
+    done
+    open_to_the_broker
+    echo "let the broker read them: docker compose kill -s HUP mosquitto" >&2
+    ;;
+renew)
+    shift
+    [ -e "$secrets/ca.key" ] || fail "there is no authority: run deploy/prepare.sh first"
+    make_certificate "$@"
+    open_to_the_broker
+    echo "let the broker take it: docker compose restart mosquitto"
+    ;;
+-* | help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+*)
+    prepare "$@"
+    echo "ready: docker compose up -d"
+    ;;
+esac

@@ -112,9 +112,10 @@ UPDATE ledger_numbers SET seen = seen + (SELECT int8multirange(range_merge(range
 
 -- name: read
 -- A page of the ledger, newest hour first. One statement, one moment: the sum holds in every row. Each side gives its
--- first rows only: what is among the first of both together is among the first of its own side.
+-- first rows only: what is among the first of both together is among the first of its own side. A gateway may number
+-- its messages so that more are missing than any number holds; 2^53 - 1, the most that JSON carries exactly, means "more".
 WITH lost AS (
-    SELECT gateway_id, hour, sum(messages)::bigint AS missing FROM (
+    SELECT gateway_id, hour, LEAST(sum(messages), 9007199254740991)::bigint AS missing FROM (
         SELECT gateway_id, hour, upper(numbers) - lower(numbers) AS messages FROM ledger_gaps
         UNION ALL SELECT gateway_id, hour, messages FROM ledger_lost) AS gaps
      WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
@@ -146,8 +147,8 @@ SELECT gateway_id, hour, COALESCE(appended, 0), COALESCE(stored, 0), COALESCE(du
 -- The whole ledger in one row, and how many of its rows have less appended than arrived.
 SELECT COALESCE(sum(appended), 0)::bigint, COALESCE(sum(stored), 0)::bigint, COALESCE(sum(duplicate), 0)::bigint,
        COALESCE(sum(conflicting), 0)::bigint, COALESCE(sum(quarantined), 0)::bigint,
-       ((SELECT COALESCE(sum(upper(numbers) - lower(numbers)), 0) FROM ledger_gaps)
-         + (SELECT COALESCE(sum(messages), 0) FROM ledger_lost))::bigint,
+       LEAST((SELECT COALESCE(sum(upper(numbers) - lower(numbers)), 0) FROM ledger_gaps)
+             + (SELECT COALESCE(sum(messages), 0) FROM ledger_lost), 9007199254740991)::bigint,
        count(*) FILTER (WHERE appended < stored + duplicate + conflicting + quarantined
                            OR LEAST(stored, duplicate, conflicting, quarantined) < 0)
   FROM ledger

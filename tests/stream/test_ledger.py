@@ -154,6 +154,21 @@ def test_numbers_meant_to_hurt_are_bounded(database_url: str) -> None:
     asyncio.run(main())
 
 
+def test_numbers_that_claim_more_messages_than_there_can_be_leave_the_ledger_readable(database_url: str) -> None:
+    async def main() -> None:
+        async with opened(database_url) as pool:
+            last = 2**53 - 1
+            tally = Tally()
+            ends = [NumberRange("G-1", f"e{run}", number, number, HOUR) for run in range(1_030) for number in (0, last)]
+            tally.numbers = ends
+            async with transaction(pool) as connection:
+                await ledger.fold(connection, tally)
+                assert (await ledger.check_balance(connection)).missing == last
+            assert await missing(pool) == {Key("G-1", HOUR): last}
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_gaps_are_the_holes_whatever_the_order(database_url: str, seed: int) -> None:
     rng = random.Random(seed)

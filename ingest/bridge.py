@@ -159,7 +159,7 @@ class Bridge:
         for message in messages:
             topic = message.topic
             if topic.endswith("/readings"):
-                flush.add(topic, message.payload)
+                flush.add(topic, message.payload, retained=message.retained)
             elif not topic:
                 tick_at = self._returned(message.payload) or tick_at
             else:

@@ -96,7 +96,7 @@ class FrameBuffer:
                 if len(topics) < _TOPICS_MAX and len(raw) <= _TOPIC_BYTES_MAX:
                     topics[raw] = topic
             token = data[name_end] << 8 | data[name_end + 1] if qos else 0
-            taken.append(Message(topic, data[start:last], qos, token, generation))
+            taken.append(Message(topic, data[start:last], qos, token, generation, head & 1 == 1))
             position = last
         self._data = data[position:] if position else data
         return others

@@ -26,6 +26,8 @@ class Message(NamedTuple):
         How the source recognises it when it is acknowledged.
     generation : int
         Of the connection that brought it; acknowledged on another one it is ignored.
+    retained : bool
+        The broker had kept it for whoever subscribes: it may be years old, and comes again with every reconnection.
     """
 
     topic: str
@@ -33,6 +35,7 @@ class Message(NamedTuple):
     qos: int
     token: int
     generation: int
+    retained: bool = False
 
 
 class Source(Protocol):

@@ -78,8 +78,8 @@ class Flush:
     letters: list[Append] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
 
-    def add(self, topic: str, payload: bytes) -> None:
-        """Take one message of a readings topic."""
+    def add(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
+        """Take one message of a readings topic; `retained` where the broker had kept it."""
         try:
             source = parse_topic(topic)
             message = format_of(source)(source, payload)
@@ -89,7 +89,7 @@ class Flush:
         except DataError as exc:
             self._set_aside(topic, payload, "", Refusal(str(exc), []), "bad-topic", 1, {})
             return
-        home = resolve(message, source.gateway, self.registry, self.received_at, self.rows)
+        home = resolve(message, source.gateway, self.registry, self.received_at, self.rows, retained=retained)
         if message.number is not None and home is not None:
             home.note_number(source.gateway, message.epoch, message.number)
         if message.refused:

@@ -6,7 +6,7 @@ from city.errors import DataError
 from city.registry import IngestRegistry
 from ingest.formats import ParsedMessage, Refusal, Unreadable, format_of
 from ingest.records import parse_topic
-from ingest.resolve import Rows, resolve
+from ingest.resolve import RETAINED, Rows, resolve
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
 
@@ -27,7 +27,8 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:
     if letter.only:
         message = _only(message, set(letter.only))
     rows: Rows = {}
-    resolve(message, topic.gateway, registry, letter.received_at, rows)
+    retained = letter.reason == RETAINED
+    resolve(message, topic.gateway, registry, letter.received_at, rows, retained=retained)
     batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
     if not message.refused:
         return Resolution(batches)

@@ -16,6 +16,8 @@ AHEAD_US_MAX = 5 * MINUTE_US
 EARLIEST_US = 978_307_200 * SECOND_US
 """2001-01-01: clocks that were never set start in 1970 or 2000."""
 
+RETAINED = "retained-without-time"
+"""Why a reading is set aside that a broker had kept, and that does not say when it was observed."""
 
 _GOOD, _TIME_OF_RECEIPT = int(Quality.GOOD), int(Quality.TIME_OF_RECEIPT)
 
@@ -70,7 +72,13 @@ Rows = dict[int, PartitionRows]
 
 
 def resolve(
-    message: ParsedMessage, gateway_id: str, registry: IngestRegistry, received_at: int, rows: Rows
+    message: ParsedMessage,
+    gateway_id: str,
+    registry: IngestRegistry,
+    received_at: int,
+    rows: Rows,
+    *,
+    retained: bool = False,
 ) -> PartitionRows | None:
     """Add a message's readings to `rows`; what cannot be placed goes to ``message.refused``.
 
@@ -83,23 +91,26 @@ def resolve(
         µs UTC, city time.
     rows : dict
         Changed in place.
+    retained : bool
+        The broker had kept the message: when it was received says nothing about its readings.
 
     Returns
     -------
     PartitionRows or None
         Where the message's first reading went; None if none went anywhere.
     """
-    number = registry.gateways.get(gateway_id)
-    if number is None:
-        detail = f"gateway {gateway_id} is not in the registry: add it to the city pack, then replay"
-        for item in message.objects:
-            _refuse_object(message, "unknown-gateway", detail, item)
-        return None
     latest = received_at + AHEAD_US_MAX
     if message.sent_at_us is not None:
         latest = min(latest, message.sent_at_us + AHEAD_US_MAX)
+    objects = _timed(message, latest) if retained else message.objects
+    number = registry.gateways.get(gateway_id)
+    if number is None:
+        detail = f"gateway {gateway_id} is not in the registry: add it to the city pack, then replay"
+        for item in objects:
+            _refuse_object(message, "unknown-gateway", detail, item)
+        return None
     home: PartitionRows | None = None
-    for item in message.objects:
+    for item in objects:
         known = registry.devices.get(item.device_id)
         if known is None:
             detail = f"device {item.device_id} is not in the registry: add it to the city pack, then replay"
@@ -118,6 +129,18 @@ def resolve(
         if home is None:
             home = landed
     return home
+
+
+def _timed(message: ParsedMessage, latest: int) -> list[ParsedObject]:
+    """Return the objects that tell a time of their own; the others are refused."""
+    timed = []
+    for item in message.objects:
+        if item.at_us is not None and EARLIEST_US <= item.at_us <= latest:
+            timed.append(item)
+        else:
+            detail = "a retained message that does not say when: publish readings not retained, or with their time"
+            _refuse_object(message, RETAINED, detail, item)
+    return timed
 
 
 class Place(NamedTuple):

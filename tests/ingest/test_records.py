@@ -118,6 +118,15 @@ def test_a_letter_never_exceeds_the_logs_limit() -> None:
     assert "of 3000000 bytes" in big.detail
 
 
+def test_no_replay_gives_a_retained_message_the_time_of_its_receipt() -> None:
+    flush = Flush(REGISTRY, NOW, OPTIONS)
+    flush.add(readings_topic("G-1"), b'{"device":"D-0","active_power_w":1}', retained=True)
+    (letter,) = letters(flush.records())
+    assert letter.reason == "retained-without-time"
+    assert resolve_letter(letter, REGISTRY).readings == {}
+    assert resolve_letter(letter, REGISTRY).reason == letter.reason
+
+
 @settings(max_examples=60)
 @given(
     st.dictionaries(st.sampled_from(["G-1", "G-2", "Ñ"]), st.integers(0, 10**6)),

@@ -15,11 +15,11 @@ REGISTRY = registry()
 
 
 def placed(
-    *objects: ParsedObject, gateway: str = "G-1", sent_at_us: int | None = None
+    *objects: ParsedObject, gateway: str = "G-1", sent_at_us: int | None = None, retained: bool = False
 ) -> tuple[Rows, dict[str, list[tuple[int, str]]]]:
     rows: Rows = {}
     message = ParsedMessage(list(objects), sent_at_us=sent_at_us)
-    resolve(message, gateway, REGISTRY, NOW, rows)
+    resolve(message, gateway, REGISTRY, NOW, rows, retained=retained)
     return rows, {reason: refusal.only for reason, refusal in message.refused.items()}
 
 
@@ -65,6 +65,16 @@ def test_the_devices_time_is_kept_unless_it_cannot_be_true(
     batch = rows[3].batch(NOW)
     assert batch.observed_at.tolist() == [at_us if kept else NOW]
     assert batch.quality.tolist() == [Quality.GOOD if kept else Quality.TIME_OF_RECEIPT]
+
+
+@pytest.mark.parametrize("gateway", ["G-1", "G-9"])
+@pytest.mark.parametrize("at_us", [None, 0, NOW + HOUR_US])
+def test_the_time_of_receipt_says_nothing_of_what_a_broker_had_kept(at_us: int | None, gateway: str) -> None:
+    rows, refused = placed(one(at_us), gateway=gateway, retained=True)
+    assert rows == {}
+    assert refused == {"retained-without-time": [(0, "active_power_w")]}
+    rows, refused = placed(one(at_us), one(NOW - HOUR_US), retained=True)
+    assert rows[3].batch(NOW).observed_at.tolist() == [NOW - HOUR_US]
 
 
 def test_nobody_speaks_for_anothers_device() -> None:

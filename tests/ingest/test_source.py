@@ -154,6 +154,26 @@ def test_tls_user_and_password_are_those_of_the_url(tmp_path: Path) -> None:
         broker.stop()
 
 
+def test_what_the_broker_had_kept_is_marked_as_that_at_every_reconnection(mosquitto: Mosquitto) -> None:
+    async def main() -> None:
+        source = MqttSource(MqttOptions(mosquitto.url))
+        async with Publisher(mosquitto.port) as gateway:
+            gateway.publish(1, b"kept", retain=True)
+            await eventually(lambda: len(gateway.acknowledged) == 1)
+            async with running(source):
+                for _ in range(2):
+                    (kept,) = await take_all(source, 1)
+                    source.acknowledge([kept])
+                    assert (kept.payload, kept.retained) == (b"kept", True)
+                    await source.reconnect()
+                await take_all(source, 1)
+                gateway.publish(2, b"fresh", retain=True)
+                (fresh,) = await take_all(source, 1)
+                assert (fresh.payload, fresh.retained) == (b"fresh", False)
+
+    asyncio.run(main())
+
+
 def test_a_broker_that_is_not_there_yet_is_waited_for(mosquitto: Mosquitto) -> None:
     async def main() -> None:
         await asyncio.to_thread(mosquitto.kill)

@@ -96,9 +96,11 @@ class Publisher:
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
 
-    def publish(self, number: int, payload: bytes | None = None, qos: int = 1, topic: str = "") -> None:
+    def publish(
+        self, number: int, payload: bytes | None = None, qos: int = 1, topic: str = "", *, retain: bool = False
+    ) -> None:
         info = self._client.publish(
-            topic or readings_topic(self.gateway), reading(number) if payload is None else payload, qos
+            topic or readings_topic(self.gateway), reading(number) if payload is None else payload, qos, retain
         )
         self._numbers[info.mid] = number
 

@@ -2,13 +2,14 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -60,13 +61,19 @@ class ManualClock:
 
 
 def to_datetime(at_us: int) -> datetime:
-    """Return µs UTC as an aware datetime."""
-    return datetime.fromtimestamp(at_us // SECOND_US, UTC).replace(microsecond=at_us % SECOND_US)
+    """Return µs UTC as an aware datetime.
+
+    Raises
+    ------
+    OverflowError
+        Before the year 1 or after 9999.
+    """
+    return _EPOCH + timedelta(microseconds=at_us)
 
 
 def from_datetime(at: datetime) -> int:
     """Return an aware datetime as µs UTC."""
-    delta = at - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = at - _EPOCH
     return (delta.days * 86400 + delta.seconds) * SECOND_US + delta.microseconds
 
 

@@ -85,7 +85,8 @@ def _rows(path: Path, play_map: PlayMap, bad: BadRows) -> Iterator[Row]:
         cells = _lines(reader, bad)
         header = next(cells, None)
         if header is None:
-            raise SettingsError(f"{path} has no header: its first line must name the columns")
+            why = f" ({bad.noted[0][1]})" if bad.noted else ""
+            raise SettingsError(f"{path} has no header: its first line must name the columns{why}")
         parser = _Parser(play_map, path, header, bad)
         for row in cells:
             parsed = parser.row(reader.line_num, row)
@@ -124,6 +125,9 @@ class _Parser:
                 f"{path} has no column {', '.join(missing)}; it has {shown(', '.join(header))}: mend the map, or its"
                 " delimiter"
             )
+        for column in wanted:
+            if header.count(column) > 1:
+                raise SettingsError(f"{path} has the column {shown(column)[1:-1]} twice: give one of them another name")
         self._time = header.index(play_map.time_column)
         self._device = header.index(play_map.device_column) if play_map.device_column else -1
         self._columns = [(c, header.index(c.column)) for c in play_map.columns]
@@ -137,6 +141,7 @@ class _Parser:
             return None
         try:
             at_us = self._at(cells[self._time].strip())
+            at = isoformat(at_us)  # refuses what no calendar holds
         except (ValueError, OverflowError):
             self._bad.add(line, f"{shown(cells[self._time])} is not a time as the map has it: the row is left out")
             return None
@@ -145,7 +150,7 @@ class _Parser:
             self._bad.add(line, f"{shown(device)} cannot be a device: the row is left out")
             return None
         self._before_us = at_us
-        observation: dict[str, Any] = {"device": device, "at": isoformat(at_us)}
+        observation: dict[str, Any] = {"device": device, "at": at}
         for column, index in self._columns:
             text = cells[index].strip()
             if text in self._map.missing:
@@ -171,15 +176,13 @@ class _Parser:
     def _at(self, text: str) -> int:
         match self._map.time_format:
             case "unix":
-                at_us = round(float(text) * SECOND_US)
+                return round(float(text) * SECOND_US)
             case "unix_ms":
-                at_us = int(text) * 1000
+                return int(text) * 1000
             case "iso":
                 return self._zoned(datetime.fromisoformat(text))
             case pattern:
                 return self._zoned(datetime.strptime(text, pattern))  # noqa: DTZ007 - the map's zone follows
-        isoformat(at_us)  # refuses what no calendar holds
-        return at_us
 
     def _zoned(self, at: datetime) -> int:
         if at.tzinfo is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from city.errors import SettingsError
 from city.packfile import Cells, Notes, shown
 from city.topics import is_name
 
+_SAMPLE = datetime(2021, 1, 1, 10, 30, tzinfo=UTC)
 _FORMATS = ("iso", "unix", "unix_ms")
 _RESERVED = ("device", "at", "n", "epoch", "sent_at", "readings")
 
@@ -149,10 +151,19 @@ def _column(cells: Cells, metric: str, value: object) -> ColumnMap:
 
 def _time_format(time: Cells) -> str:
     text = time.text("format")
-    if text not in _FORMATS and "%" not in text:
+    if text in _FORMATS:
+        return text
+    try:
+        # The day of a whole month or year is its first.
+        read_back = datetime.strptime(_SAMPLE.strftime(text), text) if "%" in text else None  # noqa: DTZ007 - a trial
+    except ValueError:
+        read_back = None
+    if read_back is None:
         time.wrong(
             "format", f"format {shown(text)} is not known: write iso, unix, unix_ms, or one such as %Y-%m-%dT%H:%M"
         )
+    elif read_back.date() != _SAMPLE.date():
+        time.wrong("format", f"format {shown(text)} does not tell year, month and day: %Y-%m-%dT%H:%M would")
     return text
 
 

@@ -144,7 +144,19 @@ def test_times_of_other_forms(tmp_path: Path, kind: str, text: str) -> None:
     assert rows[0].at_us == FIRST
 
 
-@pytest.mark.parametrize(("kind", "text"), [("unix", "nan"), ("unix", "1e300"), ("unix_ms", "9" * 30), ("iso", "9")])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("unix", "nan"),
+        ("unix", "1e300"),
+        ("unix_ms", "9" * 20),
+        ("unix_ms", "9" * 30),
+        ("unix_ms", "9" * 5_000),
+        ("iso", "9"),
+        ("iso", "0001-01-01T00:00:00+14:00"),
+        ("iso", "9999-12-31T23:59:59-14:00"),
+    ],
+)
 def test_times_that_no_calendar_holds_are_noted(tmp_path: Path, kind: str, text: str) -> None:
     rows, bad = read(tmp_path / "f.csv", f"when,CO2,PM10\n{text},1,2\n", MAP.replace("%Y-%m-%dT%H:%M", kind))
     assert rows == []
@@ -171,6 +183,10 @@ def test_a_header_without_the_maps_columns_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "f.csv", "when,CO2\n")
     with pytest.raises(SettingsError, match="no header"):
         read(tmp_path / "f.csv", "")
+    with pytest.raises(SettingsError, match=r"no header.*breaks off"):
+        read(tmp_path / "f.csv.gz", "when,CO2,PM10\n")
+    with pytest.raises(SettingsError, match="column CO2 twice"):
+        read(tmp_path / "f.csv", "when,CO2,PM10,CO2,other,other\n")
     with pytest.raises(SettingsError, match="cannot be read"):
         list(read_rows(tmp_path / "none.csv", parse_map(MAP), BadRows()))
 

@@ -56,6 +56,8 @@ def test_the_shipped_map_of_the_air_station_names_all_channels() -> None:
         ('device = "D-1"', "", "either device"),
         ('device = "D-1"', 'device = "D-1"\ndevice_column = "x"', "either device"),
         ('"iso"', '"today"', "MAP.toml:6: format 'today' is not known"),
+        ('"iso"', '"%Y-%Q"', "MAP.toml:6: format '%Y-%Q' is not known"),
+        ('"iso"', '"%H:%M"', "MAP.toml:6: format '%H:%M' does not tell year, month and day"),
         ('"iso"', '"iso"\ntimezone = "Mars"', "MAP.toml:7: 'Mars' is not a time zone"),
         ('column = "when"\n', "", "column is missing"),
         ('"CO2"', "3", "MAP.toml:9: co2_ppm must be a column"),

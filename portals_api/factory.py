@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from portals_api import errors, health, home
-from portals_api.cuida import crew, lamps, reports, tickets
+from portals_api.cuida import crew, lamps, overview, reports, tickets
 from portals_api.deps import PortalDeps
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
@@ -12,6 +12,13 @@ from portals_api.observa import facilities, figures, ledger, readings
 from portals_api.participa import feeds, status
 from portals_api.portal import Portal
 from portals_api.static_files import StaticPages
+
+_ROUTES = (
+    *(health, home),
+    *(facilities, figures, ledger, readings),
+    *(crew, lamps, overview, reports, tickets),
+    *(feeds, status),
+)
 
 
 def create_app(deps: PortalDeps) -> FastAPI:
@@ -26,7 +33,21 @@ def create_app(deps: PortalDeps) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app, portal)
-    for module in (health, home, crew, tickets, reports, lamps, facilities, readings, figures, ledger, status, feeds):
+    for module in (
+        health,
+        home,
+        overview,
+        crew,
+        tickets,
+        reports,
+        lamps,
+        facilities,
+        readings,
+        figures,
+        ledger,
+        status,
+        feeds,
+    ):
         router = module.routes(portal)
         portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
         app.include_router(router)

@@ -102,6 +102,10 @@ class Words:
             return self.text("just now")
         return _past(int(past.total_seconds() / 60), self.language)
 
+    def span(self, hours: float) -> str:
+        """Return a length of time in words, in its largest fitting unit."""
+        return str(format_timedelta(timedelta(hours=max(hours, 0)), threshold=1.5, locale=self.language))
+
     def number(self, value: float | int | None) -> str:
         if value is None:
             return "–"

@@ -227,6 +227,12 @@ def _ticket(row: Row, viewer: Viewer) -> Row:
     }
 
 
+async def tickets_by_id(pool: Pool, viewer: Viewer, ids: list[int]) -> list[Row]:
+    """Return these tickets, in this order; one that is gone or hidden is left out."""
+    found = {t["id"]: t for t in await _tickets(pool, viewer, TicketFilter(), limit=len(ids), ids=ids)}
+    return [found[number] for number in ids if number in found]
+
+
 async def ticket(pool: Pool, viewer: Viewer, ticket_id: int) -> Row:
     """Return one ticket with its alarms, its reports and its timeline.
 
@@ -252,9 +258,7 @@ async def ticket(pool: Pool, viewer: Viewer, ticket_id: int) -> Row:
 async def worklist(pool: Pool, viewer: Viewer, *, district: str | None, limit: int) -> list[Row]:
     """Return open tickets for crews, gravest first."""
     order = await rows(pool, _SQL.worklist, hidden=hidden_kinds(viewer), district=district, limit=limit)
-    ids = [row["ticket_id"] for row in order]
-    found = {t["id"]: t for t in await _tickets(pool, viewer, TicketFilter(), limit=len(ids), ids=ids)}
-    return [found[number] for number in ids if number in found]
+    return await tickets_by_id(pool, viewer, [row["ticket_id"] for row in order])
 
 
 async def facility(pool: Pool, facility_id: str) -> Row:

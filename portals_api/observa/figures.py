@@ -28,35 +28,49 @@ _CSV = {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": 
 StepQuery = Annotated[Step, Query(description="length of a period; days are the city's, from midnight to midnight")]
 
 
+async def read_period(
+    portal: Portal,
+    figures: Iterable[Figure],
+    step: Step,
+    district: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> tuple[Wanted, dict[str, FigureRead], dict[str, str]]:
+    """Return what was asked for, the figures by id, and the names of the districts.
+
+    Raises
+    ------
+    NotFoundError
+        No such district.
+    DataError
+        A period that is empty or too long.
+    """
+    names = await districts(portal.pool)
+    if district is not None and district not in names:
+        raise NotFoundError(f"there is no district {district!r}: ask for one of {', '.join(sorted(names)) or 'none'}")
+    timezone = (await portal.installation()).timezone
+    now = portal.now()
+    wanted = Wanted(
+        tuple(figures),
+        period(since, until, step, timezone, now, limit),
+        now,
+        hidden_kinds(await portal.viewer()),
+        district,
+    )
+    return wanted, await read_figures(portal.pool, wanted), names
+
+
 def routes(portal: Portal) -> APIRouter:
     """Return the routes of the figures."""
     router = APIRouter(tags=["figures"])
-
-    async def read(
-        figures: Iterable[Figure],
-        step: Step,
-        district: str | None,
-        since: datetime | None,
-        until: datetime | None,
-        limit: int,
-    ) -> tuple[Wanted, dict[str, FigureRead], dict[str, str]]:
-        names = await districts(portal.pool)
-        if district is not None and district not in names:
-            raise NotFoundError(
-                f"there is no district {district!r}: ask for one of {', '.join(sorted(names)) or 'none'}"
-            )
-        city = await portal.installation()
-        now = portal.now()
-        span = period(since, until, step, city.timezone, now, limit)
-        wanted = Wanted(tuple(figures), span, now, hidden_kinds(await portal.viewer()), district)
-        return wanted, await read_figures(portal.pool, wanted), names
 
     @router.get("/api/v1/figures")
     async def list_figures(
         district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
     ) -> dict[str, Any]:
         """List the city's ten figures of a period, with the value of each district."""
-        wanted, found, names = await read(FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
+        wanted, found, names = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
         return {**_about(wanted), "items": [_plain(one, wanted, names) for one in found.values()], "next": None}
 
     @router.get("/api/v1/figures.csv", response_class=Response, responses={200: _CSV})
@@ -64,7 +78,7 @@ def routes(portal: Portal) -> APIRouter:
         district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
     ) -> Response:
         """Return the ten figures over time as CSV."""
-        wanted, found, _ = await read(FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
+        wanted, found, _ = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
         return _csv_answer("figures", _over_time(wanted, found.values()))
 
     @router.get("/api/v1/figures/{figure_id}.csv", response_class=Response, responses={200: _CSV})
@@ -79,7 +93,7 @@ def routes(portal: Portal) -> APIRouter:
         ] = "time",
     ) -> Response:
         """Return one figure as CSV, over time or by district."""
-        wanted, found, _ = await read([_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
+        wanted, found, _ = await read_period(portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
         rows = _over_time(wanted, found.values()) if by == "time" else _by_district(wanted, found[figure_id])
         return _csv_answer(f"{figure_id}-by-{by}", rows)
 
@@ -92,17 +106,19 @@ def routes(portal: Portal) -> APIRouter:
         step: StepQuery = Step.HOUR,
     ) -> dict[str, Any]:
         """Return one figure over time and by district, with its definition."""
-        wanted, found, names = await read([_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
+        wanted, found, names = await read_period(
+            portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX
+        )
         return _whole(found[figure_id], wanted, names)
 
     @router.get("/observa", include_in_schema=False)
     async def observa_page(request: Request, district: NameQuery = None, step: StepQuery = Step.HOUR) -> Response:
-        wanted, found, names = await read(FIGURES.values(), step, district, None, None, _TOGETHER_MAX)
+        wanted, found, names = await read_period(portal, FIGURES.values(), step, district, None, None, _TOGETHER_MAX)
         if not portal.wants_page(request):
             items = [_plain(one, wanted, names) for one in found.values()]
             return JSONResponse({**_about(wanted), "items": items, "next": None})
         words = await portal.words(request)
-        cards = [_card(one, words, wanted) for one in found.values()]
+        cards = [card_of(one, words, wanted) for one in found.values()]
         return await portal.page(
             request,
             "observa.html",
@@ -123,12 +139,14 @@ def routes(portal: Portal) -> APIRouter:
         until: Until = None,
         step: StepQuery = Step.HOUR,
     ) -> Response:
-        wanted, found, names = await read([_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
+        wanted, found, names = await read_period(
+            portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX
+        )
         one = found[figure_id]
         if not portal.wants_page(request):
             return JSONResponse(_whole(one, wanted, names))
         words = await portal.words(request)
-        card = _card(one, words, wanted)
+        card = card_of(one, words, wanted)
         filters = {"district": district, "step": str(step)}
         return await portal.page(
             request,
@@ -257,7 +275,8 @@ def _told(figure: Figure, value: Value, words: Words) -> dict[str, str]:
     }
 
 
-def _card(one: FigureRead, words: Words, wanted: Wanted) -> dict[str, Any]:
+def card_of(one: FigureRead, words: Words, wanted: Wanted) -> dict[str, Any]:
+    """Return a figure as a page shows it, in the reader's words."""
     figure, said = one.figure, figure_words.WORDS[one.figure.figure_id]
     recent = latest(one)
     filters = {"district": wanted.district, "step": str(wanted.period.step)}

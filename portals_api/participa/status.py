@@ -23,9 +23,15 @@ _SHOWN_MAX = 300
 
 
 async def read_status(
-    portal: Portal, *, limit: int, cursor: str | None = None, district: str | None = None, kind: str | None = None
+    portal: Portal,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    district: str | None = None,
+    kind: str | None = None,
+    sensors: bool = True,
 ) -> Row:
-    """Return one page of facilities as they are now, by id.
+    """Return one page of facilities as they are now, by id; without `sensors` nobody is asked for the last readings.
 
     Raises
     ------
@@ -45,7 +51,7 @@ async def read_status(
         facility["opening"] = opening(facility.pop("hours"), now, timezone)
         facility |= {"sensors": [], "heard_at": None, "url": f"/facilities/{facility['id']}"}
         facility["feed"] = f"/feeds/facility/{facility['id']}.atom"
-    for row in await reads.rows(portal.pool, SQL.sensors, ids=list(shown)):
+    for row in await reads.rows(portal.pool, SQL.sensors, ids=list(shown)) if sensors else ():
         facility = shown[row.pop("asset_id")]
         silent_after = timedelta(seconds=row.pop("silent_after_s"))
         at = row["observed_at"]

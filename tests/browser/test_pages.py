@@ -25,6 +25,10 @@ PAGES = {
     "observa": "/observa",
     "figure": "/observa/lamps-lit?step=hour",
     "figure-none": "/observa/repair-time?district=east&step=day",
+    "cuida": "/cuida",
+    "participa": "/participa",
+    "status": "/status",
+    "follow": "/follow?street=calle",
     "missing": "/tickets/999",
 }
 

@@ -1,3 +1,5 @@
+import pytest
+
 from portals_api.navigation import DOORS, doors_of, here_of
 from tests.portals_api.conftest import Open
 from tests.support.small_city import run
@@ -21,6 +23,7 @@ def test_a_page_is_behind_one_door_and_so_is_all_below_it() -> None:
     assert here_of(DOORS, "/lampshade") is None
 
 
+@pytest.mark.usefixtures("data")
 def test_every_link_around_a_page_leads_somewhere(portals: Open) -> None:
     async def main() -> None:
         async with portals() as p:

@@ -17,7 +17,7 @@ from typing import Any
 from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig
-from amqtt.errors import BrokerError
+from amqtt.errors import AMQTTError, BrokerError, MQTTError, NoDataError
 from amqtt.mqtt.disconnect import DisconnectPacket
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.puback import PubackPacket
@@ -73,6 +73,11 @@ class EmbeddedBroker:
         assert self._broker is not None
         sockets = self._broker._servers["default"].instance.sockets
         return int(sockets[0].getsockname()[1])
+
+    @property
+    def greeting_s(self) -> float:
+        """How long a client may take to say who it is."""
+        return self._options.greeting_s
 
     @property
     def listening(self) -> bool:
@@ -224,8 +229,18 @@ class _Broker(Broker):  # type: ignore[misc]
             self._embedded.connections.discard(task)
             writer._writer.close()
 
-    async def _initialize_client_session(self, *arguments: Any) -> tuple["_GatewayHandler", Session]:
-        _, session = await super()._initialize_client_session(*arguments)
+    async def _initialize_client_session(
+        self, reader: ReaderAdapter, *others: Any
+    ) -> tuple["_GatewayHandler", Session]:
+        """Take a client's greeting, within its time and size."""
+        try:
+            async with asyncio.timeout(self._embedded.greeting_s):
+                _, session = await super()._initialize_client_session(_BoundedReader(reader), *others)
+        except (AMQTTError, MQTTError, NoDataError):
+            raise
+        except Exception as exc:
+            # Whatever its decoder stumbled over: amqtt would count the connection for ever.
+            raise MQTTError(f"no CONNECT of an MQTT client: {exc!r}") from exc
         return _GatewayHandler(self, self._embedded), session
 
     async def _handle_disconnect(self, client_session: Session, handler: Any, disconnect_waiter: Any) -> None:
@@ -279,26 +294,37 @@ class _GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
             await self._send_packet(PubackPacket.build(publish_packet.variable_header.packet_id))
 
 
-class _GatedReader(ReaderAdapter):  # type: ignore[misc]
-    """Reads a client only while there is room, and never a packet that could not be one of ours."""
+class _BoundedReader(ReaderAdapter):  # type: ignore[misc]
+    """Reads never a packet that could not be one of ours."""
+
+    def __init__(self, reader: ReaderAdapter) -> None:
+        self._reader = reader
+
+    async def read(self, n: int = -1) -> bytes:
+        if n > _PACKET_BYTES_MAX:
+            raise ValueError(f"a packet of {n} bytes: send fewer readings a message")
+        data: bytes = await self._reader.read(n)
+        return data
+
+    def feed_eof(self) -> None:
+        self._reader.feed_eof()
+
+
+class _GatedReader(_BoundedReader):
+    """Reads a client only while there is room."""
 
     def __init__(self, reader: ReaderAdapter, embedded: EmbeddedBroker) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._embedded = embedded
         self._reads = 0
         self.heard_at = monotonic()
 
     async def read(self, n: int = -1) -> bytes:
-        if n > _PACKET_BYTES_MAX:
-            raise ValueError(f"a packet of {n} bytes: send fewer readings a message")
         self._reads += 1
         if self._reads % _READS_IN_A_ROW == 0:
             # Reading what is buffered never yields, and the tasks of the packets before would not run to fill the room.
             await asyncio.sleep(0)
         await self._embedded.wait_for_room()
-        data: bytes = await self._reader.read(n)
+        data = await super().read(n)
         self.heard_at = monotonic()
         return data
-
-    def feed_eof(self) -> None:
-        self._reader.feed_eof()

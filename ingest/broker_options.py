@@ -22,6 +22,8 @@ class BrokerOptions:
     password_file : str
         ``user:argon2-hash`` by line; empty: no users.
     connections_max : int
+    greeting_s : float
+        Who has not sent a whole CONNECT by then is disconnected.
     held_messages_max, held_bytes_max : int
         Unacknowledged messages beyond which no client is read from.
     settle_s : float
@@ -33,6 +35,7 @@ class BrokerOptions:
     allow_anonymous: bool = True
     password_file: str = ""
     connections_max: int = 2_000
+    greeting_s: float = 10.0
     held_messages_max: int = 10_000
     held_bytes_max: int = 32 * 1024 * 1024
     settle_s: float = 2.0

@@ -114,6 +114,35 @@ def test_noise_on_a_connection_harms_nobody_else(noise: bytes) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\xff\xff",  # a client id longer than the packet
+        b"\x10\x02\x00\x04",
+        b"\x10\xff\xff\xff\x7f\x00\x04MQTT",  # 256 MB of it to come
+        b"\x10\xff\xff\xff\xff\xff",
+        b"\x32\x04\x00\x01a\x01",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"",  # and never a word
+    ],
+)
+def test_whoever_does_not_greet_as_a_client_takes_no_place_from_one(greeting: bytes) -> None:
+    async def main() -> None:
+        async with broker(connections_max=1, greeting_s=0.5) as embedded:
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", embedded.port)
+                writer.write(greeting)
+                assert await asyncio.wait_for(reader.read(), 10) == b""
+                writer.close()
+            good = await asyncio.to_thread(RawClient, embedded.port, "good")
+            good.publish(5, b"fine")
+            embedded.acknowledge(await take_all(embedded, 1))
+            assert await asyncio.to_thread(good.acknowledgements, 1) == [5]
+            good.close()
+
+    asyncio.run(main())
+
+
 def test_subscribers_get_what_was_appended() -> None:
     async def main() -> None:
         async with broker() as embedded:

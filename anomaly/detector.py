@@ -1,5 +1,6 @@
 """Detection as a stage: readings in their order of event time → what each device is suspected of, tick by tick."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from anomaly.state import DetectorState
 from city import topics
 from city.alarm import CandidateBatch, Census, Scope, Suspicion
 from city.asset import correlation_partition
+from city.clock import MINUTE_US, isoformat
 from city.reading import ReadingBatch
 from city.registry import RootDefinition
 from storage.pool import Connection
@@ -22,6 +24,10 @@ from stream.codec import Tick
 from stream.log import Append, Record, TopicPartition
 from stream.worker import Outcome
 
+logger = logging.getLogger(__name__)
+
+SET_BACK_US = MINUTE_US
+"""Clocks of two ingest processes may differ by less; a tick that lies further back means that a clock was set."""
 PART_ITEMS = 400
 """Suspicions, and feeders counted, in one record at most: with names of full length it stays below the log's limit."""
 
@@ -36,6 +42,7 @@ class DetectStage:
 
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
         self._candidate_partitions = candidate_partitions
+        self._set_back: set[int] = set()
         self._metrics = metrics or DetectMetrics()
 
     def open(self, source: TopicPartition, snapshot: bytes | None) -> DetectorState:
@@ -61,9 +68,22 @@ class DetectStage:
             elif record.kind == codec.TICK:
                 tick = codec.decode(Tick, record.value)
                 if tick.at > state.tick_at:
+                    self._set_back.discard(state.partition)
                     state.settle()
                     outcome.appends.extend(self._take_tick(state, tick, record.offset))
+                elif tick.at < state.tick_at - SET_BACK_US:
+                    self._tell_set_back(state, tick.at)
         return outcome
+
+    def _tell_set_back(self, state: DetectorState, at: int) -> None:
+        """Say once that time stands still here: a clock that ran ahead would silence detection without a word."""
+        if state.partition not in self._set_back:
+            self._set_back.add(state.partition)
+            logger.error(
+                "the city's clock was set back, so nothing is judged until it has caught up: see the clock of the"
+                " machine that ingest runs on",
+                extra={"partition": state.partition, "judged_to": isoformat(state.tick_at), "clock": isoformat(at)},
+            )
 
     def _take_tick(self, state: DetectorState, tick: Tick, offset: int) -> list[Append]:
         """Let time pass, judge what it makes due, look for the silent, count the feeders, and say all of it."""

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from anomaly.detector import DetectStage
 from anomaly.state import DetectorState
 from city.alarm import AlarmEvent, AlarmEventKind, FaultClass
-from city.clock import HOUR_US, MINUTE_US
+from city.clock import HOUR_US, MINUTE_US, isoformat
 from city.topics import READINGS
-from stream.log import TopicPartition
+from stream import codec
+from stream.codec import Tick
+from stream.log import Append, Record, TopicPartition
 from tests.anomaly.world import INTERVAL, RATED_W, SCHEDULE, START, Town, alarms, correlate, detect, healthy
 
 DUSK = SCHEDULE.next_on(START) or 0
@@ -21,6 +23,20 @@ EVENING += (START - EVENING) % INTERVAL
 
 def raised(events: list[AlarmEvent]) -> list[tuple[FaultClass, str]]:
     return [(e.fault, e.scope.asset_id) for e in events if e.kind is AlarmEventKind.RAISED]
+
+
+def test_a_clock_that_was_set_back_is_told_once_until_time_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    stage = DetectStage(candidate_partitions=1)
+    state = stage.open(TopicPartition(READINGS, 0), None)
+
+    def tick(at: int) -> list[Append]:
+        value = codec.encode(Tick(at, MINUTE_US))
+        return stage.step(state, [Record(READINGS, 0, 0, codec.TICK, value, at)]).appends
+
+    for minutes, taken in ((60, True), (59, False), (58, False), (50, False), (61, True), (62, True), (30, False)):
+        assert bool(tick(START + minutes * MINUTE_US)) is taken
+    told = [record for record in caplog.records if "set back" in record.getMessage()]
+    assert [record.__dict__["clock"] for record in told] == [isoformat(START + at * MINUTE_US) for at in (58, 30)]
 
 
 def test_a_healthy_night_raises_nothing() -> None:

@@ -1,6 +1,7 @@
 """The command line: parses, calls wiring, maps errors to exit codes.
 
-Exit codes: 0 done, 1 it did not work (the text says what to do), 2 settings or city pack make no sense.
+Exit codes: 0 done, 1 it did not work (the text says what to do), 2 settings, command line or city pack make no sense,
+130 broken off with Ctrl-C. `docs/cli.md` tells of each command.
 """
 
 import asyncio
@@ -8,12 +9,14 @@ import errno
 import logging
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.console import Bar, print_json, print_table, say, warn
+from app.console import Bar, print_json, print_table, say, use_plain_text, warn
+from app.examples import examples
 from city.errors import CityNerveError, PackError, SettingsError
 
 # Commands import what they need when they run: `--help` and the start of every process would wait for all of it.
@@ -25,30 +28,49 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="A city's nerve system: from street lights over MQTT to a crew's ticket.",
+    epilog=examples(""),
 )
-city_cli = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The city pack: a city is a folder of files.")
+city_cli = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The city pack: a city is a folder of files.",
+    epilog=examples("city"),
+)
 log_cli = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="The event log and the checkpoints that stand on it."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The event log and the checkpoints that stand on it.",
+    epilog=examples("log"),
 )
 letters_cli = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Messages that were set aside, and their return."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Messages that were set aside, and their return.",
+    epilog=examples("letters"),
 )
 cli.add_typer(city_cli, name="city")
 cli.add_typer(log_cli, name="log")
 cli.add_typer(letters_cli, name="letters")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+BROKEN_OFF = 130
+"""As shells have it: 128, and the number of SIGINT."""
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 """What the system refuses for reasons that only the operator can mend."""
 
 
 def main() -> None:
     """Run the command; what we raise on purpose becomes one sentence and an exit code."""
+    use_plain_text()
     try:
         cli(standalone_mode=True)
+    except SystemExit as exc:
+        if exc.code == BROKEN_OFF:
+            warn("citynerve: broken off")
+        raise
     except PackError as exc:
         warn(f"citynerve: {exc}")
         sys.exit(2)
@@ -83,7 +105,7 @@ def version_or_help(
     logs.configure("WARNING", "text", "citynerve")
 
 
-@cli.command()
+@cli.command(epilog=examples("up"))
 def up(
     port: Annotated[int | None, typer.Option(help="Port of API and pages.")] = None,
     data: Data = None,
@@ -100,17 +122,22 @@ def up(
     run_up(settings, say)
 
 
-@cli.command()
-def down(data: Data = None) -> None:
+@cli.command(epilog=examples("down"))
+def down(data: Data = None, as_json: AsJson = False) -> None:
     """Stop what `up` started on a data folder."""
     from app.commands.down import down as run_down
     from app.settings import load_settings
 
-    pid = run_down(load_settings(data=data).data)
-    say(f"stopped (process {pid})")
+    with Bar(quiet=as_json) as advance:
+        advance("stopping: what was accepted is kept", 0, 0)
+        pid = run_down(load_settings(data=data).data)
+    if as_json:
+        print_json({"stopped": pid})
+    else:
+        say(f"stopped (process {pid})")
 
 
-@cli.command()
+@cli.command(epilog=examples("status"))
 def status(data: Data = None, as_json: AsJson = False) -> None:
     """Say which parts answer, how far behind they are, and whether the ledger balances."""
     from app.commands.status import read_status
@@ -127,7 +154,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     say(f"tickets open {found['tickets_open']}, dead letters {found['dead_letters']}")
 
 
-@cli.command()
+@cli.command(epilog=examples("run"))
 def run(
     role: Annotated[str, typer.Argument(help="ingest, store, detect, desk or api")],
     data: Data = None,
@@ -142,19 +169,32 @@ def run(
     run_role(role, settings)
 
 
-@cli.command()
-def sim(data: Data = None, seed: Annotated[int | None, typer.Option(help="Same seed, same city.")] = None) -> None:
-    """Play the simulated city's gateways into the broker until SIGTERM."""
+@cli.command(epilog=examples("sim"))
+def sim(
+    data: Data = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same city.")] = None,
+    mqtt: Annotated[
+        str | None, typer.Option("--mqtt-url", help="Any broker, mqtt://host:1883; needs no installation then")
+    ] = None,
+    city: Annotated[Path | None, typer.Option(help="Folder of the city pack.")] = None,
+    speed: Annotated[float | None, typer.Option(help="City seconds a second; with --mqtt-url alone")] = None,
+    faults: Annotated[Path | None, typer.Option(help="JSON file of faults to plant; none: at random")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Write the planted faults there, as JSON, and go on")] = None,
+) -> None:
+    """Play the simulated city's gateways into a broker until SIGTERM."""
     from app import logs
     from app.processes import run_sim
     from app.runtime import attached
+    from app.settings import load_settings
 
-    settings = attached(data, seed=seed)
+    flags = {"seed": seed, "city": city, "speed": speed, "faults": faults, "mqtt_url": mqtt}
+    # With a broker of one's own there need not be an installation: nobody has to read what is played.
+    settings = attached(data, **flags) if mqtt is None else load_settings(data=data, **flags)
     logs.configure(settings.log_level, settings.log_format, "sim")
-    run_sim(settings)
+    run_sim(settings, labels)
 
 
-@cli.command()
+@cli.command(epilog=examples("play"))
 def play(
     file: Annotated[Path, typer.Argument(help="CSV, also .gz or .xz")],
     mapping: Annotated[Path, typer.Option("--map", help="TOML: gateway, device, time column, columns → metrics")],
@@ -177,7 +217,7 @@ def play(
     say("  ".join(f"{name} {value}" for name, value in report.items()))
 
 
-@cli.command()
+@cli.command(epilog=examples("replay"))
 def replay(
     data: Data = None,
     as_json: AsJson = False,
@@ -204,8 +244,8 @@ def replay(
         raise typer.Exit(1)
 
 
-@cli.command()
-def setup() -> None:
+@cli.command(epilog=examples("setup"))
+def setup(as_json: AsJson = False) -> None:
     """Prepare the engines that the settings name: schema, topics, registry, clock. May be repeated."""
     from app.settings import load_settings
     from app.setup import prepare
@@ -213,7 +253,11 @@ def setup() -> None:
     settings = load_settings()
     if settings.database_url is None:
         raise SettingsError("set CITYNERVE_DATABASE_URL first; `citynerve up` prepares the embedded engines itself")
-    prepared = asyncio.run(prepare(settings, settings.database_url))
+    with Bar(quiet=as_json) as advance:
+        prepared = asyncio.run(prepare(settings, settings.database_url, advance))
+    if as_json:
+        print_json(asdict(prepared))
+        return
     say(f"{prepared.city}: {prepared.lamps} lamps, {prepared.facilities} facilities; {prepared.clock_told}")
 
 
@@ -226,7 +270,7 @@ def warm() -> None:
     kernels.warm(load_settings().data)
 
 
-@city_cli.command("check")
+@city_cli.command("check", epilog=examples("city check"))
 def city_check(
     folder: Annotated[Path | None, typer.Argument(help="Folder of the city pack.")] = None,
     as_json: AsJson = False,
@@ -235,7 +279,10 @@ def city_check(
     from app.settings import load_settings
     from stream.packs import check_pack
 
-    report = check_pack(folder or load_settings().city)
+    place = folder or load_settings().city
+    with Bar(quiet=as_json) as advance:
+        advance(f"checking {place}", 0, 0)
+        report = check_pack(place)
     if as_json:
         mistakes = [{"file": m.file, "line": m.line, "text": m.text} for m in report.mistakes]
         print_json({"sound": report.sound, "mistakes": mistakes, "counts": report.counts, "version": report.version})
@@ -246,25 +293,35 @@ def city_check(
         raise typer.Exit(2)
 
 
-@log_cli.command("adopt")
-def log_adopt(data: Data = None) -> None:
+@log_cli.command("adopt", epilog=examples("log adopt"))
+def log_adopt(data: Data = None, as_json: AsJson = False) -> None:
     """Let all workers go on with the log that the settings name, from its first record, keeping their states."""
     from app.commands.log import adopt
     from app.runtime import attached
 
-    say(f"{asyncio.run(adopt(attached(data)))} checkpoints go on with this log")
+    count = asyncio.run(adopt(attached(data)))
+    if as_json:
+        print_json({"checkpoints": count})
+    else:
+        say(f"{count} checkpoints go on with this log")
 
 
-@log_cli.command("rebuild")
-def log_rebuild(group: Annotated[str, typer.Argument(help="detect or correlate")], data: Data = None) -> None:
+@log_cli.command("rebuild", epilog=examples("log rebuild"))
+def log_rebuild(
+    group: Annotated[str, typer.Argument(help="detect or correlate")], data: Data = None, as_json: AsJson = False
+) -> None:
     """Forget a worker's states, so that it computes them anew from the log. Stop the worker before."""
     from app.commands.log import rebuild
     from app.runtime import attached
 
-    say(f"{asyncio.run(rebuild(attached(data), group))} states forgotten; start the worker again")
+    count = asyncio.run(rebuild(attached(data), group))
+    if as_json:
+        print_json({"group": group, "states": count})
+    else:
+        say(f"{count} states forgotten; start the worker again")
 
 
-@letters_cli.command("list")
+@letters_cli.command("list", epilog=examples("letters list"))
 def letters_list(
     data: Data = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
@@ -286,7 +343,7 @@ def letters_list(
     print_table(columns, [[letter[name] for name in columns] for letter in found])
 
 
-@letters_cli.command("replay")
+@letters_cli.command("replay", epilog=examples("letters replay"))
 def letters_replay(
     ids: Annotated[list[str] | None, typer.Argument(help="Letters; none: all that match the options.")] = None,
     data: Data = None,
@@ -297,7 +354,10 @@ def letters_replay(
     from app.commands.letters import replay_letters
     from app.runtime import attached
 
-    report = asyncio.run(replay_letters(attached(data), ids or [], reason))
+    settings = attached(data)
+    with Bar(quiet=as_json) as advance:
+        told = lambda done, total: advance("sending back", done, total)  # noqa: E731
+        report = asyncio.run(replay_letters(settings, ids or [], reason, told))
     if as_json:
         print_json(report)
     else:

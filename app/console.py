@@ -1,5 +1,6 @@
 """What commands print: sentences, tables for people, JSON for machines. Loaded at every start, so it imports late."""
 
+import io
 import json
 import os
 import sys
@@ -8,6 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+_WIDE = 400
+
+
+def use_plain_text() -> None:
+    """Let no character end a command: what the terminal's alphabet lacks is shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(text: str) -> None:
@@ -36,14 +47,19 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     table = Table(*columns, title=None if title is None else Text(title))
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    # In a pipe nobody sees an edge at which lines would have to break.
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(highlight=False, width=width).print(table)
 
 
 class Bar:
-    """A bar on stderr while something long goes on; nothing where nobody looks."""
+    """A bar on stderr while something long goes on; nothing where nobody looks, or on a terminal that cannot.
+
+    Yields a function of what is done, how much of it, and of how much; 0 of 0 only shows that work goes on.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet or not sys.stderr.isatty()
+        self._quiet = quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
         self._bar: Progress | None = None
 
     def __enter__(self) -> Callable[[str, int, int], None]:
@@ -59,7 +75,7 @@ class Bar:
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
         )
-        bar = self._bar = progress.Progress(*columns, console=Console(stderr=True))
+        bar = self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
         task = bar.add_task("", total=None)
         bar.start()
 

@@ -160,17 +160,23 @@ def run_role(role: str, settings: Settings) -> None:
     asyncio.run(_run(role, settings))
 
 
-def run_sim(settings: Settings) -> None:
-    """Play the simulated city until SIGTERM or SIGINT.
+def run_sim(settings: Settings, labels: Path | None = None) -> None:
+    """Play the simulated city until SIGTERM or SIGINT; without an installation on a clock of its own, and no people.
+
+    Parameters
+    ----------
+    labels : Path or None
+        Where to write the planted faults before anything is played, for who judges detection by them.
 
     Raises
     ------
     SettingsError
-        The city is a real one.
+        The city is a real one, or there is nowhere to write to.
     """
     from app.life import simulated_life
+    from app.setup import free_clock
     from sim.demonstration import shown_faults
-    from sim.faults import random_faults, read_labels
+    from sim.faults import random_faults, read_labels, write_labels
     from sim.metrics import SimMetrics
     from sim.publish import FleetOptions
     from sim.run import RunOptions, run_simulation
@@ -185,7 +191,7 @@ def run_sim(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     metrics = registry_of("sim")
     serve_metrics(settings, metrics)
-    clock = asyncio.run(_read_clock(settings))
+    clock = asyncio.run(_read_clock(settings)) if settings.database_url else free_clock(pack, settings.speed)
     watch_clock(metrics, clock)
     url = settings.mqtt_url or settings.embedded_broker_url
     folder = Path(settings.data).expanduser().absolute() / "sim"
@@ -202,6 +208,15 @@ def run_sim(settings: Settings) -> None:
         )
     else:
         faults = read_labels(settings.faults, pack)
+    if labels is not None:
+        try:
+            write_labels(labels, faults)
+        except OSError as exc:
+            raise SettingsError(
+                f"{labels} cannot be written ({exc.strerror}): name a file in a folder of yours"
+            ) from exc
+    if settings.database_url is None:
+        settings = settings.model_copy(update={"sim_people": False})
     with simulated_life(settings, folder, pack, clock, faults, stop) as repairs:
         run_simulation(pack, clock, options, repairs.faults(), stop, repairs=repairs, metrics=SimMetrics(metrics))
 

@@ -1,6 +1,7 @@
 """What happens once before the processes of an installation start: schema, registry, clock, topics."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +21,8 @@ from stream.packs import read_pack
 
 logger = logging.getLogger(__name__)
 
+Progress = Callable[[str, int, int], None]
+_STEPS = 6
 BEFORE_DUSK_US = 12 * MINUTE_US
 """A scaled city starts this long before its clocks switch, and the first streets come on: someone is watching."""
 
@@ -35,8 +38,15 @@ class Prepared:
     clock_told: str
 
 
-async def prepare(settings: Settings, database_url: str) -> Prepared:
+async def prepare(
+    settings: Settings, database_url: str, progress: Progress = lambda told, done, total: None
+) -> Prepared:
     """Bring database, log, registry and clock into a state in which every process may start. May be repeated.
+
+    Parameters
+    ----------
+    progress : function of str, int, int
+        Told before each step: what it is, how many are done, of how many.
 
     Raises
     ------
@@ -45,9 +55,13 @@ async def prepare(settings: Settings, database_url: str) -> Prepared:
     EngineError
         A server does not answer.
     """
+    progress("reading the city pack", 0, _STEPS)
     pack = read_pack(settings.city)
+    progress("waiting for the database", 1, _STEPS)
     async with wiring.pool(database_url, patience_s=wiring.START_PATIENCE_S) as pool:
+        progress("laying out tables", 2, _STEPS)
         migrate(database_url)
+        progress("waiting for the log", 3, _STEPS)
         async with wiring.log(settings, pool, wiring.START_PATIENCE_S) as log:
             partitions = {**topics.PARTITIONS, topics.READINGS: settings.reading_partitions}
             await log.create_topics(partitions)
@@ -56,13 +70,22 @@ async def prepare(settings: Settings, database_url: str) -> Prepared:
                 now_us = clock.now_us()
                 days_since = to_datetime(now_us - now_us % DAY_US) if clock.speed > 1 else None
                 await apply_layout(connection, pack.timezone, days_since)
+            progress("importing lamps and devices", 4, _STEPS)
             async with transaction(pool) as connection:
                 await registry.import_pack(connection, pack, await log.partitions(topics.READINGS))
+            progress("telling the log of them", 5, _STEPS)
             await registry.publish(pool, log, clock.now_us())
+    progress("prepared", _STEPS, _STEPS)
     told = f"city time {isoformat(clock.now_us())[:16].replace('T', ' ')} UTC"
     if clock.speed != 1:
         told += f", {clock.speed:g} times as fast as the clock"
     return Prepared(pack.name, pack.simulated, len(pack.lamps), len(pack.facilities), told)
+
+
+def free_clock(pack: CityPack, speed: float) -> Clock:
+    """Return a clock that no installation shares: the machine's, or a faster one that begins before the first dusk."""
+    real_us = SystemClock().now_us()
+    return SystemClock() if speed == 1 else ScaledClock(_first_dusk(pack, real_us), real_us, speed)
 
 
 async def _set_clock(settings: Settings, pool: Pool, pack: CityPack, log: EventLog) -> Clock:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from app.console import Bar
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -30,19 +32,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=sorted(BENCHES), help="one of them")
     only = parser.parse_args().only
-    logging.basicConfig(level=logging.ERROR, format="%(message)s")
-    logger.setLevel(logging.INFO)
     results: dict[str, dict[str, Any]] = {}
     if RESULTS.exists():
         results = {entry["name"]: entry for entry in json.loads(RESULTS.read_text(encoding="utf-8"))}
-    for name in [only] if only else BENCHES:
-        logger.info("%s: %s", name, BENCHES[name])
-        measured = importlib.import_module(f"bench.{name}").run()
-        results = {key: entry for key, entry in results.items() if entry.get("bench") != name}
-        for entry in measured:
-            entry = {**entry, "bench": name, "measured": datetime.now(UTC).date().isoformat()}
-            results[entry["name"]] = entry
-            logger.info("  %s", _line(entry))
+    names = [only] if only else list(BENCHES)
+    with Bar(quiet=False) as advance:
+        # After the bar has taken the terminal, so that lines go above it.
+        logging.basicConfig(level=logging.ERROR, format="%(message)s")
+        logger.setLevel(logging.INFO)
+        for number, name in enumerate(names):
+            advance(f"measuring {name}", number, len(names))
+            logger.info("%s: %s", name, BENCHES[name])
+            measured = importlib.import_module(f"bench.{name}").run()
+            results = {key: entry for key, entry in results.items() if entry.get("bench") != name}
+            for entry in measured:
+                entry = {**entry, "bench": name, "measured": datetime.now(UTC).date().isoformat()}
+                results[entry["name"]] = entry
+                logger.info("  %s", _line(entry))
     ordered = sorted(results.values(), key=lambda e: (list(BENCHES).index(e["bench"]), e["name"]))
     RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(_page(ordered), encoding="utf-8")

@@ -1,5 +1,6 @@
 """`citynerve letters …`: what was set aside, and its return."""
 
+from collections.abc import Callable
 from typing import Any
 
 from app import wiring
@@ -8,6 +9,9 @@ from city.clock import isoformat
 from ingest.replay import resolve_letter
 from stream import deadletter, redelivery, registry
 from stream.deadletter import LetterQuery
+
+Progress = Callable[[int, int], None]
+"""(letters done, letters to do; 0 where that is not known)"""
 
 PAGE = 1000
 
@@ -30,7 +34,9 @@ async def list_letters(settings: Settings, reason: str | None, limit: int) -> li
     ]
 
 
-async def replay_letters(settings: Settings, ids: list[str], reason: str | None) -> dict[str, int]:
+async def replay_letters(
+    settings: Settings, ids: list[str], reason: str | None, progress: Progress = lambda done, total: None
+) -> dict[str, int]:
     """Read letters again with today's registry and formats; return what became of them."""
     totals = {"letters": 0, "readings": 0, "still_bad": 0}
     async with wiring.pool(wiring.database_url(settings)) as pool, wiring.log(settings, pool) as log:
@@ -53,4 +59,5 @@ async def replay_letters(settings: Settings, ids: list[str], reason: str | None)
             )
             for name in totals:
                 totals[name] += getattr(report, name)
+            progress(totals["letters"], 0)
             after = (page[-1].received_at, page[-1].letter_id)

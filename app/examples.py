@@ -1,0 +1,39 @@
+"""Examples that `citynerve COMMAND --help` ends with."""
+
+_EXAMPLES = {
+    "": (
+        "citynerve up --port 8001 --data ~/city",
+        "citynerve status --data ~/city",
+        "citynerve city check cities/gijon",
+    ),
+    "up": ("citynerve up", "citynerve up --port 8001 --data ~/city --speed 1"),
+    "down": ("citynerve down --data ~/city", "citynerve down --json"),
+    "status": ("citynerve status", "citynerve status --json | jq .ledger.in_flight"),
+    "run": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve run store",),
+    "sim": (
+        "citynerve sim --data ~/city",
+        "citynerve sim --mqtt-url mqtt://localhost:1883 --speed 60 --labels truth.json",
+        "citynerve sim --mqtt-url mqtts://user:password@broker:8883 --faults planted.json",
+    ),
+    "play": (
+        "citynerve play air.csv.xz --map cities/gijon/play/air-station.toml",
+        "citynerve play meter.csv --map meter.toml --speed 60 --json",
+    ),
+    "replay": ("citynerve replay", "citynerve replay --json | jq .only_replayed"),
+    "setup": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve setup",),
+    "city": ("citynerve city check cities/gijon",),
+    "city check": ("citynerve city check cities/gijon", "citynerve city check --json my-city | jq '.mistakes[]'"),
+    "log": ("citynerve log adopt", "citynerve log rebuild detect"),
+    "log adopt": ("citynerve log adopt",),
+    "log rebuild": ("citynerve log rebuild detect",),
+    "letters": ("citynerve letters list", "citynerve letters replay --reason unknown-device"),
+    "letters list": ("citynerve letters list --reason unknown-device", "citynerve letters list --limit 500 --json"),
+    "letters replay": ("citynerve letters replay", "citynerve letters replay --reason unknown-device"),
+}
+
+
+def examples(command: str) -> str:
+    """Return the examples of a command as the end of its help, in lines that stay as they are."""
+    told = _EXAMPLES[command]
+    heading = "Example:" if len(told) == 1 else "Examples:"
+    return "\b\n" + "\n".join([heading, *(f"  {line}" for line in told)])

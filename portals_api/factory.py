@@ -9,7 +9,7 @@ from portals_api.deps import PortalDeps
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
 from portals_api.observa import facilities, figures, ledger, readings
-from portals_api.participa import feeds, status
+from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
 from portals_api.static_files import StaticPages
 
@@ -17,7 +17,7 @@ _ROUTES = (
     *(health, home),
     *(facilities, figures, ledger, readings),
     *(crew, lamps, overview, reports, tickets),
-    *(feeds, status),
+    *(developers, feeds, status),
 )
 
 
@@ -33,21 +33,7 @@ def create_app(deps: PortalDeps) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app, portal)
-    for module in (
-        health,
-        home,
-        overview,
-        crew,
-        tickets,
-        reports,
-        lamps,
-        facilities,
-        readings,
-        figures,
-        ledger,
-        status,
-        feeds,
-    ):
+    for module in _ROUTES:
         router = module.routes(portal)
         portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
         app.include_router(router)

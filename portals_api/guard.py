@@ -25,6 +25,13 @@ _HEADERS = {
     "Permissions-Policy": "geolocation=(self), camera=(), microphone=()",
 }
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FOR_ANY_PAGE = ("/api/v1/", "/feeds/")
+_SHARED = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Retry-After",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""Open data may be read by any web page; not where whoever asks counts as crew, for then it holds more."""
 
 
 class _TooLargeError(Exception):
@@ -37,6 +44,7 @@ class Guard:
     def __init__(self, app: ASGIApp, options: PortalOptions) -> None:
         self._app = app
         self._options = options
+        self._shared = not options.crew_without_account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,6 +62,9 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
+                if self._shared and scope["method"] == "GET" and scope["path"].startswith(_FOR_ANY_PAGE):
+                    for name, value in _SHARED.items():
+                        headers[name] = value
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 if not scope["path"].startswith("/static/"):

@@ -29,6 +29,7 @@ PAGES = {
     "participa": "/participa",
     "status": "/status",
     "follow": "/follow?street=calle",
+    "developers": "/developers",
     "missing": "/tickets/999",
 }
 

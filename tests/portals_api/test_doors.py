@@ -12,7 +12,7 @@ from tests.portals_api.conftest import Open
 from tests.support.small_city import NOW, add_figures, run
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-PAGES = ("/", "/observa", "/cuida", "/participa", "/status", "/follow", "/follow?street=uno")
+PAGES = ("/", "/observa", "/cuida", "/participa", "/status", "/follow", "/follow?street=uno", "/developers")
 
 
 @pytest.fixture

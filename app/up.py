@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from app import setup
+from app.console import Bar
 from app.doors import check_free
 from app.runtime import RESERVE_BYTES, FolderLock, Note, free_bytes, prepare_folder, write_note
 from app.settings import Settings
@@ -111,7 +112,8 @@ def _bring_up(settings: Settings, data: Path, stack: ExitStack) -> _Running:
         database = EmbeddedPostgres(data / "postgres")
         stack.callback(database.stop)
         database_url = database.start()
-    prepared = asyncio.run(setup.prepare(settings, database_url))
+    with Bar(quiet=False) as advance:
+        prepared = asyncio.run(setup.prepare(settings, database_url, advance))
     mqtt_url = settings.mqtt_url or settings.embedded_broker_url
     note = Note(os.getpid(), settings.pages_url, mqtt_url, database_url, settings.kafka, settings.kafka_prefix)
     supervisor = _supervise(settings, data, database_url, simulated=prepared.simulated)

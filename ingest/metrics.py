@@ -31,6 +31,11 @@ class IngestMetrics:
         self.reconnects = Counter(
             "citynerve_ingest_reconnects_total", "Connections to the broker that were lost or let go", registry=registry
         )
+        self.broker_dropped = Gauge(
+            "citynerve_ingest_broker_dropped_messages",
+            "Messages that the broker says it dropped since it started, its queues full (Mosquitto)",
+            registry=registry,
+        )
         self.stale_acknowledgements = Counter(
             "citynerve_ingest_stale_acknowledgements_total",
             "Acknowledgements held back because their connection is gone",

@@ -28,6 +28,8 @@ from ingest.metrics import IngestMetrics
 logger = logging.getLogger(__name__)
 
 _PINGREQ = b"\xc0\x00"
+_DROPPED = "$SYS/broker/publish/messages/dropped"
+"""Where Mosquitto tells how many messages it threw away because a queue was full."""
 _CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
 
@@ -73,6 +75,7 @@ class MqttSource:
             raise SettingsError(f"MQTT client id {options.client_id[:80]!r}: use up to 64 letters, digits, '-' or '_'")
         self._mark_topic = f"citynerve/ingest/{options.client_id}"
         self._mark_nonce = uuid.uuid4().bytes
+        self._wanted: int | None = None
         self._client = self._new_client()
         self._generation = 0
         self._subscribed = False
@@ -232,6 +235,14 @@ class MqttSource:
             message = taken[index]
             if message.topic == self._mark_topic:
                 taken[index] = self._own_mark(message)
+            elif message.topic == _DROPPED:
+                self._tell_dropped(message.payload)
+        if any(message.topic == _DROPPED for message in taken[before:]):
+            taken[before:] = [message for message in taken[before:] if message.topic != _DROPPED]
+
+    def _tell_dropped(self, payload: bytes) -> None:
+        if payload.isdigit() and len(payload) < 16:
+            self._metrics.broker_dropped.set(int(payload))
 
     def _own_mark(self, message: Message) -> Message:
         """Return a mark under the empty topic; one of an earlier process has nothing left to say."""
@@ -273,9 +284,12 @@ class MqttSource:
             )
             return
         share = f"$share/{self._options.share}/" if self._options.share else ""
-        client.subscribe([*((share + name, 1) for name in FILTERS), (self._mark_topic, 1)])
+        _, self._wanted = client.subscribe([*((share + name, 1) for name in FILTERS), (self._mark_topic, 1)])
+        client.subscribe(_DROPPED, 0)
 
-    def _on_subscribe(self, _: mqtt.Client, __: Any, ___: int, codes: list[ReasonCode], ____: Any) -> None:
+    def _on_subscribe(self, _: mqtt.Client, __: Any, number: int, codes: list[ReasonCode], ___: Any) -> None:
+        if number != self._wanted:
+            return  # A broker without $SYS, or one that keeps it to itself, is a broker all the same.
         if any(code.is_failure for code in codes):
             logger.error(
                 "the MQTT broker refuses a subscription: let our user read citynerve/# and write citynerve/ingest/#",

@@ -4,7 +4,7 @@ import asyncio
 import queue
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,13 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from prometheus_client import CollectorRegistry
 
+from ingest.message import Message
+from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
 from tests.deploy.conftest import Folder, copy_deployment, tool
+from tests.support.exposition import sample
 from tests.support.servers import Server, free_port
 
 TIMEOUT_S = 20.0
@@ -25,7 +29,7 @@ REFUSED = 0x87
 class Broker(Server):
     """Mosquitto on the deployed files."""
 
-    def __init__(self, deployment: Folder, folder: Path) -> None:
+    def __init__(self, deployment: Folder, folder: Path, changes: Mapping[str, str] | None = None) -> None:
         self.health_port = free_port()
         port = free_port()
         secrets = deployment.path / "deploy" / "secrets"
@@ -37,6 +41,7 @@ class Broker(Server):
             "/mosquitto/data/": f"{folder}/",
             "/mosquitto/secrets/": f"{secrets / 'mosquitto'}/",
             "/mosquitto/config/": f"{deployment.path / 'deploy' / 'mosquitto'}/",
+            **(changes or {}),
         }.items():
             assert before in text
             text = text.replace(before, after)
@@ -193,6 +198,41 @@ def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
         await running
 
     asyncio.run(asyncio.wait_for(main(), TIMEOUT_S))
+
+
+def test_what_the_broker_throws_away_is_told(prepared: Folder, tmp_path: Path) -> None:
+    narrow = {"max_queued_messages 1000000": "max_queued_messages 2", "sys_interval 10": "sys_interval 1"}
+    broker = Broker(prepared, tmp_path, narrow)
+    broker.start()
+    registry = CollectorRegistry()
+    url = f"mqtts://citynerve-ingest:{broker.passwords['citynerve-ingest']}@localhost:{broker.port}"
+    options = MqttOptions(url, "citynerve-ingest", ca_file=str(broker.authority))
+
+    async def listen(source: MqttSource, until: Callable[[], bool]) -> list[Message]:
+        stop = asyncio.Event()
+        running = asyncio.create_task(source.run(stop))
+        taken: list[Message] = []
+        while not until():
+            taken += await source.take(max_messages=10, wait_s=0.1, gather_s=0)
+        stop.set()
+        await running
+        return taken
+
+    async def main() -> None:
+        first = MqttSource(options)
+        await listen(first, lambda: first.listening)
+        # Ingest is away: two messages wait for it, the others find its queue full.
+        with Client(broker, "citynerve-sim") as city:
+            for _ in range(5):
+                assert city.publish("citynerve/v1/GW-1/readings") in (0, 16)
+        again = MqttSource(options, IngestMetrics(registry))
+        taken = await listen(again, lambda: sample(registry, "citynerve_ingest_broker_dropped_messages") == 3)
+        assert {message.topic for message in taken} <= {"citynerve/v1/GW-1/readings"}
+
+    try:
+        asyncio.run(asyncio.wait_for(main(), 2 * TIMEOUT_S))
+    finally:
+        broker.stop()
 
 
 def test_health_check_sees_the_version_and_nothing_else(broker: Broker) -> None:

@@ -51,8 +51,11 @@ async def serve(
     with listen(settings.host, settings.port, "CITYNERVE_PORT") as door:
         serving = asyncio.ensure_future(server.serve(sockets=[door]))
         waiting = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+        # The board is kept up to date even while nobody looks, so that the first who does need not wait for it.
+        async with app.state.board.kept():
+            await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        app.state.board.close()
         server.should_exit = True
         await serving
 

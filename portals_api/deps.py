@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from city.clock import Clock
 from city.topics import PARTITIONS, TICKETS
+from portals_api.live.board import BoardOptions
 from portals_api.meter import ApiMetrics
 from storage.pool import Pool
 from stream.log import EventLog
@@ -39,6 +40,7 @@ class PortalOptions:
     body_bytes_max: int = 64 * 1024
     reports_per_minute: int = 30
     ping_timeout_s: float = 2.0
+    board: BoardOptions = field(default_factory=BoardOptions)
     ticket_partitions: int = PARTITIONS[TICKETS]
 
 

@@ -3,20 +3,22 @@
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from portals_api import errors, health, home
-from portals_api.cuida import crew, lamps, overview, reports, tickets
+from portals_api import errors, health, home, static_files
+from portals_api.compress import Compress
+from portals_api.cuida import crew, lamps, overview, reports, search, stream, tickets
+from portals_api.cuida import map as live_map
 from portals_api.deps import PortalDeps
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
 from portals_api.observa import facilities, figures, ledger, readings
 from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
-from portals_api.static_files import StaticPages
 
 _ROUTES = (
     *(health, home),
     *(facilities, figures, ledger, readings),
     *(crew, lamps, overview, reports, tickets),
+    *(live_map, search, stream),
     *(developers, feeds, status),
 )
 
@@ -37,9 +39,11 @@ def create_app(deps: PortalDeps) -> FastAPI:
         router = module.routes(portal)
         portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
         app.include_router(router)
-    app.mount("/static", StaticPages(portal.static), "static")
+    app.include_router(static_files.routes(portal.static))
+    app.state.board = portal.board
     # The last one added is the outermost.
     app.add_middleware(RouteNote)
+    app.add_middleware(Compress)
     app.add_middleware(Guard, options=deps.options)
     app.add_middleware(Meter, metrics=deps.metrics)
     return app

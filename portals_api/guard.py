@@ -12,7 +12,7 @@ from portals_api.errors import error_json
 logger = logging.getLogger(__name__)
 
 _CSP = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; worker-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
@@ -53,7 +53,8 @@ class Guard:
         started = False
         bare = scope["method"] == "HEAD"
         if bare:
-            scope = {**scope, "method": "GET"}  # The same answer, headers and length, without its body.
+            # The same answer, headers and length, without its body; a stream must know, or it would never end.
+            scope = {**scope, "method": "GET", "citynerve.bare": True}
 
         async def guarded_send(message: Message) -> None:
             nonlocal started

@@ -45,6 +45,8 @@ KINDS = {
     "gateway": N_("Gateway"),
     "facility": N_("Facility"),
     "place": N_("Place"),
+    "street": N_("Street"),
+    "district": N_("District"),
 }
 FAULTS = {
     "lampFailure": N_("The lamp does not burn when it should"),
@@ -61,6 +63,14 @@ CATEGORIES = {
     "other": N_("Something else"),
 }
 LAMP_STATES = {"ok": N_("No known fault"), "faulty": N_("Has an open ticket"), "out": N_("Its feeder is out")}
+MAP_STATES = {
+    "lit": N_("On"),
+    "off": N_("Off"),
+    "faulty": N_("Faulty"),
+    "out": N_("Without supply"),
+    "silent": N_("Silent"),
+    "unknown": N_("Not heard yet"),
+}
 METRICS = {
     "active_power_w": N_("Power"),
     "supply_voltage_v": N_("Voltage"),
@@ -226,6 +236,9 @@ class Labels:
 
     def lamp_state(self, code: str) -> str:
         return self._of(LAMP_STATES, code)
+
+    def map_state(self, code: str) -> str:
+        return self._of(MAP_STATES, code)
 
     def category(self, code: str) -> str:
         category = self._catalogue.by_code.get(code)

@@ -22,6 +22,7 @@ from portals_api import labels, reads
 from portals_api.deps import PortalDeps
 from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
 from portals_api.limits import RateLimiter
+from portals_api.live.board import Board
 from portals_api.navigation import Door, doors_of, here_of
 from portals_api.static_files import StaticAddresses
 from portals_api.visibility import Viewer
@@ -58,6 +59,7 @@ class Portal:
         self.pool = deps.pool
         self.options = deps.options
         self.limiter = RateLimiter(deps.options.reports_per_minute)
+        self.board = Board(deps.pool, deps.log, deps.clock, deps.options.board)
         self.static = StaticAddresses()
         self.addresses: frozenset[str] = frozenset()
         self.doors: tuple[Door, ...] = ()

@@ -13,6 +13,7 @@ from city.errors import ConflictError, DataError, NotFoundError
 from incidents.store import Receipt
 from portals_api import labels
 from portals_api.bodies import FORM, content_type, read_form, read_json
+from portals_api.cuida.map import TEXTS as MAP_TEXTS
 from portals_api.portal import Portal
 from portals_api.schemas import DESCRIPTION_MAX, ReportIn
 
@@ -25,6 +26,8 @@ _BODY = {
         },
     }
 }
+
+_PICKING = ("loading", "failed", "picked_lamp", "picked_point")
 
 
 def routes(portal: Portal) -> APIRouter:
@@ -46,6 +49,7 @@ def routes(portal: Portal) -> APIRouter:
     async def form_page(request: Request, values: dict[str, Any], status: int = 200, problem: str = "") -> Response:
         city = await portal.installation()
         values = dict.fromkeys(ReportIn.model_fields, "") | values
+        words = await portal.words(request)
         values["request_key"] = values["request_key"] or secrets.token_urlsafe(18)
         return await portal.page(
             request,
@@ -55,6 +59,7 @@ def routes(portal: Portal) -> APIRouter:
             problem=problem,
             categories=list(city.catalogue.reportable),
             description_max=DESCRIPTION_MAX,
+            map_texts={name: words.text(MAP_TEXTS[name]) for name in _PICKING},
         )
 
     @router.post("/api/v1/reports", status_code=201, openapi_extra=_BODY)

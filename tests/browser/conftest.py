@@ -27,7 +27,10 @@ __all__ = ["city_url"]
 
 _ARGUMENTS = [
     "--headless",
-    "--disable-gpu",
+    # Maps need WebGL, and no machine of tests has a graphics card.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
@@ -107,6 +110,7 @@ def site(city_url: str, tmp_path: Path) -> Iterator[Site]:
         ports[0] = server.servers[0].sockets[0].getsockname()[1]
         started.set()
         await asyncio.to_thread(stop.wait)
+        app.state.board.close()
         server.should_exit = True
         await task
         await log.close()

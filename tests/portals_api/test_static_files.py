@@ -32,6 +32,24 @@ def test_a_file_without_its_hash_or_with_an_old_one_is_asked_for_each_time(porta
     run(main())
 
 
+def test_a_vendored_file_comes_as_small_as_the_browser_takes_it_and_is_kept_for_good(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            address = "/static/maplibre-gl-6.17.0.mjs"
+            sizes = {}
+            for encodings in ("br, gzip", "gzip", "identity"):
+                answer = await p.http.head(address, headers={"Accept-Encoding": encodings})
+                assert answer.headers["cache-control"] == FOR_GOOD
+                assert answer.headers["content-type"].startswith("text/javascript")
+                sizes[answer.headers.get("content-encoding", "")] = int(answer.headers["content-length"])
+            assert sizes["br"] < sizes["gzip"] < sizes[""]
+            assert (await p.http.get(address + ".br")).status_code == 404
+            tag = {"If-None-Match": answer.headers["etag"]}
+            assert (await p.http.get(address, headers=tag)).status_code == 304
+
+    run(main())
+
+
 def test_both_ways_to_the_dark_colours_name_the_same() -> None:
     text = (FOLDER / "tokens.css").read_text(encoding="utf-8")
     blocks = re.findall(r"(?::root:not\(\[data-theme\]\)|:root\[data-theme=\"dark\"\]) \{([^}]*)\}", text)

@@ -1,0 +1,53 @@
+"""The search box: one question, every kind of answer, as JSON and as a page for who has no JavaScript."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from portals_api.live.search import QUERY_MAX, SearchIndex
+from portals_api.portal import Portal, address
+
+_PAGE = 50
+
+
+def routes(portal: Portal) -> APIRouter:
+    """Return the routes of the search."""
+    router = APIRouter(tags=["map"])
+    built: list[SearchIndex] = []
+
+    async def find(query: str, limit: int) -> dict[str, Any]:
+        inventory = await portal.board.inventory()
+        if not built or built[0].inventory is not inventory:
+            built[:] = [SearchIndex(inventory)]
+        found = built[0].find(query, await portal.viewer(), limit)
+        return {"items": [{**one, "map": _on_map(one)} for one in found], "next": None}
+
+    @router.get("/api/v1/search")
+    async def search(
+        q: Annotated[str, Query(max_length=QUERY_MAX, description="part of a number or a name")],
+        limit: Annotated[int, Query(ge=1, le=50)] = 10,
+    ) -> dict[str, Any]:
+        """Find lamps by number, streets, facilities and districts by name, without accents, even misspelt."""
+        return await find(q, limit)
+
+    @router.get("/search", include_in_schema=False)
+    async def search_page(request: Request, q: Annotated[str, Query(max_length=QUERY_MAX)] = "") -> Response:
+        found = await find(q, _PAGE)
+        if not portal.wants_page(request):
+            return JSONResponse(found)
+        return await portal.page(
+            request, "search.html", q=q, found=found, json_url=address("/api/v1/search", q=q or " ")
+        )
+
+    return router
+
+
+def _on_map(one: dict[str, Any]) -> str | None:
+    """Return where the map shows it; streets and districts have a place but no mark of their own."""
+    if one["lat"] is None:
+        return None
+    if one["kind"] in ("street", "district"):
+        return f"/map?lat={one['lat']:.5f}&lon={one['lon']:.5f}&zoom={16 if one['kind'] == 'street' else 14}"
+    return f"/map#/{one['kind']}/{quote(one['id'], safe='')}"

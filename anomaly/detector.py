@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 SET_BACK_US = MINUTE_US
 """Clocks of two ingest processes may differ by less; a tick that lies further back means that a clock was set."""
+CENSUS_EVERY_US = MINUTE_US
+"""Feeders are counted once a minute: at every tick it would be most of what detection says."""
 PART_ITEMS = 400
 """Suspicions, and feeders counted, in one record at most: with names of full length it stays below the log's limit."""
 
@@ -87,14 +89,15 @@ class DetectStage:
 
     def _take_tick(self, state: DetectorState, tick: Tick, offset: int) -> list[Append]:
         """Let time pass, judge what it makes due, look for the silent, count the feeders, and say all of it."""
+        count = tick.at // CENSUS_EVERY_US > state.tick_at // CENSUS_EVERY_US
         state.hear_tick(tick.at, tick.period_us)
         found = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
-        silent, census = _judge_tick(state, tick.at)
+        silent, census = _judge_tick(state, tick.at, count=count)
         state.pending = []
         found = sorted([*found, *silent], key=lambda s: (s.since, s.scope.asset_id, s.fault, s.at, s.kind))
         self._metrics.ticks.inc()
-        for (kind, fault), count in Counter((s.kind, s.fault) for s in found).items():
-            self._metrics.suspicions.labels(kind, fault).inc(count)
+        for (kind, fault), said_so in Counter((s.kind, s.fault) for s in found).items():
+            self._metrics.suspicions.labels(kind, fault).inc(said_so)
         self._metrics.devices.labels(str(state.partition)).set(len(state.devices))
         appends: list[Append] = []
         for partition in range(self._candidate_partitions):
@@ -147,15 +150,17 @@ def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
     return [_suspicion(state, event) for event in events[:n_events]]
 
 
-def _judge_tick(state: DetectorState, now: int) -> tuple[list[Suspicion], list[Census]]:
+def _judge_tick(state: DetectorState, now: int, *, count: bool) -> tuple[list[Suspicion], list[Census]]:
     if len(state.devices) == 0:
         return [], []
     periods = state.periods.around(now, now)
     events = np.zeros(len(state.devices), EVENT)
     counts = np.zeros(len(state.feeders), CENSUS)
     n_events = kernels.judge_tick(now, state.devices, state.states, *_arrays(periods), state.deaf, events, counts)
-    census = [_count(state, feeder, c) for feeder, c in zip(state.feeders, counts, strict=True) if c["expected"]]
-    return [_suspicion(state, event) for event in events[:n_events]], census
+    found = [_suspicion(state, event) for event in events[:n_events]]
+    if not count:
+        return found, []
+    return found, [_count(state, feeder, c) for feeder, c in zip(state.feeders, counts, strict=True) if c["expected"]]
 
 
 def _count(state: DetectorState, feeder: Scope, counted: np.void) -> Census:

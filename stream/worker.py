@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
 
+STEP_RECORDS = 16
+"""Records stepped at once, so that a large city's worker is heard of on a machine that is slow or busy."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -210,13 +213,19 @@ class Worker(Generic[S]):
             if fresh[0].offset > owned.next_offset:
                 await consumer.seek(source, owned.next_offset)
                 continue
-            outcome = self._stage.step(owned.state, fresh)
-            owned.next_offset, owned.at_us = fresh[-1].offset + 1, fresh[-1].at_us
             if owned.unsaved_since is None:
                 owned.unsaved_since = started
-            appends.extend(outcome.appends)
-            if outcome.effects is not None:
-                effects[source] = outcome.effects
+            # One transaction takes a poll's effects whole; of states, it does not matter where a poll is cut.
+            count = len(fresh) if self._stage.transactional else STEP_RECORDS
+            for part in (fresh[start : start + count] for start in range(0, len(fresh), count)):
+                outcome = self._stage.step(owned.state, part)
+                owned.next_offset, owned.at_us = part[-1].offset + 1, part[-1].at_us
+                appends.extend(outcome.appends)
+                if outcome.effects is not None:
+                    effects[source] = outcome.effects
+                # Heartbeats go out meanwhile: who has much to catch up with would lose its partitions otherwise, and
+                # have more to catch up with each time.
+                await asyncio.sleep(0)
             moved.append(source)
             self._metrics.records.labels(self._stage.group).inc(len(fresh))
         for some in _shares(appends, self._options.append_records_max, self._options.append_bytes_max):

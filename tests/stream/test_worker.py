@@ -15,7 +15,7 @@ from storage.pool import Connection, Pool, transaction
 from stream import checkpoint
 from stream.log import Append, EventLog, Record, TopicPartition
 from stream.logs.postgres import PostgresLog, open_postgres_log
-from stream.worker import Outcome, Worker, WorkerOptions, _shares
+from stream.worker import STEP_RECORDS, Outcome, Worker, WorkerOptions, _shares
 from tests.stream.harness import opened, rows
 
 OPTIONS = WorkerOptions(checkpoint_every_s=0.02, max_records=7, poll_timeout_s=0.02, backoff_s_max=0.1)
@@ -331,3 +331,35 @@ def test_shares_are_bounded_in_bytes_and_lose_nothing() -> None:
     shares = list(_shares(appends, 3, 100))
     assert [[len(a.value) for a in share] for share in shares] == [[5, 90], [20], [101], [1, 1, 1], [1]]
     assert list(_shares([], 3, 100)) == []
+
+
+def test_a_worker_with_much_to_catch_up_lets_its_heartbeats_through(database_url: str) -> None:
+    class Slow(Numbering):
+        """Notes how often anybody else had a turn before each of its steps."""
+
+        def __init__(self) -> None:
+            self.turns: list[int] = []
+            self.turn = 0
+
+        def step(self, state: Count, records: Sequence[Record]) -> Outcome:
+            assert len(records) <= STEP_RECORDS
+            self.turns.append(self.turn)
+            return super().step(state, records)
+
+    async def main() -> None:
+        async with world(database_url) as (pool, log):
+            stage, count = Slow(), 20 * STEP_RECORDS
+            await log.append([Append("in", 0, "x", b"r", 0) for _ in range(count)])
+
+            async def beat() -> None:
+                while True:
+                    stage.turn += 1
+                    await asyncio.sleep(0)
+
+            heart = asyncio.create_task(beat())
+            async with running(Worker(stage, log, pool, WorkerOptions(max_records=count, checkpoint_every_s=0.02))):
+                await until(lambda: passed(pool, "numbering", count))
+            heart.cancel()
+            assert len(set(stage.turns)) == len(stage.turns) >= 20
+
+    asyncio.run(main())

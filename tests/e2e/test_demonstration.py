@@ -1,0 +1,88 @@
+"""What `make up` promises who looks: dusk, the first ticket, crews that mend, and a dusk that verifies the repair."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from city.alarm import FaultClass
+from city.clock import DAY_US, HOUR_US, MINUTE_US, from_datetime
+from city.profile import parse_pack
+from sim.city import generate_city
+from sim.demonstration import shown_faults
+from tests.app.world import Up, wait_for, write_pack
+
+SPEED = 3000
+"""A day in half a minute: what takes two minutes at the demonstration's own speed passes in two and a half seconds."""
+FILES = generate_city(5, lamps=400, facilities=4)
+PACK = parse_pack(FILES)
+
+
+@pytest.fixture
+def demonstration(tmp_path: Path) -> Iterator[Up]:
+    pack = write_pack(tmp_path / "pack", FILES)
+    up = Up(tmp_path / "up", CITYNERVE_CITY=str(pack), CITYNERVE_SPEED=str(SPEED), CITYNERVE_FAULTS="")
+    up.start_ready()
+    yield up
+    up.discard()
+
+
+def at_us(text: str) -> int:
+    return from_datetime(datetime.fromisoformat(text))
+
+
+def ticket_of(up: Up, asset_id: str) -> dict[str, Any] | None:
+    """Return the first ticket of an asset."""
+    found = up.get(f"/api/v1/tickets?scope={asset_id}&limit=100")["items"]
+    if not found:
+        return None
+    ticket: dict[str, Any] = up.get(f"/api/v1/tickets/{min(t['id'] for t in found)}")
+    return ticket
+
+
+def steps(ticket: dict[str, Any], actor: str) -> list[tuple[str | None, str]]:
+    return [(step["to_state"], step["reason"]) for step in ticket["timeline"] if step["actor"] == actor]
+
+
+def closed(up: Up, asset_id: str) -> dict[str, Any] | None:
+    ticket = ticket_of(up, asset_id)
+    return ticket if ticket is not None and ticket["state"] == "closed" else None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_evening_has_its_first_ticket_in_two_minutes_and_the_next_dusk_verifies_the_repair(
+    demonstration: Up,
+) -> None:
+    up = demonstration
+    begin_us = at_us(up.said.split("city time ")[1][:16].replace(" ", "T") + "Z")
+    planted = {
+        f.fault: f for f in shown_faults(PACK, 1, begin_us, begin_us + DAY_US) if f.onset_us > begin_us - DAY_US / 2
+    }
+    schedule = PACK.schedules[PACK.feeders[0].schedule_id]
+    dusk_us = schedule.next_on(begin_us)
+    assert dusk_us is not None
+    assert begin_us < dusk_us <= begin_us + 15 * MINUTE_US, "it starts at dusk"
+
+    # By the devices' clocks, not by ours: a busy machine makes tickets late, never wrong.
+    outage = wait_for(lambda: closed(up, planted[FaultClass.SUPPLY_LOSS].asset_id), up.words)
+    assert (outage["fault"], outage["severity"]) == ("supplyLoss", "high")
+    assert ("resolved", "Brigada simulada 3: suministro repuesto") in steps(outage, "crew")
+    assert ("closed", "repair-verified") in steps(outage, "sensor")
+
+    dark = wait_for(lambda: closed(up, planted[FaultClass.LAMP_FAILURE].asset_id), up.words, timeout_s=120)
+    (alarm,) = dark["alarm_list"]
+    assert (dark["fault"], alarm["fault"]) == ("lampFailure", "lampFailure")
+    since_us = at_us(alarm["raised_at"])
+    # The third dark reading comes half an hour after the first, and a quarter of an hour is left to a common cause.
+    assert since_us + 45 * MINUTE_US <= begin_us + 2 * HOUR_US, "two minutes at sixty times the clock's speed"
+    (mended,) = [step for step in dark["timeline"] if step["to_state"] == "resolved"]
+    assert mended["reason"].startswith("Brigada simulada ")
+    assert mended["reason"].endswith(": lámpara cambiada")
+    verifies_us = schedule.next_on(at_us(mended["at"]))
+    assert verifies_us is not None
+    assert verifies_us <= at_us(alarm["cleared_at"]) <= verifies_us + 2 * HOUR_US, "the next dusk verifies the repair"
+    assert ("closed", "repair-verified") in steps(dark, "sensor")
+    assert up.end() == 0

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 _STEPS = 6
-BEFORE_DUSK_US = 12 * MINUTE_US
+BEFORE_DUSK_US = 10 * MINUTE_US
 """A scaled city starts this long before its clocks switch, and the first streets come on: someone is watching."""
 
 
@@ -67,14 +67,19 @@ async def prepare(
             await log.create_topics(partitions)
             clock = await _set_clock(settings, pool, pack, log)
             async with pool.connection() as connection:
-                now_us = clock.now_us()
-                days_since = to_datetime(now_us - now_us % DAY_US) if clock.speed > 1 else None
+                began_us = clock.now_us()
+                days_since = to_datetime(began_us - began_us % DAY_US) if clock.speed > 1 else None
                 await apply_layout(connection, pack.timezone, days_since)
             progress("importing lamps and devices", 4, _STEPS)
             async with transaction(pool) as connection:
                 await registry.import_pack(connection, pack, await log.partitions(topics.READINGS))
             progress("telling the log of them", 5, _STEPS)
-            await registry.publish(pool, log, clock.now_us())
+            await registry.publish(pool, log, began_us)
+            # A large city takes its time until here, which at a thousand times the clock's speed would be its evening.
+            async with transaction(pool) as connection:
+                clock = await installation.resume_clock(
+                    connection, last_city_us=await _last_known(log), real_us=SystemClock().now_us()
+                )
     progress("prepared", _STEPS, _STEPS)
     told = f"city time {isoformat(clock.now_us())[:16].replace('T', ' ')} UTC"
     if clock.speed != 1:

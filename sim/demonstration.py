@@ -17,8 +17,14 @@ from sim.faults import PlantedFault
 
 _REPORT_S_MAX = 900
 _FEEDER_LAMPS_MIN = 5
-_UNMENDED_US = 4 * DAY_US
-"""Faults that no crew comes for end by themselves: a city without crews does not go dark for good."""
+_UNMENDED_US = {
+    FaultClass.LAMP_FAILURE: 4 * DAY_US,
+    FaultClass.COMMUNICATION_FAILURE: 20 * HOUR_US,
+    FaultClass.SUPPLY_LOSS: 9 * HOUR_US,
+    FaultClass.LAMP_UNEXPECTED_ON: 20 * HOUR_US,
+}
+"""Faults that no crew comes for end by themselves: a city without crews does not go dark for good, and one that begins
+at dusk has nothing silent that was never heard."""
 
 
 def shown_faults(pack: CityPack, seed: int, start_us: int, end_us: int) -> tuple[PlantedFault, ...]:
@@ -28,7 +34,7 @@ def shown_faults(pack: CityPack, seed: int, start_us: int, end_us: int) -> tuple
     """
     lamps = _lamps(pack)
     feeders = [feeder for feeder in pack.feeders if len(lamps.get(feeder.feeder_id, ())) >= _FEEDER_LAMPS_MIN]
-    first = (start_us - _UNMENDED_US) // DAY_US - 1
+    first = (start_us - max(_UNMENDED_US.values())) // DAY_US - 1
     found = (fault for day in range(first, -(-end_us // DAY_US)) for fault in _evening(pack, lamps, feeders, seed, day))
     return tuple(sorted(f for f in found if f.onset_us < end_us and (f.end_us or end_us) > start_us))
 
@@ -62,4 +68,4 @@ def _evening(
         asset = feeder.feeder_id if fault is FaultClass.SUPPLY_LOSS else rng.choice(lamps[feeder.feeder_id])
         for dusk in on[on >= noon][:1]:
             onset = int(dusk) + after_us
-            yield PlantedFault(onset, asset, fault, onset + _UNMENDED_US)
+            yield PlantedFault(onset, asset, fault, onset + _UNMENDED_US[fault])

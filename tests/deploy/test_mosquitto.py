@@ -1,6 +1,7 @@
 """The broker's own configuration under the real Mosquitto: only paths and ports are changed."""
 
 import asyncio
+import json
 import queue
 import socket
 import ssl
@@ -17,7 +18,9 @@ from prometheus_client import CollectorRegistry
 from ingest.message import Message
 from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
+from tests.app.world import write_pack
 from tests.deploy.conftest import Folder, copy_deployment, tool
+from tests.e2e.processes import Process
 from tests.support.exposition import sample
 from tests.support.servers import Server, free_port
 
@@ -198,6 +201,26 @@ def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
         await running
 
     asyncio.run(asyncio.wait_for(main(), TIMEOUT_S))
+
+
+def test_simulated_gateways_speak_for_themselves_over_tls(broker: Broker, tmp_path: Path) -> None:
+    password = broker.passwords["citynerve-sim"]
+    env = {
+        "CITYNERVE_MQTT_CA": str(broker.authority),
+        "CITYNERVE_CITY": str(write_pack(tmp_path / "city")),
+        "CITYNERVE_DATA": str(tmp_path / "data"),
+    }
+    url = f"mqtts://citynerve-sim:{password}@localhost:{broker.port}"
+    sim = Process("sim", ["sim", "--mqtt-url", url], env, tmp_path)
+    with Client(broker, "citynerve-ingest") as ingest:
+        assert ingest.subscribe("citynerve/v1/+/readings") == 1
+        sim.start()
+        try:
+            topic, payload = ingest.events.get(timeout=60)
+        finally:
+            sim.stop()
+    assert topic.startswith("citynerve/v1/GW-")
+    assert json.loads(payload)["readings"]
 
 
 def test_what_the_broker_throws_away_is_told(prepared: Folder, tmp_path: Path) -> None:

@@ -71,16 +71,17 @@ class Bar:
         columns = (
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[count]}"),
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
         )
         bar = self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
-        task = bar.add_task("", total=None)
+        task = bar.add_task("", total=None, count="")
         bar.start()
 
         def advance(told: str, done: int, total: int) -> None:
-            bar.update(task, description=told, completed=done, total=total or None)
+            count = f"{done:,}/{total:,}" if total else f"{done:,}" if done else ""
+            bar.update(task, description=told, completed=done, total=total or None, count=count)
 
         return advance
 

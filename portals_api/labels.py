@@ -75,6 +75,18 @@ METRICS = {
     "active_power_w": N_("Power"),
     "supply_voltage_v": N_("Voltage"),
     "dimming_level_pct": N_("Commanded level"),
+    "supply_current_a": N_("Current"),
+    "power_factor": N_("Power factor"),
+    "controller_temperature_deg_c": N_("Temperature of the controller"),
+    "active_energy_kwh": N_("Energy meter"),
+    "operating_hours_h": N_("Hours of burning"),
+    "switch_on_count": N_("Times switched on"),
+    "hot_water_temperature_deg_c": N_("Hot water"),
+    "pool_temperature_deg_c": N_("Water of the pool"),
+    "cold_room_temperature_deg_c": N_("Cold room"),
+    "occupancy_pct": N_("Occupancy"),
+    "water_level_pct": N_("Water level"),
+    "water_flow_m3_h": N_("Water flow"),
     "indoor_temperature_deg_c": N_("Indoor temperature"),
     "indoor_humidity_pct": N_("Indoor humidity"),
     "co2_ppm": N_("Carbon dioxide (CO₂)"),
@@ -109,6 +121,8 @@ FACILITY_KINDS = {
     "market": N_("Market"),
     "sports-hall": N_("Sports hall"),
     "museum": N_("Museum"),
+    "car-park": N_("Car park"),
+    "water-tank": N_("Water tank"),
     "air-station": N_("Air quality station"),
 }
 EVENTS = {
@@ -152,6 +166,9 @@ UNITS = {
     "ug/m3": "µg/m³",
     "mg/m3": "mg/m³",
     "W/m2": "W/m²",
+    "kW.h": "kWh",
+    "m3/h": "m³/h",
+    "1": "",
     "[degF]": "°F",
 }
 STATUSES = {

@@ -26,7 +26,7 @@ def bar_chart(bars: Sequence[Bar], *, unit: str, title: str, words: Words, top: 
     top : float or None
         The end of the scale; without it, the highest value.
     """
-    width, height, left, bottom, above = 640, 220, 56, 192, 24
+    width, height, left, bottom, above = 640, 240, 72, 206, 40
     high = _top(bars, top)
     parts = [
         Markup('<svg class="chart bars" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>').format(
@@ -38,7 +38,7 @@ def bar_chart(bars: Sequence[Bar], *, unit: str, title: str, words: Words, top: 
         parts.append(
             Markup(
                 '<line class="grid" x1="{}" y1="{}" x2="{}" y2="{}"/><text x="{}" y="{}" class="end">{}</text>'
-            ).format(left, y, width, y, left - 6, y + 4, words.number(round(high * share, 1)))
+            ).format(left, y, width, y, left - 6, y + 5, words.number(round(high * share, 1)))
         )
     parts.append(_drawn(bars, left, width, above, bottom, high))
     if bars:
@@ -52,7 +52,7 @@ def bar_chart(bars: Sequence[Bar], *, unit: str, title: str, words: Words, top: 
                         x, height - 6, anchor, words.hour(bars[place][0])
                     )
                 )
-    parts.append(Markup('<text x="{}" y="14" class="end">{}</text></svg>').format(left - 6, unit))
+    parts.append(Markup('<text x="{}" y="18" class="end">{}</text></svg>').format(left - 6, unit))
     return Markup("").join(parts)
 
 

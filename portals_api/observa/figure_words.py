@@ -28,8 +28,8 @@ WORDS = {
         N_("Energy for street lighting"),
         N_("What the street lights used."),
         N_(
-            "Mean measured power of every lamp over each full hour, added up. Lamps that were not heard add nothing:"
-            " read it together with the share of readings heard."
+            "Mean measured power of every lamp over each full hour, added up. Lamps that were not heard,"
+            " or that tell no power, add nothing: read it together with the share of readings heard."
         ),
     ),
     "tickets-open": FigureWords(
@@ -111,6 +111,9 @@ BASES = {
 """What stands behind a value; counts stand for themselves."""
 
 
-def digits(figure: Figure) -> int:
-    """Return how many digits after the point mean something."""
-    return {Kind.SHARE: 1, Kind.MEDIAN: 1, Kind.SUM: 1}.get(figure.kind, 0)
+def rounded(figure: Figure, value: float) -> float:
+    """Return a value with the digits that mean something; a share below 100 never rounds up to 100."""
+    if figure.kind is Kind.SHARE:
+        digits = 2 if value > 99 else 1
+        return min(round(value, digits), 99.99) if value < 100 else value
+    return round(value, 1 if figure.kind in (Kind.MEDIAN, Kind.SUM) else 0)

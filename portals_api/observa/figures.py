@@ -270,7 +270,7 @@ def _told(figure: Figure, value: Value, words: Words) -> dict[str, str]:
     basis = figure_words.BASES.get(figure.figure_id, "")
     part, whole = (words.number(round(number or 0)) for number in (value.part, value.whole))
     return {
-        "number": words.number(round(value.value, figure_words.digits(figure))),
+        "number": words.number(figure_words.rounded(figure, value.value)),
         "basis": words.text(basis).format(part=part, whole=whole) if basis else "",
     }
 

@@ -12,7 +12,7 @@ from markupsafe import escape
 from observatory.figures import FIGURES
 from portals_api.i18n import Words, load_catalogues
 from portals_api.observa.bars import bar_chart, spark
-from portals_api.observa.figure_words import BASES, FRESH, SOURCES, UNITS, WHYS, WORDS
+from portals_api.observa.figure_words import BASES, FRESH, SOURCES, UNITS, WHYS, WORDS, rounded
 from tests.incidents.world import FAILURE, RAISED, event, lamp
 from tests.portals_api.conftest import Open
 from tests.support.small_city import add_figures, run
@@ -163,3 +163,8 @@ def test_a_bar_of_nothing_is_a_stroke_and_the_chart_is_well_formed() -> None:
             root = ElementTree.fromstring(str(drawn))
             kinds = [one.get("class") for one in root if one.get("class") in ("bar", "gap")]
             assert kinds == ["gap" if value is None else "bar" for _, value in bars]
+
+
+def test_one_dark_lamp_of_thirty_thousand_still_shows() -> None:
+    lit = FIGURES["lamps-lit"]
+    assert [rounded(lit, value) for value in (100.0, 99.9967, 99.97, 51.26, 0.0)] == [100.0, 99.99, 99.97, 51.3, 0.0]

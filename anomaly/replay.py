@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anomaly.correlate import CorrelateStage, CorrelatorState
+from anomaly.correlate import WAITING_TOLD, CorrelateStage, CorrelatorState
 from anomaly.detector import DetectStage
 from anomaly.state import DetectorState
 from city import topics
@@ -19,6 +19,7 @@ Progress = Callable[[int, int], None]
 """(records read, records to read)"""
 
 _NEVER = -1
+_READ_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,11 @@ async def replay(log: EventLog, progress: Progress | None = None) -> ReplayRepor
     total = sum(b.end - b.begin for b in bounds.values())
     groups = await log.partitions(topics.CANDIDATES)
     correlation = _Correlation(groups, len(bounds))
-    partitions = [_Partition(log, TopicPartition(topics.READINGS, p), b, groups) for p, b in sorted(bounds.items())]
+    # One partition after the other is ahead: together by less than what correlation takes for one that hangs.
+    share = min(_READ_MAX, max(1, WAITING_TOLD // (2 * len(bounds))))
+    partitions = [
+        _Partition(log, TopicPartition(topics.READINGS, p), b, groups, share) for p, b in sorted(bounds.items())
+    ]
     done = 0
     while reading := [partition for partition in partitions if partition.offset < partition.end]:
         # The one that is behind goes on, so that correlation never has to hold much back.
@@ -85,8 +90,9 @@ async def replay(log: EventLog, progress: Progress | None = None) -> ReplayRepor
 class _Partition:
     """Detection of one partition, from its first record to the last that stood there when the replay began."""
 
-    def __init__(self, log: EventLog, source: TopicPartition, bounds: Bounds, groups: int) -> None:
+    def __init__(self, log: EventLog, source: TopicPartition, bounds: Bounds, groups: int, share: int) -> None:
         self._log = log
+        self._share = share
         self._source = source
         self._stage = DetectStage(groups)
         self._state: DetectorState = self._stage.open(source, None)
@@ -95,7 +101,7 @@ class _Partition:
 
     async def advance(self) -> tuple[list[Append], int]:
         """Take the next records; return what they lead to, and how many they are."""
-        records = await self._log.read(self._source, self.offset, max_records=min(500, self.end - self.offset))
+        records = await self._log.read(self._source, self.offset, max_records=min(self._share, self.end - self.offset))
         self.offset = records[-1].offset + 1
         self.said_at = max(self.said_at, records[-1].at_us)
         return self._stage.step(self._state, records).appends, len(records)

@@ -9,8 +9,10 @@ import pytest
 from anomaly import replay as replaying
 from anomaly.correlate import CorrelatorState
 from city.alarm import AlarmEvent
+from city.clock import MINUTE_US
 from city.topics import ALARMS, CANDIDATES, READINGS
 from stream import codec
+from stream.codec import Tick
 from stream.log import Append, EventLog
 from stream.logs.postgres import open_postgres_log
 from tests.anomaly.test_detector import behave_badly
@@ -81,3 +83,20 @@ def test_a_replay_holds_back_no_more_than_one_partition_is_ahead(
         await log.close()
 
     asyncio.run(main())
+
+
+def test_a_replay_of_many_partitions_takes_none_of_them_for_hanging(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        log = await open_postgres_log(database_url)
+        await log.create_topics({READINGS: 12, CANDIDATES: 1, ALARMS: 1})
+        for partition in range(12):
+            times = range(MINUTE_US, 600 * MINUTE_US, MINUTE_US)
+            ticks = [(at, codec.encode(Tick(at, MINUTE_US))) for at in times]
+            await log.append([Append(READINGS, partition, codec.TICK, value, at) for at, value in ticks])
+        assert (await replaying.replay(log)).identical
+        await log.close()
+
+    asyncio.run(main())
+    assert not [record for record in caplog.records if "no alarm is decided" in record.getMessage()]

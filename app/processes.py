@@ -62,7 +62,8 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
         source = EmbeddedBroker(BrokerOptions(settings.broker_host, settings.broker_port), metrics)
     else:
         trusted = str(settings.mqtt_ca or "")
-        source = MqttSource(MqttOptions(settings.mqtt_url, settings.mqtt_client_id, ca_file=trusted), metrics)
+        mqtt = MqttOptions(settings.mqtt_url, settings.mqtt_client_id, settings.mqtt_share or "", trusted)
+        source = MqttSource(mqtt, metrics)
     options = IngestOptions(wiring.database_url(settings))
     await Ingest(source, parts.log, parts.pool, parts.clock, options, metrics).run(stop)
 

@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     mqtt_client_id: str = Field(
         "citynerve-ingest", description="Names the persistent session; another one for every ingest process."
     )
+    mqtt_share: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9_-]{1,64}$",
+        description="Name of the shared subscription in which several ingest processes divide the messages among them."
+        " Absent: this one takes all.",
+    )
     broker_host: str = Field("127.0.0.1", description="Address on which the embedded broker listens.")
     broker_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded broker.")
     kafka: str | None = Field(

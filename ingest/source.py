@@ -286,6 +286,8 @@ class MqttSource:
         share = f"$share/{self._options.share}/" if self._options.share else ""
         _, self._wanted = client.subscribe([*((share + name, 1) for name in FILTERS), (self._mark_topic, 1)])
         client.subscribe(_DROPPED, 0)
+        if share:
+            client.unsubscribe(list(FILTERS))  # the session may be from before, when it took everything
 
     def _on_subscribe(self, _: mqtt.Client, __: Any, number: int, codes: list[ReasonCode], ___: Any) -> None:
         if number != self._wanted:

@@ -189,6 +189,9 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(mosquitto: Mosquitto) -> N
 
 def test_several_processes_share_the_messages_of_one_subscription(mosquitto: Mosquitto) -> None:
     async def main() -> None:
+        before = MqttSource(MqttOptions(mosquitto.url, client_id="ingest-1"))
+        async with running(before):
+            await listening(before)
         one = MqttSource(MqttOptions(mosquitto.url, client_id="ingest-1", share="ingest"))
         two = MqttSource(MqttOptions(mosquitto.url, client_id="ingest-2", share="ingest"))
         async with running(one, two):

@@ -180,6 +180,7 @@ def sim(
     speed: Annotated[float | None, typer.Option(help="City seconds a second; with --mqtt-url alone")] = None,
     faults: Annotated[Path | None, typer.Option(help="JSON file of faults to plant; none: at random")] = None,
     labels: Annotated[Path | None, typer.Option(help="Write the planted faults there, as JSON, and go on")] = None,
+    realism: Annotated[str | None, typer.Option(help="real, or perfect: the inventory is right and all works")] = None,
 ) -> None:
     """Play the simulated city's gateways into a broker until SIGTERM."""
     from app import logs
@@ -187,7 +188,7 @@ def sim(
     from app.runtime import attached
     from app.settings import load_settings
 
-    flags = {"seed": seed, "city": city, "speed": speed, "faults": faults, "mqtt_url": mqtt}
+    flags = {"seed": seed, "city": city, "speed": speed, "faults": faults, "mqtt_url": mqtt, "sim_realism": realism}
     # With a broker of one's own there need not be an installation: nobody has to read what is played.
     settings = attached(data, **flags) if mqtt is None else load_settings(data=data, **flags)
     logs.configure(settings.log_level, settings.log_format, "sim")

@@ -180,6 +180,7 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     from sim.faults import random_faults, read_labels, write_labels
     from sim.metrics import SimMetrics
     from sim.publish import FleetOptions
+    from sim.realism import REALISMS
     from sim.run import RunOptions, run_simulation
     from stream.packs import read_pack
 
@@ -200,7 +201,8 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     fleet = FleetOptions(
         url, resend_s=settings.sim_resend_s, keep=settings.sim_keep, ca_file=str(settings.mqtt_ca or "")
     )
-    options = RunOptions(fleet, settings.seed, folder / "outbox.sqlite")
+    realism = REALISMS[settings.sim_realism]
+    options = RunOptions(fleet, settings.seed, folder / "outbox.sqlite", realism=realism)
     if settings.faults is None:
         now_us = clock.now_us()
         faults = (

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         description="Where simulated people reach the portals, `http://host:8000`. Absent: on this machine's"
         " `CITYNERVE_PORT`.",
     )
+    sim_realism: str = Field(
+        "real",
+        description="`real`: the simulated inventory is wrong in places, clocks and meters are off and reports are"
+        " lost. `perfect`: everything is as the city pack says.",
+    )
     sim_keep: bool = Field(False, description="Let the simulator remember all that it ever sent, for comparisons.")
     sim_resend_s: float = Field(
         600.0,
@@ -132,6 +137,13 @@ class Settings(BaseSettings):
     def _format(cls, value: str) -> str:
         if value not in {"text", "json"}:
             raise ValueError("say text or json")
+        return value
+
+    @field_validator("sim_realism")
+    @classmethod
+    def _realism(cls, value: str) -> str:
+        if value not in {"real", "perfect"}:
+            raise ValueError("say real or perfect")
         return value
 
     @field_validator("mqtt_url")

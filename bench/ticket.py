@@ -63,7 +63,7 @@ def run() -> list[dict[str, Any]]:
 
 
 def _measure(folder: Path, url: str) -> tuple[list[float], list[float]]:
-    write_city(folder / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12))
+    write_city(folder / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12, mixed=False))
     pack = read_pack(folder / "city")
     faults = plant(pack, seed=3, onset_us=START + 90 * MINUTE_US, lamp_faults=FAULTS, outages=0, spread_us=HOUR_US)
     write_labels(folder / "faults.json", faults)
@@ -75,6 +75,7 @@ def _measure(folder: Path, url: str) -> tuple[list[float], list[float]]:
         "CITYNERVE_BROKER_PORT": str(free_port()),
         "CITYNERVE_FAULTS": str(folder / "faults.json"),
         "CITYNERVE_SIM_PEOPLE": "false",
+        "CITYNERVE_SIM_REALISM": "perfect",
     }
     migrate(url)
     asyncio.run(_prepare(url, pack.name, pack.timezone, environment))

@@ -53,9 +53,7 @@ _PART_NIGHT = 0.4
 """Share of LED feeders outside the broad streets that are dimmed in the small hours."""
 
 
-def generate_city(
-    seed: int, lamps: int = LAMPS, facilities: int = FACILITIES, *, mixed: bool = False
-) -> dict[str, str]:
+def generate_city(seed: int, lamps: int = LAMPS, facilities: int = FACILITIES, *, mixed: bool = True) -> dict[str, str]:
     """Return a city pack as file name → text; equal arguments give equal bytes.
 
     Parameters

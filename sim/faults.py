@@ -12,9 +12,32 @@ from city.asset import Switching
 from city.clock import DAY_US, HOUR_US, from_datetime, isoformat
 from city.errors import SettingsError
 from city.pack import CityPack
+from sim.faultkinds import CABINET, FACILITY, FACILITY_METRICS, FEEDER, LAMP, TARGETS, Fault, SimFault, fault_named
 from sim.times import parse_time
 
 LAMP_FAULTS = (FaultClass.LAMP_FAILURE, FaultClass.LAMP_UNEXPECTED_ON, FaultClass.COMMUNICATION_FAILURE)
+
+_OTHER_LAMP_FAULTS = (
+    SimFault.DIMMING_FAILURE,
+    SimFault.CYCLING_FAILURE,
+    SimFault.FLICKER,
+    SimFault.POWER_FACTOR_TOO_LOW,
+    SimFault.LED_MODULE_LOST,
+    SimFault.LAMP_POWER_TOO_LOW,
+    SimFault.LAMP_POWER_TOO_HIGH,
+    SimFault.STUCK_SENSOR,
+    SimFault.COUNTER_RESET,
+)
+_OTHER_FEEDER_FAULTS = (
+    SimFault.SUPPLY_VOLTAGE_TOO_LOW,
+    SimFault.SUPPLY_VOLTAGE_TOO_HIGH,
+    SimFault.RCD_RECLOSING,
+    SimFault.CIRCUIT_BREAKER_TRIPPED,
+    SimFault.CABLE_THEFT,
+    SimFault.LOST_NEUTRAL,
+    SimFault.SWITCHING_ERROR_ON,
+    SimFault.SWITCHING_ERROR_OFF,
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,14 +50,14 @@ class PlantedFault:
         City time at which it begins, µs UTC. It may show later: a dead lamp at dusk, an outage of a switched feeder
         at night.
     asset_id : str
-        A lamp; a lamp or facility for communicationFailure; a feeder for supplyLoss.
+        What `sim.faultkinds.TARGETS` allows.
     end_us : int or None
         City time at which it is repaired; None: never.
     """
 
     onset_us: int
     asset_id: str
-    fault: FaultClass
+    fault: Fault
     end_us: int | None = None
 
     def active(self, at_us: int) -> bool:
@@ -106,6 +129,9 @@ def random_faults(
     *,
     per_day: float = 3.0,
     outages_per_day: float = 0.1,
+    others_per_day: float = 1.0,
+    feeder_others_per_day: float = 0.05,
+    facility_per_day: float = 0.5,
     shown: bool = True,
 ) -> tuple[PlantedFault, ...]:
     """Return the faults of a city left to itself, repaired after hours or days.
@@ -116,22 +142,30 @@ def random_faults(
     Parameters
     ----------
     per_day, outages_per_day : float
-        Mean numbers of faults of lamps and of feeder outages.
+        Mean numbers of faults of lamps and of feeder outages: those that the city's rules know by name.
+    others_per_day, feeder_others_per_day, facility_per_day : float
+        Of all other faults of lamps, of feeders and of facilities.
     shown : bool
         Beside them, each day a lamp that will be dark at dusk, and a feeder that loses its supply in the evening:
         whoever looks for a quarter of an hour at sixty times the clock's speed sees both from beginning to end.
     """
     lamps, feeders = [lamp.lamp_id for lamp in pack.lamps], [feeder.feeder_id for feeder in pack.feeders]
+    by_fault = _facilities_by_fault(pack)
     found: list[PlantedFault] = []
     for day in range(start_us // DAY_US - 4, -(-end_us // DAY_US)):
         rng = random.Random(f"day|{seed}|{day}")  # noqa: S311 - a label, not a secret
         struck: set[str] = set()
-        for names, rate, kinds, hours in (
+        draws: tuple[tuple[Sequence[str], float, tuple[Fault, ...], tuple[int, int]], ...] = (
             (lamps, per_day, LAMP_FAULTS, (18, 72)),
             (feeders, outages_per_day, (FaultClass.SUPPLY_LOSS,), (3, 12)),
-        ):
-            for _ in range(_poisson(rng, rate) if names else 0):
-                asset, fault = rng.choice(names), rng.choice(kinds)
+            (lamps, others_per_day, _OTHER_LAMP_FAULTS, (48, 96)),
+            (feeders, feeder_others_per_day, _OTHER_FEEDER_FAULTS, (8, 30)),
+            ((), facility_per_day, tuple(by_fault), (6, 72)),
+        )
+        for names, rate, kinds, hours in draws:
+            for _ in range(_poisson(rng, rate) if kinds and (names or kinds[0] in by_fault) else 0):
+                fault = rng.choice(kinds)
+                asset = rng.choice(names or by_fault[fault])
                 onset = day * DAY_US + rng.randrange(DAY_US)
                 last = onset + rng.randrange(hours[0] * HOUR_US, hours[1] * HOUR_US)
                 if asset not in struck:
@@ -140,6 +174,18 @@ def random_faults(
         if shown:
             found += _shown(pack, seed, day, struck)
     return tuple(sorted(f for f in found if f.onset_us < end_us and (f.end_us is None or f.end_us > start_us)))
+
+
+def _facilities_by_fault(pack: CityPack) -> dict[Fault, list[str]]:
+    """Return which facilities have a sensor that would show each fault."""
+    metrics: dict[str, set[str]] = {}
+    for device in pack.devices:
+        metrics.setdefault(device.asset_id, set()).update(pack.profiles[device.profile_id].metrics)
+    found = {
+        fault: [f.facility_id for f in pack.facilities if metric in metrics.get(f.facility_id, ())]
+        for fault, metric in FACILITY_METRICS.items()
+    }
+    return {fault: names for fault, names in found.items() if names}
 
 
 def _shown(pack: CityPack, seed: int, day: int, struck: set[str]) -> Iterator[PlantedFault]:
@@ -193,16 +239,13 @@ def read_labels(path: Path, pack: CityPack) -> tuple[PlantedFault, ...]:
     SettingsError
         The file cannot be read, or names what the city does not have.
     """
-    lamps = {lamp.lamp_id for lamp in pack.lamps}
-    feeders = {feeder.feeder_id for feeder in pack.feeders}
-    heard = lamps | {device.asset_id for device in pack.devices}
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         faults = [
             PlantedFault(
                 _at(row["onset"]),
                 row["asset"],
-                FaultClass(row["fault"]),
+                fault_named(row["fault"]),
                 None if row.get("end") is None else _at(row["end"]),
             )
             for row in rows
@@ -211,10 +254,20 @@ def read_labels(path: Path, pack: CityPack) -> tuple[PlantedFault, ...]:
         raise SettingsError(
             f"{path} does not list faults ({exc!r}): write a JSON array of objects with fault, asset, onset and end"
         ) from exc
+    # A facility that nothing measures cannot fall silent.
+    heard = {device.asset_id for device in pack.devices}
+    assets = {
+        LAMP: {lamp.lamp_id for lamp in pack.lamps},
+        FEEDER: {feeder.feeder_id for feeder in pack.feeders},
+        CABINET: {cabinet.cabinet_id for cabinet in pack.cabinets},
+        FACILITY: {facility.facility_id for facility in pack.facilities} & heard,
+    }
     for fault in faults:
-        known = {FaultClass.SUPPLY_LOSS: feeders, FaultClass.COMMUNICATION_FAILURE: heard}.get(fault.fault, lamps)
-        if fault.asset_id not in known:
-            raise SettingsError(f"{path} plants {fault.fault} on {fault.asset_id!r}, which the city does not have")
+        kinds = TARGETS[fault.fault]
+        if not any(fault.asset_id in assets[kind] for kind in kinds):
+            raise SettingsError(
+                f"{path} plants {fault.fault} on {fault.asset_id!r}, which is no {' or '.join(kinds)} of the city"
+            )
     return tuple(sorted(faults))
 
 

@@ -1,100 +1,189 @@
-"""What a lamp's controller measures: power by type of lamp with run-up, and voltage along the feeder.
+"""What lamps' controllers measure, as columns over all lamps of one gateway and one make; pure functions of time.
 
-The model is kept simple on purpose:
-
-- power P = rated · gear · spread · run-up · (V / 230)^k + noise of 1 W (0.1 W for LED), rounded likewise; `spread` is
-  each lamp's own, within 3 %. Off, the controller alone draws 0.4 W.
-- run-up: a discharge lamp starts at a third of its power and reaches all of it linearly in a few minutes; LED at once.
-- voltage V = 231 + 1.5 · cos(daily) − drop along the feeder while it burns + noise of 0.4 V.
+docs/simulator.md derives the formulas and names their sources.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from city.clock import DAY_US, MINUTE_US
-from sim.noise import gaussian, key_of, uniform
+from city.clock import DAY_US, HOUR_US, MINUTE_US
+from sim.lamptypes import LAMP_TYPES, LampType
+from sim.noise import Values, correlated, gaussian, keys_of, uniform
+from sim.realism import Realism
+from sim.truth import TrueLamp
 
-STANDBY_W = 0.4
-_NOMINAL_V = 231.0
-_DROP_V = 4.0
+NOMINAL_V = 230.0
+OPEN_CIRCUIT_V = 232.0
+
+_OHM_PER_M = 1.91e-3 * 1.2
+"""Aluminium of 16 mm², and a fifth more for the neutral of phases that are not quite equal."""
+_LAMP_M = 27.0
+_LED_FLOOR = 0.03
+"""Share of its rated power that an LED driver draws however far it is dimmed."""
+_CLO_SHARE = 0.3
+_BURNING_H_A_YEAR = 4_200.0
+_YEAR_US = 365.25 * DAY_US
+_WARM_US = 40 * MINUTE_US
+_SELF_HEATING_C = 19.0
+_OFF_FACTOR = 0.30
+
+Flags = NDArray[np.bool_]
+Moments = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class LampType:
-    """How a kind of lamp draws power.
+@dataclass(slots=True)
+class Stand:
+    """What lamps are told and do at one moment, as columns that faults may change.
 
     Attributes
     ----------
-    gear : float
-        Power at the line over rated power: a magnetic ballast takes its share.
-    run_up_us : int
-        From a third of the power to all of it.
-    exponent : float
-        P ∝ V^exponent; electronic drivers hold their power.
-    noise_w : float
-        Resolution of what is reported.
+    burning : bool[n]
+    since_us : int64[n]
+        When each was lit; read where it burns.
+    told_pct, level_pct : float64[n]
+        The level that the controller reports, and the one that the lamp burns at.
+    factor : float64[n]
+        On the power of a burning lamp.
+    bare : bool[n]
+        The capacitor is gone.
+    shift_v : float64[n]
+        What a fault of the supply adds.
     """
 
-    gear: float
-    run_up_us: int
-    exponent: float
-    noise_w: float
+    burning: Flags
+    since_us: Moments
+    told_pct: Values
+    level_pct: Values
+    factor: Values
+    bare: Flags
+    shift_v: Values
 
 
-LAMP_TYPES = {
-    "led": LampType(1.0, 0, 0.0, 0.1),
-    "sodium": LampType(1.12, 5 * MINUTE_US, 1.7, 1.0),
-    "metal-halide": LampType(1.10, 4 * MINUTE_US, 1.3, 1.0),
-}
-_OTHER = LampType(1.0, 0, 0.0, 0.1)
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What meters say; float64[n] each."""
+
+    power_w: Values
+    voltage_v: Values
+    power_factor: Values
+    current_a: Values
 
 
-class LampGroup:
-    """The lamps of one feeder, as columns; pure functions of time.
+class LampColumns:
+    """The unchanging properties of some lamps.
 
     Parameters
     ----------
-    lamp_ids : list of str
-        In the order in which they hang on the feeder.
-    lamp_types : list of str
-        Keys of `LAMP_TYPES`; an unknown type behaves as LED.
-    rated_w : list of float
-    seed : int
+    lamps : sequence of TrueLamp
+    circuit : sequence of int
+        Number of each lamp's circuit (feeder and phase) among those of this object.
+    along : sequence of float
+        Where on its feeder each lamp hangs, 0 (cabinet) to 1.
+    cable_m : sequence of float
+        Length of each lamp's feeder.
+    panel : sequence of str
+        Each lamp's cabinet: lamps of one share the wandering of its voltage.
     """
 
-    def __init__(self, lamp_ids: list[str], lamp_types: list[str], rated_w: list[float], seed: int) -> None:
-        types = [LAMP_TYPES.get(t, _OTHER) for t in lamp_types]
-        self._power_keys = np.array([key_of(seed, "power", i) for i in lamp_ids], np.uint64)
-        self._voltage_keys = np.array([key_of(seed, "voltage", i) for i in lamp_ids], np.uint64)
-        self._run_up_us = np.array([t.run_up_us for t in types], np.float64)
-        self._exponent = np.array([t.exponent for t in types], np.float64)
-        self._noise_w = np.array([t.noise_w for t in types], np.float64)
-        spread = 1 + 0.06 * (uniform(self._power_keys, 0) - 0.5)
-        self._burning_w = np.array(rated_w, np.float64) * np.array([t.gear for t in types], np.float64) * spread
-        self._along = np.arange(1, len(lamp_ids) + 1) / max(len(lamp_ids), 1)
+    def __init__(
+        self,
+        lamps: Sequence[TrueLamp],
+        circuit: Sequence[int],
+        along: Sequence[float],
+        cable_m: Sequence[float],
+        panel: Sequence[str],
+        seed: int,
+        realism: Realism,
+    ) -> None:
+        names = [lamp.lamp_id for lamp in lamps]
+        types = [LAMP_TYPES.get(lamp.lamp_type, LAMP_TYPES["led"]) for lamp in lamps]
+        self.keys = keys_of(seed, "lamp", names)
+        self._power_keys = keys_of(seed, "power", names)
+        self._slow_keys = keys_of(seed, "slow power", names)
+        self._voltage_keys = keys_of(seed, "voltage", names)
+        self._panels, self._panel_of = np.unique(np.array(panel, dtype=np.str_), return_inverse=True)
+        self._panel_keys = keys_of(seed, "panel", self._panels.tolist())
+        self._circuit = np.array(circuit, np.int64)
+        self._circuits = int(self._circuit.max()) + 1 if len(lamps) else 0
+        place = np.array(along, np.float64)
+        # Loads hang evenly along the cable, so the drop up to a place grows as x − x²/2.
+        self._reach_ohm = _OHM_PER_M * np.array(cable_m, np.float64) * (place - place**2 / 2)
+        self._realism = realism
+        self._set_types(types, np.array([lamp.rated_w for lamp in lamps], np.float64))
+        gain = 2 * uniform(self.keys, 5) - 1
+        self._gain = 1 + realism.meter_gain * gain
+        self.boot_us = (uniform(self.keys, 6) * realism.boot_s * 1e6).astype(np.int64)
 
-    def measure(
-        self, at_us: int, burning: NDArray[np.bool_], since_us: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return active power (W) and supply voltage (V) of each lamp.
+    def _set_types(self, types: Sequence[LampType], rated_w: Values) -> None:
+        def column(name: str) -> Values:
+            return np.array([getattr(t, name) for t in types], np.float64)
 
-        Parameters
-        ----------
-        at_us : int
-            µs UTC.
-        burning : bool[n]
-        since_us : int64[n]
-            When each lamp was lit; read only where it burns.
-        """
-        daily = float(np.cos(2 * np.pi * (at_us % DAY_US) / DAY_US))
-        drop = _DROP_V * self._along * float(burning.mean() if len(burning) else 0.0)
-        volts = _NOMINAL_V + 1.5 * daily - drop + 0.4 * gaussian(self._voltage_keys, at_us)
-        age = np.maximum(at_us - since_us, 0)
-        risen = np.where(self._run_up_us > 0, age / np.maximum(self._run_up_us, 1), 1.0)
-        run_up = np.clip(1 / 3 + 2 / 3 * risen, 1 / 3, 1.0)
-        lit = self._burning_w * run_up * (volts / 230.0) ** self._exponent
-        noisy = lit + self._noise_w * 0.5 * gaussian(self._power_keys, at_us)
-        watts = np.maximum(np.round(noisy / self._noise_w) * self._noise_w, 0.0)
-        return np.where(burning, watts, STANDBY_W).round(1), volts.round(1)
+        draw = 2 * uniform(self.keys, 1) - 1
+        self.full_w = rated_w * column("gear") * (1 + column("spread") * draw)
+        self.rated_w = rated_w
+        self._run_up_us, self._first = column("run_up_us"), column("first_share")
+        self._exponent = column("exponent")
+        self._ageing, self._life_us = column("ageing"), column("life_h") / _BURNING_H_A_YEAR * _YEAR_US
+        self._first_age = uniform(self.keys, 7)
+        self._constant_light = (column("run_up_us") == 0) & (uniform(self.keys, 2) < _CLO_SHARE)
+        self._off_w = column("off_w") * (0.85 + 0.3 * uniform(self.keys, 3))
+        self._power_factor, self._bare = column("power_factor"), column("bare_factor")
+        self._electronic = column("run_up_us") == 0
+        low = np.array([t.restrike_us[0] for t in types], np.float64)
+        high = np.array([t.restrike_us[1] for t in types], np.float64)
+        self.restrike_us = (low + (high - low) * uniform(self.keys, 4)).astype(np.int64)
+
+    def measure(self, at_us: int, stand: Stand) -> Measured:
+        """Return what the meters of these lamps say at `at_us`, µs UTC."""
+        voltage = self._voltage(at_us, stand)
+        age = np.maximum(at_us - stand.since_us, 0)
+        risen = np.where(self._run_up_us > 0, age / np.maximum(self._run_up_us, 1.0), 1.0)
+        run_up = self._first + (1 - self._first) * np.minimum(risen, 1.0)
+        load = run_up * (_LED_FLOOR + (1 - _LED_FLOOR) * stand.level_pct / 100.0)
+        lit = self.full_w * load * self._aged(at_us) * stand.factor * (voltage / NOMINAL_V) ** self._exponent
+        lit *= 1 + self._realism.noise * (
+            0.006 * correlated(self._slow_keys, at_us, 7 * HOUR_US)
+            + 0.003 * correlated(self._power_keys, at_us, 25 * MINUTE_US)
+        )
+        power = np.where(stand.burning, lit, self._off_w)
+        factor = self._factor(stand, load)
+        step = self._realism.power_step_w or 0.1
+        seen: Values = np.round(np.round(np.maximum(power * self._gain, 0.0) / step) * step, 1)
+        current = power / np.maximum(voltage * factor, 1.0)
+        return Measured(seen, np.round(voltage, 1), np.round(factor, 2), np.round(current, 3))
+
+    def temperature_c(self, at_us: int, stand: Stand, outside_c: float) -> Values:
+        """Return the temperature inside the lamps' heads, °C."""
+        warm = 1 - np.exp(-np.maximum(at_us - stand.since_us, 0) / _WARM_US)
+        heat = np.where(stand.burning, warm * (0.4 + 0.6 * stand.level_pct / 100.0), 0.0)
+        inside = outside_c + 1.5 + _SELF_HEATING_C * heat + 0.4 * correlated(self._power_keys, at_us, HOUR_US)
+        out: Values = np.round(inside, 1)
+        return out
+
+    def _voltage(self, at_us: int, stand: Stand) -> Values:
+        """Return the voltage at each lamp: the cabinet's, less the drop that the lit lamps of its circuit make."""
+        noise = self._realism.noise
+        hour = (at_us % DAY_US) / HOUR_US
+        daily = 1.6 * np.cos(2 * np.pi * (hour - 4) / 24)
+        own = 1.3 * noise * correlated(self._panel_keys, at_us, 3 * HOUR_US) if len(self._panels) else np.zeros(0)
+        amperes = np.where(stand.burning, self.full_w * stand.level_pct / 100.0, 0.0) / (NOMINAL_V * 0.92)
+        load = np.bincount(self._circuit, amperes, self._circuits) if self._circuits else np.zeros(0)
+        drop = load[self._circuit] * self._reach_ohm
+        shake = 0.3 * noise * gaussian(self._voltage_keys, at_us)
+        out: Values = OPEN_CIRCUIT_V + daily + own[self._panel_of] - drop + stand.shift_v + shake
+        return out
+
+    def _aged(self, at_us: int) -> Values:
+        """Return each lamp's power over that of a new one; lamps are replaced at the end of their life."""
+        share = (at_us / self._life_us + self._first_age) % 1.0
+        # Drivers with constant light output begin low, and draw more and more on purpose.
+        return np.where(self._constant_light, 0.86 + 0.14 * share, 1 + self._ageing * share)
+
+    def _factor(self, stand: Stand, load: Values) -> Values:
+        dimmed = self._power_factor - 0.30 * (1 - np.minimum(load, 1.0)) ** 2
+        bare = np.where(self._electronic, 0.55, self._bare)
+        lit = np.where(stand.bare, bare, np.where(self._electronic, dimmed, self._power_factor))
+        return np.where(stand.burning, lit, _OFF_FACTOR)

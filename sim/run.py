@@ -13,6 +13,7 @@ from sim.faults import PlantedFault
 from sim.metrics import SimMetrics
 from sim.outbox import Outbox
 from sim.publish import Fleet, FleetOptions, Numbering
+from sim.realism import PERFECT, Realism
 from sim.repairs import Repairs
 from sim.world import World
 
@@ -38,6 +39,8 @@ class RunOptions:
         City time over which gateways read their devices although this process was not there; older is skipped.
     drain_s : float
         How long a clean stop waits for acknowledgements.
+    realism : Realism
+        How far the city departs from its inventory, and devices and gateways from perfection.
     """
 
     fleet: FleetOptions
@@ -45,6 +48,7 @@ class RunOptions:
     outbox: Path | None = None
     catch_up_us: int = 72 * HOUR_US
     drain_s: float = 10.0
+    realism: Realism = PERFECT
 
 
 def run_simulation(
@@ -76,7 +80,7 @@ def run_simulation(
     EngineError
         The outbox cannot be written.
     """
-    world = World(pack, options.seed, faults)
+    world = World(pack, options.seed, faults, options.realism)
     numbering = Numbering(secrets.token_hex(6))
     with Outbox(options.outbox) as outbox:
         fleet = Fleet(world.gateways, outbox, clock, options.fleet, metrics)
@@ -124,12 +128,14 @@ def _read_devices(
     messages: list[tuple[str, bytes]] = []
     progress: dict[str, int] = {}
     for gateway, done_us in done.items():
-        if done_us >= now_us:
+        # What a gateway hears while its uplink stalls stays with it, and goes out afterwards in order.
+        if done_us >= now_us or world.truth_of.stalled(gateway, now_us):
             continue
         moments = world.moments(gateway, done_us, now_us)
         for at_us in moments[:_MOMENTS_AT_ONCE]:
             heard = world.observe(gateway, at_us)
-            messages += [(gateway, payload) for payload in numbering.messages(gateway, heard, now_us)]
+            built = numbering.messages(gateway, heard, now_us + world.skew_us(gateway))
+            messages += [(gateway, payload) for payload in _on_the_way(world, gateway, at_us, built)]
         if moments:
             done[gateway] = progress[gateway] = moments[:_MOMENTS_AT_ONCE][-1]
     if progress:
@@ -137,8 +143,16 @@ def _read_devices(
         fleet.told({gateway for gateway, _ in messages})
 
 
+def _on_the_way(world: World, gateway: str, at_us: int, messages: list[bytes]) -> list[bytes]:
+    """Return messages as they leave the gateway: seldom twice, or in the wrong order."""
+    if world.truth_of.sent_twice(gateway, at_us):
+        messages = [*messages, *messages[-1:]]
+    return messages[::-1] if world.truth_of.out_of_order(gateway, at_us) else messages
+
+
 def _pause_s(world: World, clock: Clock, done: dict[str, int]) -> float:
     """Return how long nothing is due, by the machine's clock."""
     now_us = clock.now_us()
-    due_us = min((world.next_moment(gateway, done_us) for gateway, done_us in done.items()), default=now_us)
+    awake = (g for g in done if not world.truth_of.stalled(g, now_us))
+    due_us = min((world.next_moment(gateway, done[gateway]) for gateway in awake), default=now_us + MINUTE_US)
     return min(max((due_us - now_us) / SECOND_US / clock.speed, _ROUND_S_MIN), _ROUND_S_MAX)

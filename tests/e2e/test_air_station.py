@@ -54,7 +54,7 @@ class Station:
 
 @pytest.fixture(params=["embedded", "city-wide"])
 def station(request: pytest.FixtureRequest, tmp_path: Path) -> Station:
-    write_city(tmp_path / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12))
+    write_city(tmp_path / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12, mixed=False))
     environment = {"CITYNERVE_DATA": str(tmp_path), "CITYNERVE_CITY": str(tmp_path / "city")}
     if request.param == "embedded":
         database_url = request.getfixturevalue("database_url")

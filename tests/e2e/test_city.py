@@ -75,7 +75,7 @@ def city(
     tmp_path: Path,
 ) -> City:
     port = free_port()
-    write_city(tmp_path / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12))
+    write_city(tmp_path / "city", generate_city(GIJON_SEED, lamps=2000, facilities=12, mixed=False))
     environment = {
         "CITYNERVE_DATABASE_URL": database_url,
         "CITYNERVE_DATA": str(tmp_path),
@@ -83,6 +83,7 @@ def city(
         "CITYNERVE_PORT": str(port),
         "CITYNERVE_SPEED": str(SPEED),
         "CITYNERVE_FAULTS": str(tmp_path / "faults.json"),
+        "CITYNERVE_SIM_REALISM": "perfect",
         "CITYNERVE_SIM_KEEP": "true",
         "CITYNERVE_SIM_PEOPLE": "false",
         "CITYNERVE_SIM_RESEND_S": "60",

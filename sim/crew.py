@@ -17,6 +17,7 @@ from city.errors import ConflictError, NotFoundError
 from city.pack import CityPack
 from city.ticket import TicketState
 from sim.diary import Diary
+from sim.faultkinds import Fault
 from sim.faults import PlantedFault
 from sim.noise import key_of
 from sim.portal import Portal
@@ -28,7 +29,7 @@ S = TicketState
 _GRAVITY = {"urgent": 0, "high": 1, "medium": 2, "low": 3}
 _AT_ANY_HOUR = frozenset({"urgent", "high"})
 _WAITING = frozenset({S.NEW, S.ASSIGNED})
-_DONE = {
+_DONE: dict[Fault, str] = {
     FaultClass.LAMP_FAILURE: "lámpara cambiada",
     FaultClass.LAMP_UNEXPECTED_ON: "relé cambiado",
     FaultClass.COMMUNICATION_FAILURE: "equipo de comunicación cambiado",

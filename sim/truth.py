@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from city.asset import Lamp
+from city.asset import Lamp, Switching
 from city.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from city.pack import CityPack
 from sim.lamptypes import LAMP_TYPES, REPLACEMENTS
@@ -38,11 +38,12 @@ class Truth:
     def __init__(self, pack: CityPack, seed: int, realism: Realism) -> None:
         self._seed = seed
         self._realism = realism
-        cabinet_of = {f.feeder_id: f.cabinet_id for f in pack.feeders}
-        beside: dict[str, list[str]] = {}
-        for feeder in pack.feeders:
-            beside.setdefault(feeder.cabinet_id, []).append(feeder.feeder_id)
-        self.lamps = {lamp.lamp_id: self._lamp(lamp, beside[cabinet_of[lamp.feeder_id]]) for lamp in pack.lamps}
+        # A lamp that falls silent with the wrong feeder each morning has long been found and noted.
+        alike = {f.feeder_id: (f.cabinet_id, f.switching) for f in pack.feeders}
+        beside: dict[tuple[str, Switching], list[str]] = {}
+        for feeder_id, place in alike.items():
+            beside.setdefault(place, []).append(feeder_id)
+        self.lamps = {lamp.lamp_id: self._lamp(lamp, beside[alike[lamp.feeder_id]]) for lamp in pack.lamps}
         self.clock_off_us = {cabinet.cabinet_id: self._clock_off(cabinet.cabinet_id) for cabinet in pack.cabinets}
         self.photocells = frozenset(
             f.feeder_id for f in pack.feeders if unit(seed, "photocell", f.feeder_id) < realism.photocell_share

@@ -170,7 +170,8 @@ def test_a_backlog_is_kept_in_order_while_the_broker_is_away(mosquitto: Mosquitt
     mosquitto.start()
     with listening(mosquitto.url) as listener:
         with running(clock_at(clock.now_us(), 300), options(mosquitto.url, outbox)):
-            assert_all_arrived(listener, outbox)
+            pass
+        assert_all_arrived(listener, outbox)
         by_gateway = defaultdict(list)
         for gateway, payload in listener.payloads:
             by_gateway[gateway].append(json.loads(payload)["readings"][0]["at"])

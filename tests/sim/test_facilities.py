@@ -1,0 +1,135 @@
+"""Facilities: people by weekday and hour, water with a night minimum, weather, energy, and the faults that show."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from city.asset import Facility
+from city.clock import DAY_US, HOUR_US, MINUTE_US, from_datetime
+from city.metric import Metric
+from city.opening import OpeningHours, parse_hours
+from sim.facilities import FacilityModel
+from sim.faultkinds import SimFault
+from sim.faults import PlantedFault
+from sim.weather import Weather
+
+MADRID = "Europe/Madrid"
+WEATHER = Weather(1, 43.54, -5.66)
+HOURS = OpeningHours(parse_hours(["mon-fri 08:00-18:00"]), ("11-25",))
+THURSDAY = from_datetime(datetime(2026, 11, 26, tzinfo=UTC))
+ANY = Metric("any", "1", -1e12, 1e12)
+
+
+def model(kind: str, name: str = "X", hours: OpeningHours | None = HOURS) -> FacilityModel:
+    return FacilityModel(Facility(name, kind, name, 43.5, -5.6, "centre"), hours, MADRID, 1, WEATHER)
+
+
+def course(kind: str, metric: str, start_us: int, hours: float, *faults: PlantedFault, name: str = "X") -> list[float]:
+    place = model(kind, name)
+    measured = Metric(metric, "1", -1e12, 1e12)
+    steps = range(start_us, start_us + int(hours * HOUR_US), 15 * MINUTE_US)
+    return [place.measure(measured, at_us, faults) for at_us in steps]
+
+
+def test_people_breathe_while_a_school_is_open_and_not_on_holidays() -> None:
+    morning, night = THURSDAY + 9 * HOUR_US, THURSDAY + 2 * HOUR_US
+    assert min(course("school", "co2_ppm", morning, 1)) > 700
+    assert max(course("school", "co2_ppm", night, 1)) < 480
+    assert max(course("school", "co2_ppm", morning - DAY_US, 1)) < 480, "the 25th is closed"
+    assert max(course("school", "co2_ppm", morning + 3 * DAY_US, 1)) < 480, "a Sunday"
+
+
+def test_rooms_are_warm_by_day_and_cool_by_night_in_winter() -> None:
+    day = np.mean(course("school", "indoor_temperature_deg_c", THURSDAY + 10 * HOUR_US, 2))
+    night = np.mean(course("school", "indoor_temperature_deg_c", THURSDAY + 4 * HOUR_US, 1))
+    assert 19.5 < day < 23.5
+    assert night < day - 2
+
+
+@pytest.mark.parametrize("name", ["A", "B", "C"])
+def test_a_tank_has_its_minimum_at_night_and_a_leak_lifts_it(name: str) -> None:
+    whole = course("water-tank", "water_flow_m3_h", THURSDAY - HOUR_US, 24, name=name)
+    night = whole[8:20]  # two to five in the city
+    assert max(night) < 0.55 * np.mean(whole)
+    leak = PlantedFault(THURSDAY - 2 * DAY_US, name, SimFault.WATER_LEAK)
+    leaking = course("water-tank", "water_flow_m3_h", THURSDAY - HOUR_US, 24, leak, name=name)
+    assert min(leaking) > 1.5 * min(whole)
+
+
+def test_a_car_park_fills_by_day_and_empties_by_night() -> None:
+    share = course("car-park", "occupancy_pct", THURSDAY, 24)
+    assert max(share[40:56]) > 60
+    assert min(share) < 25
+    assert all(0 <= s <= 100 for s in share)
+
+
+def test_energy_is_the_integral_of_power_and_never_falls() -> None:
+    counter = course("library", "active_energy_kwh", THURSDAY, 24)
+    power = course("library", "active_power_w", THURSDAY, 24)
+    assert counter == sorted(counter)
+    assert counter[-1] - counter[0] == pytest.approx(sum(power[:-1]) / 4 / 1000, rel=0.06)
+    assert course("library", "active_energy_kwh", THURSDAY + 40 * DAY_US, 1)[0] > counter[-1]
+
+
+def test_a_counter_that_was_reset_begins_at_nothing() -> None:
+    reset = PlantedFault(THURSDAY + HOUR_US, "X", SimFault.COUNTER_RESET, THURSDAY + 2 * HOUR_US)
+    counter = course("library", "active_energy_kwh", THURSDAY, 4, reset)
+    assert counter[3] > 100
+    assert counter[5] < 10
+    assert counter[5:] == sorted(counter[5:])
+
+
+@pytest.mark.parametrize("name", ["A", "B", "C"])
+@pytest.mark.parametrize(
+    ("fault", "kind", "metric", "limit", "hour"),
+    [
+        (SimFault.CO2_TOO_HIGH, "school", "co2_ppm", 1000.0, 9),
+        (SimFault.COLD_ROOM_TOO_WARM, "market", "cold_room_temperature_deg_c", -15.0, 11),
+        (SimFault.HEATING_WHILE_CLOSED, "school", "indoor_temperature_deg_c", 19.0, 3),
+    ],
+)
+def test_a_fault_crosses_its_line_and_a_sound_facility_does_not(
+    name: str, fault: SimFault, kind: str, metric: str, limit: float, hour: int
+) -> None:
+    start = THURSDAY + hour * HOUR_US
+    planted = PlantedFault(start - DAY_US, name, fault)
+    assert (
+        max(course(kind, metric, start, 1, name=name)) < limit < min(course(kind, metric, start, 1, planted, name=name))
+    )
+
+
+def test_hot_water_falls_below_fifty_degrees_only_with_its_fault() -> None:
+    metric = "hot_water_temperature_deg_c"
+    cold = PlantedFault(THURSDAY - DAY_US, "X", SimFault.HOT_WATER_TOO_COLD)
+    assert min(course("pool", metric, THURSDAY, 24)) > 55
+    assert max(course("pool", metric, THURSDAY, 24, cold)) < 50
+
+
+def test_a_stuck_sensor_says_the_same_for_ever() -> None:
+    stuck = PlantedFault(THURSDAY, "X", SimFault.STUCK_SENSOR)
+    assert len(set(course("school", "co2_ppm", THURSDAY + HOUR_US, 12, stuck))) == 1
+
+
+def test_energy_out_of_pattern_is_more_than_the_house_ever_draws() -> None:
+    much = PlantedFault(THURSDAY, "X", SimFault.ENERGY_OUT_OF_PATTERN)
+    sound = course("library", "active_power_w", THURSDAY + 10 * HOUR_US, 1)
+    assert min(course("library", "active_power_w", THURSDAY + 10 * HOUR_US, 1, much)) > 1.3 * max(sound)
+
+
+def test_an_unknown_metric_stays_within_its_limits() -> None:
+    odd = Metric("odd_thing", "1", 3.0, 4.0)
+    assert 3 <= model("school").measure(odd, THURSDAY) <= 4
+
+
+def test_weather_is_one_course_mild_in_winter_and_warm_in_summer() -> None:
+    january = from_datetime(datetime(2026, 1, 10, tzinfo=UTC)) + np.arange(0, 24 * 20, dtype=np.int64) * HOUR_US
+    august = from_datetime(datetime(2026, 8, 1, tzinfo=UTC)) + np.arange(0, 24 * 20, dtype=np.int64) * HOUR_US
+    cold, warm = WEATHER.temperature_c(january), WEATHER.temperature_c(august)
+    assert 4 < cold.mean() < 13 < 16 < warm.mean() < 23
+    for share in (WEATHER.cloud(august), WEATHER.day_share(august)):
+        assert np.all((share >= 0) & (share <= 1))
+    assert WEATHER.sun_w_m2(august).max() > 500
+    assert np.all(WEATHER.sun_w_m2(august)[WEATHER.day_share(august) == 0] == 0)
+    assert 0 < WEATHER.rain_mm_h(january).sum() < 600
+    assert np.array_equal(cold, Weather(1, 43.54, -5.66).temperature_c(january))

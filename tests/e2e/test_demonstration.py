@@ -24,7 +24,13 @@ PACK = parse_pack(FILES)
 @pytest.fixture
 def demonstration(tmp_path: Path) -> Iterator[Up]:
     pack = write_pack(tmp_path / "pack", FILES)
-    up = Up(tmp_path / "up", CITYNERVE_CITY=str(pack), CITYNERVE_SPEED=str(SPEED), CITYNERVE_FAULTS="")
+    up = Up(
+        tmp_path / "up",
+        CITYNERVE_CITY=str(pack),
+        CITYNERVE_SPEED=str(SPEED),
+        CITYNERVE_FAULTS="",
+        CITYNERVE_SIM_REALISM="perfect",
+    )
     up.start_ready()
     yield up
     up.discard()

@@ -55,8 +55,8 @@ def near_transition(schedule, at, guard_us, first, on, off):
 
 
 @njit(cache=True)
-def powered_us(device, start, end, first, on, off):
-    """Return how long the device had supply in [start, end)."""
+def powered_us(device, start, end, guard_us, first, on, off):
+    """Return how long the device had supply in [start, end), whatever the cabinet's clock is off by within a guard."""
     if end <= start:
         return 0
     if not device.switched:
@@ -65,33 +65,36 @@ def powered_us(device, start, end, first, on, off):
     low, high = first[device.schedule], first[device.schedule + 1]
     i = max(_last_on(on, low, high, start), low)
     while i < high and on[i] < end:
-        total += max(0, min(end, off[i]) - max(start, on[i]))
+        total += max(0, min(end, off[i] - guard_us) - max(start, on[i] + guard_us))
         i += 1
     return total
 
 
 @njit(cache=True)
 def listened_us(device, start, end, first, on, off, deaf):
-    """Return how long the device had supply in [start, end) while ingest listened."""
-    total = powered_us(device, start, end, first, on, off)
+    """Return how long the device should have been heard in [start, end): it had supply, and ingest listened."""
+    total = powered_us(device, start, end, device.guard_us, first, on, off)
     for k in range(deaf.shape[0]):
-        total -= powered_us(device, max(start, deaf[k, 0]), min(end, deaf[k, 1]), first, on, off)
+        total -= powered_us(device, max(start, deaf[k, 0]), min(end, deaf[k, 1]), device.guard_us, first, on, off)
     return total
 
 
 @njit(cache=True)
 def powered_until(device, start, amount_us, first, on, off):
-    """Return when the device has had supply for `amount_us` since `start`; `start` where its schedule ends before."""
+    """Return when the device has had supply, beyond doubt, for `amount_us` since `start`.
+
+    `start` where its schedule ends before.
+    """
     if not device.switched:
         return start + amount_us
     low, high = first[device.schedule], first[device.schedule + 1]
     i = max(_last_on(on, low, high, start), low)
     while i < high:
-        begin = max(start, on[i])
-        if begin < off[i]:
-            if off[i] - begin >= amount_us:
+        begin, end = max(start, on[i] + device.guard_us), off[i] - device.guard_us
+        if begin < end:
+            if end - begin >= amount_us:
                 return begin + amount_us
-            amount_us -= off[i] - begin
+            amount_us -= end - begin
         i += 1
     return start
 
@@ -110,8 +113,11 @@ def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
     heard = state.heard_at
     if heard == 0:
         return n
-    powered = powered_us(device, heard, at, first, on, off)
-    silence = powered if state.received_at >= at else listened_us(device, heard, at, first, on, off, deaf)
+    powered = powered_us(device, heard, at, 0, first, on, off)
+    if state.received_at >= at:
+        silence = powered_us(device, heard, at, device.guard_us, first, on, off)
+    else:
+        silence = listened_us(device, heard, at, first, on, off, deaf)
     if silence > 2 * device.interval_us or (device.switched and powered < at - heard):
         state.judge_after = at + device.guard_us
     if state.silent_open:

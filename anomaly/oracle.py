@@ -51,32 +51,35 @@ def near_transition(device: Device, at: int) -> bool:
     return any(abs(edge - at) < device.guard_us for period in device.periods for edge in period)
 
 
-def powered_us(device: Device, start: int, end: int) -> int:
-    """Return how long the device had supply in [start, end)."""
+def powered_us(device: Device, start: int, end: int, guard_us: int) -> int:
+    """Return how long the device had supply in [start, end), whatever the cabinet's clock is off by within a guard."""
     if end <= start:
         return 0
     if not device.switched:
         return end - start
-    return sum(max(0, min(end, off) - max(start, on)) for on, off in device.periods)
+    return sum(max(0, min(end, off - guard_us) - max(start, on + guard_us)) for on, off in device.periods)
 
 
 def listened_us(device: Device, start: int, end: int, deaf: Sequence[Period]) -> int:
-    """Return how long the device had supply in [start, end) while ingest listened."""
-    unheard = sum(powered_us(device, max(start, a), min(end, b)) for a, b in deaf)
-    return powered_us(device, start, end) - unheard
+    """Return how long the device should have been heard in [start, end): it had supply, and ingest listened."""
+    unheard = sum(powered_us(device, max(start, a), min(end, b), device.guard_us) for a, b in deaf)
+    return powered_us(device, start, end, device.guard_us) - unheard
 
 
 def powered_until(device: Device, start: int, amount_us: int) -> int:
-    """Return when the device has had supply for `amount_us` since `start`; `start` where its schedule ends before."""
+    """Return when the device has had supply, beyond doubt, for `amount_us` since `start`.
+
+    `start` where its schedule ends before.
+    """
     if not device.switched:
         return start + amount_us
     for on, off in device.periods:
-        from_us = max(start, on)
-        if from_us >= off:
+        from_us, until_us = max(start, on + device.guard_us), off - device.guard_us
+        if from_us >= until_us:
             continue
-        if off - from_us >= amount_us:
+        if until_us - from_us >= amount_us:
             return from_us + amount_us
-        amount_us -= off - from_us
+        amount_us -= until_us - from_us
     return start
 
 
@@ -102,8 +105,10 @@ def _return_from_silence(
     if heard == 0:
         return []
     told_by_backlog = state["received_at"] >= at
-    silence = powered_us(device, heard, at) if told_by_backlog else listened_us(device, heard, at, deaf)
-    if silence > 2 * device.interval_us or (device.switched and powered_us(device, heard, at) < at - heard):
+    silence = (
+        powered_us(device, heard, at, device.guard_us) if told_by_backlog else listened_us(device, heard, at, deaf)
+    )
+    if silence > 2 * device.interval_us or (device.switched and powered_us(device, heard, at, 0) < at - heard):
         state["judge_after"] = at + device.guard_us
     event = {"fault": COMMUNICATION_FAILURE, "until": at, "at": at, "heard_at": heard}
     if state["silent_open"]:

@@ -171,3 +171,27 @@ def test_no_reading_and_one_reading_are_fine(n: int) -> None:
     )
     assert found == (0, 0)
     assert states["heard_at"][0] == n * HOUR_US
+
+
+def test_a_cabinet_whose_clock_is_off_is_no_outage_of_its_lamps() -> None:
+    day = 24 * HOUR_US
+    device = oracle.Device(
+        interval_us=15 * MINUTE_US,
+        silence_us=60 * MINUTE_US,
+        guard_us=15 * MINUTE_US,
+        rated_w=40.0,
+        dark_below=0.2,
+        on_above_w=4.0,
+        dark_readings=3,
+        on_readings=3,
+        lamp=1,
+        switched=1,
+        periods=[(0, 12 * HOUR_US), (day, day + 12 * HOUR_US)],
+    )
+    # It goes off ten minutes early in the morning and comes on ten minutes late at dusk: a report missed at each.
+    heard = 12 * HOUR_US - 24 * MINUTE_US
+    state = {"heard_at": heard, "received_at": heard, "silent_open": 0, "lamp": 0, "dark_run": 0}
+    for minute in range(-23, 12 * 60 + 24):
+        assert oracle.count(device, state, 12 * HOUR_US + minute * MINUTE_US, [])[3] == 0
+    # What stays silent in the middle of the night is counted as before.
+    assert oracle.count(device, state, day + 60 * MINUTE_US, [])[3] == 3

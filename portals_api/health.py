@@ -6,8 +6,10 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from city.errors import CityNerveError
+from portals_api.answers import LiveOut, ReadyOut
 from portals_api.deps import Ping
 from portals_api.portal import Portal
+from portals_api.routing import documented
 from storage import pool as pools
 
 
@@ -27,12 +29,12 @@ def routes(portal: Portal) -> APIRouter:
     async def ping_database() -> None:
         await pools.ping(portal.pool)
 
-    @router.get("/health/live")
+    @router.get("/health/live", summary="Is it alive?", **documented(LiveOut))
     async def live() -> dict[str, str]:
         """Answer while the process runs."""
         return {"status": "live"}
 
-    @router.get("/health/ready")
+    @router.get("/health/ready", summary="Is it ready?", **documented(ReadyOut))
     async def ready() -> Response:
         """Answer 200 when every engine answers, else 503 with what is missing."""
         engines = {"database": ping_database, "log": portal.deps.log.ping, **portal.deps.engines}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime, format_timedelta, get_day_names
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -92,6 +92,14 @@ class Words:
 
     def hour_us(self, at_us: int) -> str:
         return self.hour(to_datetime(at_us))
+
+    def day_us(self, at_us: int) -> str:
+        """Return the day in the city."""
+        return str(format_datetime(to_datetime(at_us), "d MMM y", tzinfo=self._zone, locale=self.language))
+
+    def weekday(self, day: int) -> str:
+        """Return the name of a day of the week; 0 is Monday."""
+        return str(get_day_names("wide", locale=self.language)[day])
 
     def ago(self, at: datetime | str | None, now: datetime) -> str:
         """Return how long ago something was, in words."""

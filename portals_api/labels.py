@@ -48,6 +48,18 @@ KINDS = {
     "street": N_("Street"),
     "district": N_("District"),
 }
+KINDS_MANY = {
+    "lamp": N_("Street lights"),
+    "feeder": N_("Feeders"),
+    "cabinet": N_("Cabinets"),
+    "gateway": N_("Gateways"),
+    "facility": N_("Facilities"),
+}
+SWITCHING = {
+    "permanent": N_("live day and night; each lamp is switched by itself"),
+    "switched": N_("switched in the cabinet; without power by day"),
+}
+GATEWAY_STATES = {"online": N_("Connected"), "offline": N_("Not connected"), "unknown": N_("Never heard of")}
 FAULTS = {
     "lampFailure": N_("The lamp does not burn when it should"),
     "lampUnexpectedOn": N_("The lamp burns when it should be off"),
@@ -234,6 +246,15 @@ class Labels:
 
     def kind(self, code: str) -> str:
         return self._of(KINDS, code)
+
+    def kinds(self, code: str) -> str:
+        return self._of(KINDS_MANY, code)
+
+    def switching(self, code: str | None) -> str:
+        return self._of(SWITCHING, code) if code else "–"
+
+    def gateway_state(self, code: str) -> str:
+        return self._of(GATEWAY_STATES, code)
 
     def fault(self, code: str) -> str:
         return self._of(FAULTS, code)

@@ -116,6 +116,10 @@ class Portal:
 
     # ------------------------------------------------------------ pages
 
+    async def labels(self, words: Words) -> labels.Labels:
+        """Return the words for codes in one language."""
+        return labels.Labels(words, (await self.installation()).catalogue)
+
     def wants_page(self, request: Request) -> bool:
         """Tell whether an answer should be a page: outside the API, for who prefers HTML."""
         path = request.url.path

@@ -1,5 +1,6 @@
 """What the portals read from the database, as rows in the shape of the API. Times come out as RFC 3339."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -129,16 +130,21 @@ async def lamps(
         "after": after[0] if after else None,
         "limit": limit + 1,
     }
-    ids = [lamp_id]
+    ids: list[str | None] = [lamp_id]
     if lamp_id is None:
         ids = [row["id"] for row in await rows(pool, _LAMPS[state], **filters)]
-    found = await rows(pool, _SQL.lamps, ids=ids, above=filters["above"])
+    return page(await lamps_of(pool, viewer, ids), limit, lambda lamp: [lamp["id"]])
+
+
+async def lamps_of(pool: Pool, viewer: Viewer, ids: Sequence[str | None]) -> list[Row]:
+    """Return the lamps of these numbers that exist, by number."""
+    found = await rows(pool, _SQL.lamps, ids=list(ids), above=visible("feeder", viewer))
     for lamp in found:
         lamp["url"] = f"/lamps/{lamp['id']}"
         for kind in ("feeder", "cabinet", "gateway"):
             if not visible(kind, viewer):
                 lamp[kind] = None
-    return page(found, limit, lambda lamp: [lamp["id"]])
+    return found
 
 
 async def lamp(pool: Pool, viewer: Viewer, lamp_id: str) -> Row:
@@ -157,7 +163,13 @@ async def lamp(pool: Pool, viewer: Viewer, lamp_id: str) -> Row:
 
 
 async def facilities(
-    pool: Pool, *, limit: int, cursor: str | None = None, facility_id: str | None = None, district: str | None = None
+    pool: Pool,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    facility_id: str | None = None,
+    district: str | None = None,
+    kind: str | None = None,
 ) -> Row:
     """Return one page of facilities, by id.
 
@@ -168,7 +180,13 @@ async def facilities(
     """
     after = decode_cursor(cursor, str)
     found = await rows(
-        pool, _SQL.facilities, id=facility_id, district=district, after=after[0] if after else None, limit=limit + 1
+        pool,
+        _SQL.facilities,
+        id=facility_id,
+        district=district,
+        kind=kind,
+        after=after[0] if after else None,
+        limit=limit + 1,
     )
     for facility in found:
         facility["url"] = f"/facilities/{facility['id']}"
@@ -276,6 +294,12 @@ async def facility(pool: Pool, facility_id: str) -> Row:
     return one
 
 
+async def facility_hours(pool: Pool, facility_id: str) -> Row | None:
+    """Return when a facility is open, as the pack told it; None where it does not."""
+    found = await rows(pool, _SQL.facility_hours, id=facility_id)
+    return found[0]["opening"] if found else None
+
+
 async def asset_alarms(pool: Pool, asset_id: str) -> list[Row]:
     """Return the latest alarms of an asset."""
     return await rows(pool, _SQL.asset_alarms, asset=asset_id)
@@ -286,11 +310,24 @@ async def asset_series(pool: Pool, asset_id: str) -> list[Row]:
     return await rows(pool, _SQL.asset_series, asset=asset_id)
 
 
-async def series_history(pool: Pool, series: int, since_us: int, limit: int = 1000) -> list[tuple[int, float]]:
-    """Return (µs UTC, value) of one series, oldest first, the latest `limit`."""
+async def series_of_asset(pool: Pool, asset_id: str, metric: str) -> int | None:
+    """Return the series of one metric of an asset, if a device reports it."""
+    found = await rows(pool, _SQL.series_of_asset, asset=asset_id, metric=metric)
+    return int(found[0]["series"]) if found else None
+
+
+async def series_history(
+    pool: Pool, series: int, since_us: int, until_us: int, limit: int = 1000
+) -> list[tuple[int, float]]:
+    """Return (µs UTC, value) of one series in [since_us, until_us], oldest first, the latest `limit`."""
     with engine_errors():
         async with pool.connection() as connection:
-            parameters = {"series": series, "since": to_datetime(since_us), "limit": limit}
+            parameters = {
+                "series": series,
+                "since": to_datetime(since_us),
+                "until": to_datetime(until_us),
+                "limit": limit,
+            }
             found = await (await connection.execute(_SQL.series_history, parameters)).fetchall()
     return [(from_datetime(at), float(value)) for at, value in found]
 

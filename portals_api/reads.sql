@@ -94,6 +94,10 @@ SELECT a.asset_id AS id FROM assets a
    AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
  ORDER BY a.asset_id LIMIT %(limit)s
 
+-- name: facility_hours
+-- When a facility is open, where the pack tells.
+SELECT attributes -> 'opening' AS opening FROM assets WHERE asset_id = %(id)s AND kind = 'facility'
+
 -- name: facilities
 SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id AS district, a.lat, a.lon,
        (SELECT count(*) FROM alarms m WHERE m.scope_id = a.asset_id AND m.cleared_at IS NULL) AS alarms
@@ -101,6 +105,7 @@ SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id 
  WHERE a.kind = 'facility' AND NOT a.retired
    AND (%(id)s::text IS NULL OR a.asset_id = %(id)s)
    AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+   AND (%(kind)s::text IS NULL OR a.attributes ->> 'kind' = %(kind)s)
    AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
  ORDER BY a.asset_id LIMIT %(limit)s
 
@@ -167,10 +172,16 @@ SELECT s.series_id AS series, s.device_id AS device, s.metric, m.unit, last.obse
  WHERE d.asset_id = %(asset)s AND NOT d.retired AND NOT s.retired
  ORDER BY d.device_id, s.metric
 
+-- name: series_of_asset
+-- The series of one metric of an asset.
+SELECT s.series_id AS series FROM devices d JOIN series s USING (device_id)
+ WHERE d.asset_id = %(asset)s AND s.metric = %(metric)s AND NOT d.retired AND NOT s.retired ORDER BY 1 LIMIT 1
+
 -- name: series_history
 -- Raw values of one series for a chart, oldest first.
 SELECT observed_at, value FROM (
     SELECT observed_at, value FROM readings WHERE series_id = %(series)s AND observed_at >= %(since)s
+       AND observed_at <= %(until)s
      ORDER BY observed_at DESC LIMIT %(limit)s) recent
  ORDER BY observed_at
 

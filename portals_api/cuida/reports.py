@@ -12,9 +12,11 @@ from starlette.exceptions import HTTPException
 from city.errors import ConflictError, DataError, NotFoundError
 from incidents.store import Receipt
 from portals_api import labels
+from portals_api.answers import ReceiptOut
 from portals_api.bodies import FORM, content_type, read_form, read_json
 from portals_api.cuida.map import TEXTS as MAP_TEXTS
 from portals_api.portal import Portal
+from portals_api.routing import documented
 from portals_api.schemas import DESCRIPTION_MAX, ReportIn
 
 _BODY = {
@@ -62,7 +64,12 @@ def routes(portal: Portal) -> APIRouter:
             map_texts={name: words.text(MAP_TEXTS[name]) for name in _PICKING},
         )
 
-    @router.post("/api/v1/reports", status_code=201, openapi_extra=_BODY)
+    @router.post(
+        "/api/v1/reports",
+        summary="Report something",
+        openapi_extra=_BODY,
+        **documented(ReceiptOut, 400, 403, 404, 409, 413, 415, 429, status=201),
+    )
     async def post_report(request: Request) -> JSONResponse:
         """Report something; the answer names the ticket that it opened or joined.
 

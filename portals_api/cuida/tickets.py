@@ -1,24 +1,39 @@
 """Tickets: list, one with its timeline, and what a crew does with it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from markupsafe import Markup
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from city.clock import DAY_US, HOUR_US, from_datetime
 from city.errors import ConflictError
+from city.metric import ACTIVE_POWER
 from city.ticket import Actor, TicketState
+from incidents.store import schedule_of
 from portals_api import labels, reads
+from portals_api.answers import TicketPage, TicketWhole
 from portals_api.bodies import content_type, read_form, read_json
+from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId
 from portals_api.portal import Portal, address
-from portals_api.reads import TicketFilter
+from portals_api.power import power_chart
+from portals_api.reads import Row, TicketFilter
+from portals_api.routing import PortalDep, documented
 from portals_api.schemas import TransitionIn
+from storage.pool import transaction
+
+router = APIRouter(tags=["tickets"])
 
 _PAGE = 50
+_AROUND_US = 24 * HOUR_US
+_WINDOW_US_MAX = 8 * DAY_US
+"""A long incident is shown by its beginning."""
 _OPEN = "open"
 """Stands among the states of the filter for all that are not at their end."""
 _THANKS = {
@@ -52,95 +67,137 @@ def _transition(fields: Mapping[str, Any]) -> TransitionIn:
         raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
 
 
-def routes(portal: Portal) -> APIRouter:
-    """Return the routes of tickets."""
-    router = APIRouter(tags=["tickets"])
+async def _move(portal: Portal, ticket_id: int, wanted: TransitionIn) -> None:
+    """Do a crew's decision. Until crews have accounts, whoever reaches the portals acts as one."""
+    if not portal.options.crew_without_account:
+        raise HTTPException(403, "only a crew may do this: sign in")
+    await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+    desk = await portal.desk()
+    await desk.move(portal.pool, ticket_id, wanted.to, wanted.version, Actor.CREW, wanted.reason)
 
-    async def move(ticket_id: int, wanted: TransitionIn) -> None:
-        """Do a crew's decision. Until crews have accounts, whoever reaches the portals acts as one."""
-        if not portal.options.crew_without_account:
-            raise HTTPException(403, "only a crew may do this: sign in")
-        await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
-        desk = await portal.desk()
-        await desk.move(portal.pool, ticket_id, wanted.to, wanted.version, Actor.CREW, wanted.reason)
 
-    async def one_page(request: Request, ticket_id: int, status: int = 200, problem: str = "") -> Response:
-        ticket = await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
-        return await portal.page(
-            request,
-            "ticket.html",
-            status,
-            ticket=ticket,
-            problem=problem,
-            thanks=_THANKS.get(request.query_params.get("thanks", ""), ""),
-            may_act=portal.options.crew_without_account,
-            json_url=f"/api/v1/tickets/{ticket_id}",
-        )
+async def _chart(portal: Portal, words: Words, ticket: Row) -> tuple[Row, Markup] | None:
+    """Return a lamp of the incident and its power around it: the ticket's own, else the first that it explains."""
+    alarms = [a for a in ticket["alarm_list"] if a["scope_kind"] == "lamp"]
+    own = ticket["scope"]["id"] if ticket["scope"]["kind"] == "lamp" else None
+    lamp_id = own or (alarms[0]["scope_id"] if alarms else None)
+    if lamp_id is None:
+        return None
+    found = await reads.lamps_of(portal.pool, await portal.viewer(), [lamp_id])
+    power = await reads.series_of_asset(portal.pool, lamp_id, ACTIVE_POWER)
+    if not found or power is None:
+        return None
+    raised = min((_us(a["raised_at"]) for a in alarms if a["scope_id"] == lamp_id), default=_us(ticket["opened_at"]))
+    ended = _us(ticket["closed_at"]) + _AROUND_US if ticket["closed_at"] else portal.deps.clock.now_us()
+    start = raised - _AROUND_US
+    end = min(max(ended, raised + _AROUND_US), start + _WINDOW_US_MAX, portal.deps.clock.now_us())
+    async with transaction(portal.pool) as connection:
+        schedule = await schedule_of(connection, "lamp", lamp_id)
+    chart = await power_chart(portal.pool, words, found[0], power, schedule, start, max(end, start + 1), [raised])
+    return None if chart is None else ({**found[0], "series": power}, chart)
 
-    @router.get("/api/v1/tickets")
-    async def list_tickets(
-        limit: Limit = LIMIT_DEFAULT,
-        cursor: Next = None,
-        state: TicketState | None = None,
-        scope: NameQuery = None,
-        category: NameQuery = None,
-        district: NameQuery = None,
-        open_only: Annotated[bool, Query(alias="open")] = False,
-    ) -> dict[str, Any]:
-        """List tickets, the newest number first."""
-        wanted = TicketFilter(state, scope, category, district, open_only)
-        return await reads.tickets(portal.pool, await portal.viewer(), wanted, limit=limit, cursor=cursor)
 
-    @router.get("/api/v1/tickets/{ticket_id}")
-    async def get_ticket(ticket_id: TicketId) -> dict[str, Any]:
-        """Return one ticket with alarms, reports and timeline."""
-        return await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+def _us(at: str) -> int:
+    return from_datetime(datetime.fromisoformat(at))
 
-    @router.post("/api/v1/tickets/{ticket_id}/transitions", openapi_extra=_BODY)
-    async def post_transition(request: Request, ticket_id: TicketId) -> dict[str, Any]:
-        """Move a ticket as a crew. `version` is the one that you saw; 409 if it has changed."""
-        if content_type(request) != "application/json":
-            raise HTTPException(415, "send application/json")
-        await move(ticket_id, _transition(await read_json(request)))
-        return await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
 
-    @router.get("/tickets", include_in_schema=False)
-    async def tickets_page(
-        request: Request,
-        cursor: Next = None,
-        state: Annotated[str, Query(max_length=20)] = "",
-        category: NameQuery = None,
-    ) -> Response:
-        chosen = TicketState(state) if state in set(TicketState) else None
-        wanted = TicketFilter(chosen, category=category, open_only=state == _OPEN)
-        found = await reads.tickets(portal.pool, await portal.viewer(), wanted, limit=_PAGE, cursor=cursor)
-        if not portal.wants_page(request):
-            return JSONResponse(found)
-        filters = {"category": category, "open": "true"} if state == _OPEN else {"category": category, "state": chosen}
-        return await portal.page(
-            request,
-            "tickets.html",
-            found=found,
-            more_url=address("/tickets", state=state, category=category),
-            state=state,
-            category=category,
-            states=[_OPEN, *TicketState],
-            json_url=address("/api/v1/tickets", **filters),
-        )
+async def _one_page(request: Request, portal: Portal, ticket_id: int, status: int = 200, problem: str = "") -> Response:
+    ticket = await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+    return await portal.page(
+        request,
+        "ticket.html",
+        status,
+        ticket=ticket,
+        chart=await _chart(portal, await portal.words(request), ticket),
+        problem=problem,
+        thanks=_THANKS.get(request.query_params.get("thanks", ""), ""),
+        may_act=portal.options.crew_without_account,
+        json_url=f"/api/v1/tickets/{ticket_id}",
+    )
 
-    @router.get("/tickets/{ticket_id}", include_in_schema=False)
-    async def ticket_page(request: Request, ticket_id: TicketId) -> Response:
-        if not portal.wants_page(request):
-            return JSONResponse(await reads.ticket(portal.pool, await portal.viewer(), ticket_id))
-        return await one_page(request, ticket_id)
 
-    @router.post("/tickets/{ticket_id}/transitions", include_in_schema=False)
-    async def transition_form(request: Request, ticket_id: TicketId) -> Response:
-        wanted = _transition(await read_form(request))
-        try:
-            await move(ticket_id, wanted)
-        except ConflictError:
-            return await one_page(request, ticket_id, 409, (await portal.words(request)).text(labels.STATUSES[409]))
-        return RedirectResponse(f"/tickets/{ticket_id}", 303)
+@router.get("/api/v1/tickets", summary="List tickets", **documented(TicketPage, 400))
+async def list_tickets(
+    portal: PortalDep,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Next = None,
+    state: TicketState | None = None,
+    scope: NameQuery = None,
+    category: NameQuery = None,
+    district: NameQuery = None,
+    open_only: Annotated[bool, Query(alias="open")] = False,
+) -> dict[str, Any]:
+    """List tickets, the newest number first."""
+    wanted = TicketFilter(state, scope, category, district, open_only)
+    return await reads.tickets(portal.pool, await portal.viewer(), wanted, limit=limit, cursor=cursor)
 
-    return router
+
+@router.get("/api/v1/tickets/{ticket_id}", summary="Get a ticket", **documented(TicketWhole, 404))
+async def get_ticket(portal: PortalDep, ticket_id: TicketId) -> dict[str, Any]:
+    """Return one ticket with alarms, reports and timeline."""
+    return await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+
+
+@router.post(
+    "/api/v1/tickets/{ticket_id}/transitions",
+    summary="Move a ticket",
+    openapi_extra=_BODY,
+    **documented(TicketWhole, 400, 403, 404, 409, 413, 415),
+)
+async def post_transition(request: Request, portal: PortalDep, ticket_id: TicketId) -> dict[str, Any]:
+    """Move a ticket as a crew. `version` is the one that you saw; 409 if it has changed."""
+    if content_type(request) != "application/json":
+        raise HTTPException(415, "send application/json")
+    await _move(portal, ticket_id, _transition(await read_json(request)))
+    return await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+
+
+@router.get("/tickets", include_in_schema=False)
+async def tickets_page(
+    request: Request,
+    portal: PortalDep,
+    cursor: Next = None,
+    state: Annotated[str, Query(max_length=20)] = "",
+    category: NameQuery = None,
+    district: NameQuery = None,
+) -> Response:
+    """Show a page of tickets."""
+    chosen = TicketState(state) if state in set(TicketState) else None
+    wanted = TicketFilter(chosen, category=category, district=district, open_only=state == _OPEN)
+    found = await reads.tickets(portal.pool, await portal.viewer(), wanted, limit=_PAGE, cursor=cursor)
+    if not portal.wants_page(request):
+        return JSONResponse(found)
+    filters = {"category": category, "district": district}
+    filters |= {"open": "true"} if state == _OPEN else {"state": chosen}
+    return await portal.page(
+        request,
+        "tickets.html",
+        found=found,
+        more_url=address("/tickets", state=state, category=category, district=district),
+        state=state,
+        category=category,
+        district=district,
+        districts=await reads.districts(portal.pool),
+        states=[_OPEN, *TicketState],
+        json_url=address("/api/v1/tickets", **filters),
+    )
+
+
+@router.get("/tickets/{ticket_id}", include_in_schema=False)
+async def ticket_page(request: Request, portal: PortalDep, ticket_id: TicketId) -> Response:
+    """Show one ticket."""
+    if not portal.wants_page(request):
+        return JSONResponse(await reads.ticket(portal.pool, await portal.viewer(), ticket_id))
+    return await _one_page(request, portal, ticket_id)
+
+
+@router.post("/tickets/{ticket_id}/transitions", include_in_schema=False)
+async def transition_form(request: Request, portal: PortalDep, ticket_id: TicketId) -> Response:
+    """Take a crew's decision from its form."""
+    wanted = _transition(await read_form(request))
+    try:
+        await _move(portal, ticket_id, wanted)
+    except ConflictError:
+        words = await portal.words(request)
+        return await _one_page(request, portal, ticket_id, 409, words.text(labels.STATUSES[409]))
+    return RedirectResponse(f"/tickets/{ticket_id}", 303)

@@ -14,17 +14,24 @@ from city.errors import NotFoundError
 from observatory.figures import FIGURES, Figure, Kind, Value
 from observatory.periods import BUCKETS_MAX, Step, period
 from observatory.read import FigureRead, Wanted, districts, latest, read_figures
+from portals_api.answers import FigurePage, FigureWhole
 from portals_api.i18n import Words, plain_text
 from portals_api.observa import figure_words
 from portals_api.observa.bars import bar_chart, spark
 from portals_api.params import Id, NameQuery, Since, Until
 from portals_api.portal import Portal, address
+from portals_api.routing import documented
 from portals_api.visibility import hidden_kinds
 
 _TOGETHER_MAX = 31 * 24
 """So many periods of all ten at once; of one alone there may be more."""
 _COLUMNS = ("figure", "district", "from", "to", "value", "unit", "part", "whole", "why")
-_CSV = {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "CSV with a header"}
+_CSV = {
+    "content": {
+        "text/csv": {"schema": {"type": "string"}, "example": "figure,district,from,to,value,unit,part,whole,why\r\n"}
+    },
+    "description": "CSV with a header",
+}
 StepQuery = Annotated[Step, Query(description="length of a period; days are the city's, from midnight to midnight")]
 
 
@@ -65,7 +72,7 @@ def routes(portal: Portal) -> APIRouter:
     """Return the routes of the figures."""
     router = APIRouter(tags=["figures"])
 
-    @router.get("/api/v1/figures")
+    @router.get("/api/v1/figures", summary="List the figures", **documented(FigurePage, 404))
     async def list_figures(
         district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
     ) -> dict[str, Any]:
@@ -73,7 +80,9 @@ def routes(portal: Portal) -> APIRouter:
         wanted, found, names = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
         return {**_about(wanted), "items": [_plain(one, wanted, names) for one in found.values()], "next": None}
 
-    @router.get("/api/v1/figures.csv", response_class=Response, responses={200: _CSV})
+    @router.get(
+        "/api/v1/figures.csv", summary="List the figures as CSV", response_class=Response, responses={200: _CSV}
+    )
     async def figures_csv(
         district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
     ) -> Response:
@@ -81,7 +90,12 @@ def routes(portal: Portal) -> APIRouter:
         wanted, found, _ = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
         return _csv_answer("figures", _over_time(wanted, found.values()))
 
-    @router.get("/api/v1/figures/{figure_id}.csv", response_class=Response, responses={200: _CSV})
+    @router.get(
+        "/api/v1/figures/{figure_id}.csv",
+        summary="Get a figure as CSV",
+        response_class=Response,
+        responses={200: _CSV},
+    )
     async def figure_csv(
         figure_id: Id,
         district: NameQuery = None,
@@ -97,7 +111,7 @@ def routes(portal: Portal) -> APIRouter:
         rows = _over_time(wanted, found.values()) if by == "time" else _by_district(wanted, found[figure_id])
         return _csv_answer(f"{figure_id}-by-{by}", rows)
 
-    @router.get("/api/v1/figures/{figure_id}")
+    @router.get("/api/v1/figures/{figure_id}", summary="Get a figure", **documented(FigureWhole, 404))
     async def get_figure(
         figure_id: Id,
         district: NameQuery = None,

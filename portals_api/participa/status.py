@@ -10,11 +10,13 @@ from fastapi.responses import JSONResponse, Response
 from city.clock import from_datetime, isoformat
 from city.opening import from_plain, is_open, next_change
 from portals_api import reads
+from portals_api.answers import StatusPage
 from portals_api.i18n import plain_text
 from portals_api.paging import decode_cursor, page
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.reads import Row
+from portals_api.routing import documented
 from storage import queries
 
 SQL = queries.load(Path(__file__).with_suffix(".sql"))
@@ -96,7 +98,7 @@ def routes(portal: Portal) -> APIRouter:
     """Return the routes of the status."""
     router = APIRouter(tags=["status"])
 
-    @router.get("/api/v1/status")
+    @router.get("/api/v1/status", summary="List the status of facilities", **documented(StatusPage, 400))
     async def list_status(
         limit: Limit = LIMIT_DEFAULT, cursor: Next = None, district: NameQuery = None, kind: NameQuery = None
     ) -> dict[str, Any]:

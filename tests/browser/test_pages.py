@@ -30,6 +30,17 @@ PAGES = {
     "status": "/status",
     "follow": "/follow?street=calle",
     "developers": "/developers",
+    "ledger-gateway": "/ledger?gateway=G-1",
+    "feeders": "/feeders",
+    "feeder": "/feeders/C-1.F1",
+    "cabinets": "/cabinets",
+    "cabinet": "/cabinets/C-1",
+    "gateways": "/gateways",
+    "gateway": "/gateways/G-1",
+    "districts": "/districts",
+    "district": "/districts/centre",
+    "series": "/series/1",
+    "air": "/air",
     "missing": "/tickets/999",
 }
 

@@ -18,6 +18,16 @@ PAGES = (
     "/facilities/SCHOOL",
     "/report",
     "/ledger",
+    "/feeders",
+    "/cabinets",
+    "/gateways",
+    "/feeders/C-1.F1",
+    "/cabinets/C-1",
+    "/gateways/G-1",
+    "/districts",
+    "/districts/centre",
+    "/series/1",
+    "/air",
 )
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

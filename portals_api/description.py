@@ -1,0 +1,58 @@
+"""The API's description as FastAPI makes it, with its examples whole: FastAPI leaves out what is null in them."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from portals_api import answers
+from portals_api.answers import SAID
+from portals_api.examples import EXAMPLES
+
+_PREFIX = "#/components/schemas/"
+
+
+class Described(FastAPI):
+    """An application whose description keeps its examples whole."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            found = super().openapi()
+            examples = _examples()
+            for name, schema in found.get("components", {}).get("schemas", {}).items():
+                if name in examples:
+                    schema["example"] = examples[name]
+            for path, methods in found["paths"].items():
+                for operation in methods.values():
+                    if path.startswith("/api/v1/"):
+                        _say_errors(found, operation)
+                        for kind, example in EXAMPLES.get(path, {}).items():
+                            content = operation["responses"]["200"].setdefault("content", {})
+                            content.setdefault(kind, {})["example"] = example
+                    for response in operation.get("responses", {}).values():
+                        for content in response.get("content", {}).values():
+                            _restore(content, examples)
+        return super().openapi()
+
+
+def _say_errors(found: dict[str, Any], operation: dict[str, Any]) -> None:
+    """Say of an operation what holds for all: each error has the one shape, whoever forgot to say so."""
+    shape = {"schema": {"$ref": _PREFIX + answers.ErrorOut.__name__}}
+    found["components"]["schemas"].setdefault(answers.ErrorOut.__name__, answers.ErrorOut.model_json_schema())
+    takes_cursor = any(parameter["name"] == "next" for parameter in operation.get("parameters", ()))
+    for status in (*((400,) if takes_cursor else ()), 422, 503):
+        said = operation["responses"].setdefault(str(status), {"description": SAID[status]})
+        said["content"] = {"application/json": dict(shape)}
+
+
+def _examples() -> dict[str, Any]:
+    """Return the example of every answer, by its name."""
+    models = [m for m in vars(answers).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    told = {model.__name__: model.model_config.get("json_schema_extra") for model in models}
+    return {name: extra["example"] for name, extra in told.items() if isinstance(extra, dict) and "example" in extra}
+
+
+def _restore(content: dict[str, Any], examples: dict[str, Any]) -> None:
+    name = content.get("schema", {}).get("$ref", "").removeprefix(_PREFIX)
+    if name in examples:
+        content["example"] = examples[name]

@@ -22,6 +22,7 @@ BENCHES = {
     "detection": "Readings a second through detection, decoding included",
     "store": "Rows a second into `readings`, beside what one would write first",
     "ticket": "From a fault to its ticket",
+    "web": "What a person waits for: map, first page, lists, a fault on the open map",
 }
 
 logger = logging.getLogger("bench")

@@ -1,4 +1,4 @@
-"""A generated city with as many lamps as asked for, on an embedded database, its night already in the readings."""
+"""A generated city with as many lamps as asked for, in a database, and the program's processes over it."""
 
 import asyncio
 import os
@@ -9,21 +9,20 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from app import setup
 from app.settings import load_settings
-from city.clock import HOUR_US, SystemClock, from_datetime, to_datetime
+from city.clock import HOUR_US, SystemClock, to_datetime
 from city.pack import CityPack
-from sim.city import generate_city, write_city
+from sim.city import GIJON_SEED, generate_city, write_city
 from storage.migrate import migrate
 from stream import installation
 from stream.packs import read_pack
-
-NIGHT = from_datetime(datetime(2026, 11, 23, 20, 0, tzinfo=UTC))
+from tests.support.servers import free_port
 
 READINGS = """
 INSERT INTO readings (series_id, observed_at, received_at, value, quality)
@@ -40,55 +39,71 @@ SELECT s.series_id, at, at, CASE s.metric
 class City:
     """A city in a database."""
 
-    folder: Path
     url: str
     pack: CityPack
     environment: dict[str, str]
 
+    @property
+    def address(self) -> str:
+        """Where its portals are."""
+        return f"http://127.0.0.1:{self.environment['CITYNERVE_PORT']}"
 
-def make(folder: Path, url: str, lamps: int, *, speed: float, start_us: int, extra: dict[str, str]) -> City:
-    """Generate the city, migrate the database and bring the registry in."""
-    write_city(folder / "city", generate_city(33, lamps, 60))
-    pack = read_pack(folder / "city")
+    def clock(self) -> Any:
+        """Return the city's clock."""
+
+        async def load() -> Any:
+            async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+                return await installation.load_clock(connection)
+
+        return asyncio.run(load())
+
+
+def make(folder: Path, url: str, *, lamps: int, speed: float, start_us: int) -> City:
+    """Generate a city of so many lamps and bring it into an empty database."""
+    write_city(folder / "city", generate_city(GIJON_SEED, lamps, 60))
     environment = {
         "CITYNERVE_DATABASE_URL": url,
         "CITYNERVE_DATA": str(folder),
         "CITYNERVE_CITY": str(folder / "city"),
         "CITYNERVE_SPEED": str(speed),
-        **extra,
+        "CITYNERVE_PORT": str(free_port()),
+        "CITYNERVE_BROKER_PORT": str(free_port()),
+        "CITYNERVE_FAULTS": str(folder / "faults.json"),
+        "CITYNERVE_SIM_PEOPLE": "false",
     }
+    city = City(url, read_pack(folder / "city"), environment)
     migrate(url)
-    asyncio.run(_prepare(url, pack, environment, speed, start_us))
-    return City(folder, url, pack, environment)
+    asyncio.run(_prepare(city, speed, start_us))
+    return city
 
 
-async def _prepare(url: str, pack: CityPack, environment: dict[str, str], speed: float, start_us: int) -> None:
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+async def _prepare(city: City, speed: float, start_us: int) -> None:
+    async with await psycopg.AsyncConnection.connect(city.url, autocommit=True) as connection:
         await installation.ensure_installation(
             connection,
-            city=pack.name,
-            timezone=pack.timezone,
+            city=city.pack.name,
+            timezone=city.pack.timezone,
             simulated=True,
             speed=speed,
             city_us=start_us,
             real_us=SystemClock().now_us(),
         )
-    flags = {name.removeprefix("CITYNERVE_").lower(): value for name, value in environment.items()}
-    await setup.prepare(load_settings(**flags), url)
+    flags = {name.removeprefix("CITYNERVE_").lower(): value for name, value in city.environment.items()}
+    await setup.prepare(load_settings(**flags), city.url)
 
 
-def add_night(city: City, hours: int = 2) -> None:
+def add_night(city: City, until_us: int, hours: int = 2) -> None:
     """Let every lamp have burned for so long."""
-    until = to_datetime(NIGHT)
+    until = to_datetime(until_us)
     with psycopg.connect(city.url, autocommit=True) as connection:
         connection.execute("SELECT ensure_readings_partition('readings', %s)", (until,))
-        connection.execute(READINGS, {"since": to_datetime(NIGHT - hours * HOUR_US), "until": until})
+        connection.execute(READINGS, {"since": to_datetime(until_us - hours * HOUR_US), "until": until})
         connection.execute("ANALYZE")
 
 
 @contextmanager
 def processes(city: City, commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    """Run processes of the program beside us; the first named ends first."""
+    """Run processes of the program beside us until the portals answer and the caller is done; the first ends first."""
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "app", *command],
@@ -98,6 +113,7 @@ def processes(city: City, commands: Sequence[Sequence[str]]) -> Iterator[None]:
         for command in commands
     ]
     try:
+        _wait_for(f"{city.address}/health/live")
         yield
     finally:
         for process in running:
@@ -105,8 +121,7 @@ def processes(city: City, commands: Sequence[Sequence[str]]) -> Iterator[None]:
             process.wait(60)
 
 
-def wait_for(url: str, timeout_s: float = 90.0) -> None:
-    """Wait until an address answers."""
+def _wait_for(url: str, timeout_s: float = 90.0) -> None:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5):

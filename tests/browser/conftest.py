@@ -25,7 +25,7 @@ from tests.support.small_city import NOW, add_data, add_figures, city_url
 
 __all__ = ["city_url"]
 
-_ARGUMENTS = [
+ARGUMENTS = [
     "--headless",
     # Maps need WebGL, and no machine of tests has a graphics card.
     "--use-angle=swiftshader",
@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         unavailable("no chromium: install Debian's package `chromium`")
-    arguments = [*_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found, args=arguments)
         yield launched

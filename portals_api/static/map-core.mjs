@@ -120,7 +120,7 @@ const layers = (c) => {
     { id: "cluster-counts", type: "symbol", source: "clusters", maxzoom: CLUSTERED_BELOW, filter: [">", ["get", "count"], 1],
       layout: { ...text, "text-field": ["get", "told"], "text-size": 12, "text-allow-overlap": true, "text-ignore-placement": true },
       paint: { "text-color": ["interpolate", ["linear"], ["get", "lit"], 0, c["cluster-text"], 1, c["lit-text"]] } },
-    { id: "district-names", type: "symbol", source: "districts", maxzoom: 15,
+    { id: "district-names", type: "symbol", source: "names", maxzoom: 15,
       layout: { ...text, "text-field": ["get", "name"], "text-size": 15, "text-letter-spacing": 0.06 },
       paint: { "text-color": c.text, "text-halo-color": c.halo, "text-halo-width": 1.6 } },
     { id: "faults", type: "symbol", source: "faults", layout: { ...icon, "icon-size": near,
@@ -252,7 +252,7 @@ export class CityMap {
       renderWorldCopies: false, fadeDuration: 0, maxZoom: 19, minZoom: 9, locale: { "Map.Title": label || "Map" },
       ...(view || { bounds, fitBoundsOptions: { padding: 24 } }),
       style: { version: 8, sources: {
-        districts: { type: "geojson", data: this.districtData() }, streets: empty, clusters: empty, faults: empty,
+        districts: { type: "geojson", data: this.districtData() }, names: { type: "geojson", data: this.nameData() }, streets: empty, clusters: empty, faults: empty,
         equipment: empty, facilities: empty, tickets: empty, selected: empty,
       }, layers: layers(this.colours) },
     });
@@ -316,6 +316,16 @@ export class CityMap {
   districtData() {
     return collection(this.places.districts.filter((d) => d.boundary).map((d) => ({
       type: "Feature", properties: { id: d.id, name: d.name }, geometry: d.boundary })));
+  }
+
+  /** Return one point a district for its name: an outline that is cut into tiles would be named in each. */
+  nameData() {
+    const middle = ({ type, coordinates }) => {
+      const rings = (type === "Polygon" ? [coordinates] : coordinates).map((polygon) => polygon[0]);
+      const ring = rings.reduce((longest, one) => (one.length > longest.length ? one : longest)).slice(1);
+      return [0, 1].map((at) => ring.reduce((sum, corner) => sum + corner[at], 0) / ring.length);
+    };
+    return collection(this.places.districts.filter((d) => d.boundary).map((d) => point(...middle(d.boundary), { name: d.name })));
   }
 
   faultData() {

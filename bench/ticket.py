@@ -57,7 +57,7 @@ def run() -> list[dict[str, Any]]:
             statistics.median(waits),
             "min",
             note="city time from the planted onset to the ticket: readings each quarter of an hour, three in a row"
-            " (or an hour of silence), then a quarter of an hour in which a parent may explain it",
+            " (or two hours of silence), then a quarter of an hour in which a parent may explain it",
         ).plain(),
     ]
 

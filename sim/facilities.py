@@ -18,7 +18,7 @@ from sim.weather import Weather
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
 
-_ENERGY_EPOCH_US = 20_089 * DAY_US
+_ENERGY_EPOCH_US = 20_454 * DAY_US
 _LEAK_M3_H = 9.0
 _DAY_HOURS = np.arange(25, dtype=np.float64)
 _DECIMALS = {

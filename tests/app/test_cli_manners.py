@@ -118,7 +118,7 @@ def on_a_terminal(*words: str, env: Mapping[str, str]) -> str:
     os.close(theirs)
     drawn = b""
     try:
-        while select.select([ours], [], [], 60)[0]:
+        while select.select([ours], [], [], 120)[0]:
             try:
                 some = os.read(ours, 65536)
             except OSError:  # The other side is closed: that is how a terminal ends.
@@ -128,7 +128,7 @@ def on_a_terminal(*words: str, env: Mapping[str, str]) -> str:
             drawn += some
     finally:
         os.close(ours)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     return drawn.decode()
 
 
@@ -178,7 +178,7 @@ def test_ctrl_c_breaks_off_with_130_and_one_word(database_url: str, tmp_path: Pa
     with file.open("w") as feed:
         feed.write("at,c\n2026-11-23T18:00:00Z,700\n")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (130, "", "citynerve: broken off\n")
 
 
@@ -220,7 +220,7 @@ def test_sim_plays_into_any_broker_and_tells_the_truth_that_another_run_can_plan
             wait_for(lambda: heard, lambda: "nothing was heard")
         finally:
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         assert heard, err
     listener.disconnect()

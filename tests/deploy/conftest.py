@@ -38,13 +38,13 @@ class Folder:
         """Run deploy/prepare.sh."""
         tool("openssl")
         command = ["sh", str(self.path / "deploy" / "prepare.sh"), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
 
     def compose(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run docker-compose, without any setting of ours from outside."""
         command = [tool("docker-compose"), "--profile", "simulation", *words]
         return subprocess.run(
-            command, cwd=self.path, env=bare_environment(), capture_output=True, text=True, check=False, timeout=60
+            command, cwd=self.path, env=bare_environment(), capture_output=True, text=True, check=False, timeout=180
         )
 
     def settings(self) -> dict[str, str]:
@@ -135,7 +135,7 @@ def running_city(
                 and "citynerve_desk_tickets" in found["desk"]
             )
 
-        wait_until(works, 120, told)
+        wait_until(works, 200, told)
         yield RunningCity(url, ports, int(env["CITYNERVE_PORT"]))
     finally:
         for process in reversed(processes):

@@ -61,6 +61,7 @@ def visit(
         locale=language,
         java_script_enabled=scripts,
         color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",  # A colour on its way to another is no colour of ours.
         base_url=site.url,
         permissions=["geolocation"],
         geolocation={"latitude": 43.5427, "longitude": -5.66},

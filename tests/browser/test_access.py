@@ -81,7 +81,8 @@ def test_a_phone_opens_its_menu_by_keyboard_alone(browser: Browser, site: Site) 
         page.keyboard.press("Enter")
         _tab_to(page, "Instalaciones")
         page.keyboard.press("Enter")
-        page.wait_for_url("**/facilities")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Instalaciones")
+        expect(page).to_have_url(f"{site.url}/facilities")
 
 
 def test_a_history_is_moved_in_by_keyboard_and_by_mouse(browser: Browser, site: Site) -> None:

@@ -173,6 +173,7 @@ def _count(state: DetectorState, feeder: Scope, counted: np.void) -> Census:
         missed=missed,
         unexplained=outage.is_unexplained(expected - heard, missed, state.roots[feeder.root_id].rules),
         silent_since=int(counted["silent_since"]),
+        heard_at=int(counted["heard_at"]),
     )
 
 

@@ -271,6 +271,7 @@ def judge_tick(now, devices, states, first, on, off, deaf, events, census):
             continue
         patience = device.interval_us + device.interval_us // 2
         row = census[device.feeder]
+        row.heard_at = max(row.heard_at, heard)
         if silence > patience:
             row.expected += 1
             row.missed += silence // device.interval_us

@@ -62,6 +62,6 @@ EVENT = np.dtype(
 )
 
 CENSUS = np.dtype(
-    [("silent_since", "i8"), ("missed", "i8"), ("expected", "i4"), ("heard", "i4"), ("dark", "i4")],
+    [("silent_since", "i8"), ("heard_at", "i8"), ("missed", "i8"), ("expected", "i4"), ("heard", "i4"), ("dark", "i4")],
     align=True,
 )

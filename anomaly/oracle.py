@@ -208,17 +208,17 @@ def judge_silence(device: Device, state: dict[str, Any], now: int, deaf: Sequenc
     }
 
 
-def count(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period]) -> tuple[int, int, int, int, int]:
-    """Return (expected, heard, dark, missed, silent_since) of one device for its feeder's census."""
+def count(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period]) -> tuple[int, ...]:
+    """Return (expected, heard, dark, missed, silent_since, heard_at) of one device for its feeder's census."""
     heard = state["heard_at"]
     if heard == 0:
-        return 0, 0, 0, 0, 0
+        return 0, 0, 0, 0, 0, 0
     last = max(heard, state["received_at"])
     silence = listened_us(device, last, now, deaf)
     patience = device.interval_us + device.interval_us // 2
     if silence > patience:
         missed = silence // device.interval_us
-        return 1, 0, 0, missed, powered_until(device, heard, 1)
+        return 1, 0, 0, missed, powered_until(device, heard, 1), heard
     if now - last > patience:
-        return 0, 0, 0, 0, 0
-    return 1, 1, int(state["lamp"] == DARK and state["dark_run"] > 0 and commanded_on(device, now)), 0, 0
+        return 0, 0, 0, 0, 0, heard
+    return 1, 1, int(state["lamp"] == DARK and state["dark_run"] > 0 and commanded_on(device, now)), 0, 0, heard

@@ -2,8 +2,9 @@
 
 A feeder has no meter of its own here: its lamps tell. Silence of many devices that each lose a share `lost_share` of
 their messages is explained by chance with probability ``lost_share ** missed``; below `outage_probability`, and with
-most devices silent, the common cause is the explanation. A gateway whose feeders are all silent at once explains them
-better than that many broken feeders; but one message of a gateway carries many devices, so its silence has to last.
+most devices silent, the common cause is the explanation. A gateway of which nothing was heard since explains them
+better than that many broken feeders, also where some of its devices report too seldom to be missed yet; but one message
+of a gateway carries many devices, and uplinks stall, so its silence has to last.
 """
 
 import math
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from city.alarm import Census, Evidence, FaultClass, Scope
 from city.asset import AssetKind
+from city.clock import MINUTE_US
 from city.registry import FaultRules
 
 SILENT_SHARE = 0.75
@@ -21,6 +23,11 @@ HEARD_SHARE = 0.50
 """An outage is over when this share is heard again."""
 GATEWAY_MISSES = 3
 """Reports that each device of a silent gateway must owe: one lost batch is not an outage."""
+
+
+ALIVE_AFTER_US = 14 * MINUTE_US
+"""A gateway of which something is heard so long after its feeders fell silent is there: almost one interval of a lamp,
+because lines are read at different moments and one may have been read just before the gateway itself fell silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ def _of_gateway(gateway_id: str, counts: list[Census]) -> list[Outage]:
     silent = [c for c in counts if is_out(c)]
     if not silent:
         return []
-    if len(silent) < len(counts):
+    if _is_alive(counts, max(c.silent_since for c in silent)):
         return [_supply_loss(c) for c in sorted(silent, key=lambda c: c.feeder.asset_id)]
     if any(c.missed < GATEWAY_MISSES * (c.expected - c.heard) for c in counts):
         return []
@@ -80,6 +87,11 @@ def _of_gateway(gateway_id: str, counts: list[Census]) -> list[Outage]:
             _evidence("all-feeders-silent", counts),
         )
     ]
+
+
+def _is_alive(counts: list[Census], since: int) -> bool:
+    """Tell whether anything of a gateway was heard well after some of its feeders fell silent."""
+    return any(c.heard_at > since + ALIVE_AFTER_US or (c.heard_at == 0 and not is_out(c)) for c in counts)
 
 
 def _supply_loss(count: Census) -> Outage:

@@ -172,6 +172,8 @@ class Census:
     """So many missed reports that chance does not explain them, by the pack's `outage_probability`."""
     silent_since: int
     """Latest moment at which one of the silent was still heard, or should have woken, µs UTC; 0 if none is silent."""
+    heard_at: int = 0
+    """Latest moment at which any of its devices was heard, µs UTC; 0 where nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)

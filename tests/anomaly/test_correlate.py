@@ -188,7 +188,7 @@ def test_no_record_of_candidates_exceeds_the_logs_limit() -> None:
         "power-while-commanded-off", -1.7976931348623157e308, 1e300, "W", T0, {"device": long, "last_heard": long}
     )
     suspicion = Suspicion(CandidateKind.SUSPECT, FaultClass.COMMUNICATION_FAILURE, scope, T0, T0, evidence, T0)
-    census = Census(scope, 10**9, 10**9, 10**9, 10**12, True, T0)
+    census = Census(scope, 10**9, 10**9, 10**9, 10**12, True, T0, T0)
     whole = CandidateBatch(11, 10**15, T0, (suspicion,) * PART_ITEMS, (census,) * PART_ITEMS, 100, 200)
     assert len(codec.encode(whole)) < 1 << 20
 
@@ -219,3 +219,24 @@ def test_other_kinds_of_record_are_passed_over() -> None:
     stage = CorrelateStage(1, 1)
     state = stage.open(TopicPartition(CANDIDATES, 0), None)
     assert stage.step(state, [Record(CANDIDATES, 0, 0, codec.TICK, b"{}", T0)]).appends == []
+
+
+def test_a_gateway_whose_uplink_stalls_is_no_outage_of_its_feeders() -> None:
+    """Nothing was heard of it since; that some of its lamps report hourly, and are not missed yet, changes nothing."""
+    often = [replace(count(feeder(1, f), 0, T0), missed=20, heard_at=T0) for f in range(3)]
+    hourly = replace(count(feeder(1, 3), 20, 0), heard_at=T0 + 10 * MINUTE_US)
+    state = CorrelatorState(1)
+    assert state.hear(batch(0, 25, census=[*often, hourly])) == []
+    lasting = [replace(c, missed=60) for c in often]
+    (event,) = state.hear(batch(0, 50, census=[*lasting, hourly]))
+    assert (event.fault, event.scope.asset_id) == (FaultClass.COMMUNICATION_FAILURE, "G1")
+
+
+def test_feeders_that_are_silent_while_their_gateway_speaks_have_lost_their_supply() -> None:
+    out = [replace(count(feeder(1, f), 0, T0), missed=20, heard_at=T0) for f in range(2)]
+    beside = replace(count(feeder(1, 2), 20, 0), heard_at=T0 + 15 * MINUTE_US)
+    events = CorrelatorState(1).hear(batch(0, 25, census=[*out, beside]))
+    assert [(event.fault, event.scope.asset_id) for event in events] == [
+        (FaultClass.SUPPLY_LOSS, "G1F0"),
+        (FaultClass.SUPPLY_LOSS, "G1F1"),
+    ]

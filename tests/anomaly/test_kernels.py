@@ -137,16 +137,18 @@ def tick(world: dict[str, Any], now: int, columns: Any, states: Any, slow: list[
     events = np.zeros(len(columns), EVENT)
     census = np.zeros(1, CENSUS)
     n = kernels.judge_tick(now, columns, states, *rest, events, census)
-    expected, total = [], [0, 0, 0, 0, 0]
+    expected, total = [], [0, 0, 0, 0, 0, 0]
     for number, (device, state) in enumerate(zip(world["fleet"], slow, strict=True)):
         event = oracle.judge_silence(device, state, now, world["deaf"])
         if event:
             expected.append(fill(event, number))
         counted = oracle.count(device, state, now, world["deaf"])
-        total = [a + b for a, b in zip(total[:4], counted[:4], strict=True)] + [max(total[4], counted[4])]
+        total = [a + b for a, b in zip(total[:4], counted[:4], strict=True)] + [
+            max(a, b) for a, b in zip(total[4:], counted[4:], strict=True)
+        ]
     assert as_dicts(events[:n]) == expected
     row = census[0]
-    assert [row[name].item() for name in ("expected", "heard", "dark", "missed", "silent_since")] == total
+    assert [row[name].item() for name in ("expected", "heard", "dark", "missed", "silent_since", "heard_at")] == total
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -17,6 +17,7 @@ import typer
 
 from app.console import Bar, print_json, print_table, say, use_plain_text, warn
 from app.examples import examples
+from app.interrupts import repeat_lost_interrupts
 from city.errors import CityNerveError, PackError, SettingsError
 
 # Commands import what they need when they run: `--help` and the start of every process would wait for all of it.
@@ -65,6 +66,7 @@ _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 def main() -> None:
     """Run the command; what we raise on purpose becomes one sentence and an exit code."""
     use_plain_text()
+    repeat_lost_interrupts()
     try:
         cli(standalone_mode=True)
     except SystemExit as exc:

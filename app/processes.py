@@ -206,7 +206,7 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     if settings.faults is None:
         now_us = clock.now_us()
         faults = (
-            *random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US, shown=False),
+            *random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US),
             *shown_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US),
         )
     else:

@@ -1,15 +1,17 @@
 """Lighting schedules: what the lamps of a feeder are commanded to do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from city.clock import DAY_US, MINUTE_US, to_datetime
+from city.clock import DAY_US, MINUTE_US, from_datetime, to_datetime
 from city.sun import burning_periods
 
 FULL_PCT = 100
@@ -66,6 +68,21 @@ class LightingSchedule:
         minute = local.hour * 60 + local.minute
         begun = [level for start, level in self.dimming if start <= minute]
         return begun[-1] if begun else self.dimming[-1][1]
+
+    def levels(self, start_us: int, end_us: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the stretches of one level that touch [start_us, end_us): from and to (µs UTC), percent."""
+        on, off = self.periods(start_us, end_us)
+        for begin, end in zip(on.tolist(), off.tolist(), strict=True):
+            cuts = [begin, *(at for at in self._dimming_times(begin, end) if begin < at < end), end]
+            yield from ((a, b, self.level_if_on(a)) for a, b in pairwise(cuts))
+
+    def _dimming_times(self, start_us: int, end_us: int) -> list[int]:
+        """Return when a level begins on the local days of a period, ascending."""
+        zone = ZoneInfo(self.timezone)
+        first, last = (to_datetime(at).astimezone(zone).date() for at in (start_us, end_us))
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        times = [time(minute // 60, minute % 60, tzinfo=zone) for minute, _ in self.dimming]
+        return sorted({from_datetime(datetime.combine(day, at)) for day in days for at in times})
 
     def next_on(self, after_us: int) -> int | None:
         """Return the start of the next burning period after `after_us`, if there is one within a year."""

@@ -34,8 +34,8 @@ class Frame:
         The scale reaches at least to here, so that next to nothing looks like next to nothing.
     from_zero : bool
         False for what has no natural zero: a voltage, a pressure, a temperature.
-    expected : float or None
-        Drawn as a dashed line across the bands.
+    expected : sequence of (int, int, float)
+        From when until when which value was to be seen: drawn as dashed lines.
     bands : sequence of (int, int)
         Periods to shade: when the lamp was commanded on.
     marks : sequence of int
@@ -50,7 +50,7 @@ class Frame:
     title: str
     usual: float = 0.0
     from_zero: bool = True
-    expected: float | None = None
+    expected: Sequence[tuple[int, int, float]] = ()
     bands: Sequence[tuple[int, int]] = ()
     marks: Sequence[int] = ()
     spread: Sequence[tuple[int, float, float]] = ()
@@ -144,9 +144,9 @@ def _behind(scale: _Scale, words: Words) -> list[Markup]:
         if off > frame.start_us and on < frame.end_us:
             place = (scale.x(on), _TOP, round(scale.x(off) - scale.x(on), 1), HEIGHT - _TOP - _BOTTOM)
             parts.append(Markup('<rect class="band" x="{}" y="{}" width="{}" height="{}"/>').format(*place))
-            if frame.expected is not None:
-                y = scale.y(frame.expected)
-                parts.append(_line("expected", scale.x(on), y, scale.x(off), y))
+    for since, until, value in frame.expected:
+        if until > frame.start_us and since < frame.end_us:
+            parts.append(_line("expected", scale.x(since), scale.y(value), scale.x(until), scale.y(value)))
     for value in scale.ticks:
         y = scale.y(value)
         parts.append(_line("grid", _LEFT, y, WIDTH - _RIGHT, y))

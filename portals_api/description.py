@@ -1,12 +1,13 @@
 """The API's description as FastAPI makes it, with its examples whole: FastAPI leaves out what is null in them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 from portals_api import answers
-from portals_api.answers import SAID
+from portals_api.answers.shape import SAID, ErrorOut
 from portals_api.examples import EXAMPLES
 
 _PREFIX = "#/components/schemas/"
@@ -37,8 +38,8 @@ class Described(FastAPI):
 
 def _say_errors(found: dict[str, Any], operation: dict[str, Any]) -> None:
     """Say of an operation what holds for all: each error has the one shape, whoever forgot to say so."""
-    shape = {"schema": {"$ref": _PREFIX + answers.ErrorOut.__name__}}
-    found["components"]["schemas"].setdefault(answers.ErrorOut.__name__, answers.ErrorOut.model_json_schema())
+    shape = {"schema": {"$ref": _PREFIX + ErrorOut.__name__}}
+    found["components"]["schemas"].setdefault(ErrorOut.__name__, ErrorOut.model_json_schema())
     takes_cursor = any(parameter["name"] == "next" for parameter in operation.get("parameters", ()))
     for status in (*((400,) if takes_cursor else ()), 422, 503):
         said = operation["responses"].setdefault(str(status), {"description": SAID[status]})
@@ -47,9 +48,15 @@ def _say_errors(found: dict[str, Any], operation: dict[str, Any]) -> None:
 
 def _examples() -> dict[str, Any]:
     """Return the example of every answer, by its name."""
-    models = [m for m in vars(answers).values() if isinstance(m, type) and issubclass(m, BaseModel)]
-    told = {model.__name__: model.model_config.get("json_schema_extra") for model in models}
+    told = {model.__name__: model.model_config.get("json_schema_extra") for model in _answers(BaseModel)}
     return {name: extra["example"] for name, extra in told.items() if isinstance(extra, dict) and "example" in extra}
+
+
+def _answers(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for model in kind.__subclasses__():
+        if model.__module__.startswith(answers.__name__ + "."):
+            yield model
+        yield from _answers(model)
 
 
 def _restore(content: dict[str, Any], examples: dict[str, Any]) -> None:

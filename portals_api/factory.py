@@ -1,6 +1,6 @@
 """Builds the application: a fresh one for every call, no globals."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from portals_api import errors, health, home, static_files
@@ -14,16 +14,12 @@ from portals_api.meter import Meter, RouteNote
 from portals_api.observa import districts, facilities, figures, ledger, readings, series
 from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
+from portals_api.routing import known_parameters
 
-_ROUTES = (
-    *(health, home),
-    *(figures, crew, overview, reports),
-    *(live_map, search, stream),
-    *(developers, feeds, status),
-)
-"""Modules whose routes are made for one portal."""
-_ROUTERS = tuple(module.router for module in (facilities, districts, series, ledger, readings, lamps, network, tickets))
-"""Plain routers: they find the portal through the request."""
+_OBSERVA = (figures, districts, facilities, series, readings, ledger)
+_CUIDA = (overview, reports, tickets, crew, lamps, network, live_map, search, stream)
+_PARTICIPA = (status, feeds, developers)
+_ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA))
 
 
 def create_app(deps: PortalDeps) -> FastAPI:
@@ -39,9 +35,9 @@ def create_app(deps: PortalDeps) -> FastAPI:
     )
     errors.install(app, portal)
     app.state.portal = portal
-    for router in (*(module.routes(portal) for module in _ROUTES), *_ROUTERS):
+    for router in _ROUTERS:
         portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(known_parameters)])
     app.include_router(static_files.routes(portal.static))
     app.state.board = portal.board
     # The last one added is the outermost.

@@ -1,7 +1,7 @@
 """Where one can go: three portals with their pages. What this installation does not serve is not offered."""
 
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portals_api.labels import N_
 
@@ -16,16 +16,23 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One portal: its own front page, and the pages behind it. Its name is the same in every language."""
+    """One portal: its own front page, and the pages behind it. Its name is the same in every language.
+
+    Attributes
+    ----------
+    beside : tuple of str
+        Where further pages are that its menu does not name.
+    """
 
     name: str
     href: str
     motto: str
     links: tuple[Link, ...]
+    beside: tuple[str, ...] = ()
 
     def holds(self, path: str) -> bool:
         """Tell whether `path` is behind this door."""
-        return any(is_below(path, link.href) for link in (Link(self.href, ""), *self.links))
+        return any(is_below(path, href) for href in (self.href, *(link.href for link in self.links), *self.beside))
 
 
 DOORS = (
@@ -39,6 +46,7 @@ DOORS = (
             Link("/air", N_("Air")),
             Link("/ledger", N_("Ledger")),
         ),
+        ("/series",),
     ),
     Door(
         "Cuida",
@@ -50,6 +58,7 @@ DOORS = (
             Link("/lamps", N_("Lamps")),
             Link("/crew", N_("Crew")),
         ),
+        ("/report", "/feeders", "/cabinets", "/gateways"),
     ),
     Door(
         "Participa",
@@ -73,7 +82,7 @@ def doors_of(addresses: Set[str]) -> tuple[Door, ...]:
         links = tuple(link for link in door.links if link.href in addresses)
         if links:
             href = door.href if door.href in addresses else links[0].href
-            found.append(Door(door.name, href, door.motto, links))
+            found.append(replace(door, href=href, links=links))
     return tuple(found)
 
 

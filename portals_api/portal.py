@@ -24,6 +24,7 @@ from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
 from portals_api.limits import RateLimiter
 from portals_api.live.board import Board
 from portals_api.navigation import Door, doors_of, here_of
+from portals_api.participa.streets import Streets
 from portals_api.static_files import StaticAddresses
 from portals_api.visibility import Viewer
 from storage.pool import engine_errors
@@ -60,6 +61,7 @@ class Portal:
         self.options = deps.options
         self.limiter = RateLimiter(deps.options.reports_per_minute)
         self.board = Board(deps.pool, deps.log, deps.clock, deps.options.board)
+        self.streets = Streets(deps.pool)
         self.static = StaticAddresses()
         self.addresses: frozenset[str] = frozenset()
         self.doors: tuple[Door, ...] = ()

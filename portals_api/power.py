@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from city.clock import DAY_US
-from city.lighting import LightingSchedule
+from city.lighting import FULL_PCT, LightingSchedule
 from portals_api import reads
 from portals_api.chart import Frame, line_chart
 from portals_api.i18n import Words
@@ -15,6 +15,11 @@ from storage.pool import Pool
 NIGHTS_US = 4 * DAY_US
 """Some nights: enough to see a habit, few enough to see a quarter of an hour."""
 _POINTS_MAX = 1500
+
+
+def expected_w(rated_w: float, level_pct: int) -> float:
+    """Return what a lamp should draw at a level of dimming; drivers follow it nearly in proportion."""
+    return rated_w * level_pct / FULL_PCT
 
 
 async def power_chart(
@@ -31,14 +36,16 @@ async def power_chart(
     points = await reads.series_history(pool, series, start_us, end_us, _POINTS_MAX)
     if not points:
         return None
+    rated_w = lamp["rated_w"] or 0.0
     on, off = schedule.periods(start_us, end_us) if schedule else ((), ())
+    levels = schedule.levels(start_us, end_us) if schedule and rated_w else ()
     frame = Frame(
         start_us,
         end_us,
         "W",
         words.text("Power, watts; shaded while commanded on, dashed what is expected then"),
-        usual=lamp["rated_w"] or 0.0,
-        expected=lamp["rated_w"],
+        usual=rated_w,
+        expected=[(since, until, expected_w(rated_w, level)) for since, until, level in levels],
         bands=[(int(a), int(b)) for a, b in zip(on, off, strict=True)],
         marks=marks,
     )

@@ -3,11 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from portals_api.answers import SAID, ErrorOut
+from city.errors import DataError
+from portals_api.answers.shape import SAID, ErrorOut
 from portals_api.portal import Portal
 
+API = "/api/"
 _ALWAYS = (422, 503)
 
 
@@ -18,6 +21,24 @@ async def portal_of(request: Request) -> Portal:
 
 
 PortalDep = Annotated[Portal, Depends(portal_of)]
+
+
+async def known_parameters(request: Request) -> None:
+    """Refuse a query that the API does not know: a filter misspelt would answer with everything.
+
+    Raises
+    ------
+    DataError
+        A parameter that the route does not take.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute) or not route.path.startswith(API):
+        return
+    known = {field.alias for field in route.dependant.query_params}
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        raise DataError(f"{unknown[0][:64]!r} is no parameter of {route.path}: {takes}")
 
 
 def documented(model: type[BaseModel], *errors: int, status: int = 200) -> dict[str, Any]:

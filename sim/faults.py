@@ -132,7 +132,6 @@ def random_faults(
     others_per_day: float = 1.0,
     feeder_others_per_day: float = 0.05,
     facility_per_day: float = 0.5,
-    shown: bool = True,
 ) -> tuple[PlantedFault, ...]:
     """Return the faults of a city left to itself, repaired after hours or days.
 
@@ -145,9 +144,6 @@ def random_faults(
         Mean numbers of faults of lamps and of feeder outages: those that the city's rules know by name.
     others_per_day, feeder_others_per_day, facility_per_day : float
         Of all other faults of lamps, of feeders and of facilities.
-    shown : bool
-        Beside them, each day a lamp that will be dark at dusk, and a feeder that loses its supply in the evening:
-        whoever looks for a quarter of an hour at sixty times the clock's speed sees both from beginning to end.
     """
     lamps, feeders = [lamp.lamp_id for lamp in pack.lamps], [feeder.feeder_id for feeder in pack.feeders]
     by_fault = _facilities_by_fault(pack)
@@ -171,8 +167,6 @@ def random_faults(
                 if asset not in struck:
                     found.append(PlantedFault(onset, asset, fault, last))
                 struck.add(asset)
-        if shown:
-            found += _shown(pack, seed, day, struck)
     return tuple(sorted(f for f in found if f.onset_us < end_us and (f.end_us is None or f.end_us > start_us)))
 
 
@@ -186,25 +180,6 @@ def _facilities_by_fault(pack: CityPack) -> dict[Fault, list[str]]:
         for fault, metric in FACILITY_METRICS.items()
     }
     return {fault: names for fault, names in found.items() if names}
-
-
-def _shown(pack: CityPack, seed: int, day: int, struck: set[str]) -> Iterator[PlantedFault]:
-    """Yield the day's faults that are sure: a lamp dead by noon, and a feeder's outage an hour or two after dusk."""
-    rng = random.Random(f"shown|{seed}|{day}")  # noqa: S311 - a label, not a secret
-    noon = day * DAY_US + DAY_US // 2
-    lamps = [lamp.lamp_id for lamp in pack.lamps if lamp.lamp_id not in struck]
-    if lamps:
-        onset = noon - rng.randrange(DAY_US // 2)
-        yield PlantedFault(onset, rng.choice(lamps), FaultClass.LAMP_FAILURE, onset + rng.randrange(DAY_US, 3 * DAY_US))
-    feeders = [feeder for feeder in pack.feeders if feeder.feeder_id not in struck]
-    if feeders:
-        feeder = rng.choice(feeders)
-        on, _ = pack.schedules[feeder.schedule_id].periods(noon, noon + DAY_US)
-        for dusk in on[on >= noon][:1]:
-            onset = int(dusk) + HOUR_US + rng.randrange(HOUR_US)
-            yield PlantedFault(
-                onset, feeder.feeder_id, FaultClass.SUPPLY_LOSS, onset + HOUR_US + rng.randrange(HOUR_US)
-            )
 
 
 def _poisson(rng: random.Random, rate: float) -> int:

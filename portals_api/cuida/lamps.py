@@ -10,10 +10,10 @@ from city.lighting import LightingSchedule
 from city.metric import ACTIVE_POWER
 from incidents.store import schedule_of
 from portals_api import network, reads
-from portals_api.answers import LampPage, LampWhole
+from portals_api.answers.lamps import LampPage, LampWhole
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
-from portals_api.power import NIGHTS_US, power_chart
+from portals_api.power import NIGHTS_US, expected_w, power_chart
 from portals_api.reads import Row, TicketFilter
 from portals_api.routing import PortalDep, documented
 from storage.pool import transaction
@@ -46,12 +46,13 @@ async def _whole(portal: Portal, lamp_id: str) -> tuple[Row, LightingSchedule | 
     lamp = await reads.lamp(portal.pool, viewer, lamp_id)
     schedule = await _schedule(portal, lamp_id)
     series = await reads.asset_series(portal.pool, lamp_id)
-    commanded = schedule.commanded_on(portal.deps.clock.now_us()) if schedule else None
+    level = schedule.dimming_level(portal.deps.clock.now_us()) if schedule else None
     tickets = await reads.tickets(portal.pool, viewer, TicketFilter(scope=lamp_id), limit=20)
     return {
         **lamp,
-        "commanded_on": commanded,
-        "expected_w": None if commanded is None else (lamp["rated_w"] if commanded else 0.0),
+        "commanded_on": None if level is None else level > 0,
+        "commanded_level_pct": level,
+        "expected_w": None if level is None or lamp["rated_w"] is None else expected_w(lamp["rated_w"], level),
         "seen": seen(lamp, series),
         "series": series,
         "devices": network.for_viewer(await network.devices_of(portal.pool, lamp_id), viewer),

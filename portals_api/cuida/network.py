@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from incidents.store import schedule_of
 from portals_api import network, reads
-from portals_api.answers import CabinetWhole, FeederWhole, GatewayWhole, NetworkPage
+from portals_api.answers.network import CabinetWhole, FeederWhole, GatewayWhole, NetworkPage
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.reads import Row

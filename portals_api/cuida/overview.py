@@ -13,8 +13,11 @@ from portals_api import reads
 from portals_api.observa.figures import card_of, read_period
 from portals_api.portal import Portal
 from portals_api.reads import Row
+from portals_api.routing import PortalDep
 from portals_api.visibility import hidden_kinds
 from storage import queries
+
+router = APIRouter(tags=["tickets"])
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 _FIGURES = ("tickets-open", "tickets-opened", "tickets-solved", "repair-time")
@@ -49,32 +52,27 @@ async def mended(portal: Portal, limit: int = _MENDED) -> list[Row]:
     return [{**ticket, **times[ticket["id"]]} for ticket in await reads.tickets_by_id(portal.pool, viewer, list(times))]
 
 
-def routes(portal: Portal) -> APIRouter:
-    """Return the routes of Cuida's front page."""
-    router = APIRouter(tags=["tickets"])
-
-    @router.get("/cuida", include_in_schema=False)
-    async def cuida_page(request: Request) -> Response:
-        viewer = await portal.viewer()
-        since = portal.now() - timedelta(days=_DAYS)
-        figures = [FIGURES[name] for name in _FIGURES]
-        wanted, found, _ = await read_period(portal, figures, Step.HOUR, None, since, None, 31 * 24)
-        values: dict[str, Any] = {
-            **await broken(portal),
-            "gravest": await reads.worklist(portal.pool, viewer, district=None, limit=_GRAVEST),
-            "mended": await mended(portal),
-        }
-        if not portal.wants_page(request):
-            totals = {name: one.total.value for name, one in found.items()}
-            return JSONResponse({**values, "week": totals})
-        words = await portal.words(request)
-        cards = {name: card_of(one, words, wanted) for name, one in found.items()}
-        return await portal.page(
-            request,
-            "cuida.html",
-            overview=values,
-            cards=cards,
-            json_url="/api/v1/tickets?open=true",
-        )
-
-    return router
+@router.get("/cuida", include_in_schema=False)
+async def cuida_page(portal: PortalDep, request: Request) -> Response:
+    """Show what is broken and what was mended."""
+    viewer = await portal.viewer()
+    since = portal.now() - timedelta(days=_DAYS)
+    figures = [FIGURES[name] for name in _FIGURES]
+    wanted, found, _ = await read_period(portal, figures, Step.HOUR, None, since, None, 31 * 24)
+    values: dict[str, Any] = {
+        **await broken(portal),
+        "gravest": await reads.worklist(portal.pool, viewer, district=None, limit=_GRAVEST),
+        "mended": await mended(portal),
+    }
+    if not portal.wants_page(request):
+        totals = {name: one.total.value for name, one in found.items()}
+        return JSONResponse({**values, "week": totals})
+    words = await portal.words(request)
+    cards = {name: card_of(one, words, wanted) for name, one in found.items()}
+    return await portal.page(
+        request,
+        "cuida.html",
+        overview=values,
+        cards=cards,
+        json_url="/api/v1/tickets?open=true",
+    )

@@ -6,42 +6,39 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from portals_api.live.search import QUERY_MAX, SearchIndex
+from portals_api.live.search import QUERY_MAX
 from portals_api.portal import Portal, address
+from portals_api.routing import PortalDep
+
+router = APIRouter(tags=["map"])
 
 _PAGE = 50
 
 
-def routes(portal: Portal) -> APIRouter:
-    """Return the routes of the search."""
-    router = APIRouter(tags=["map"])
-    built: list[SearchIndex] = []
+async def _find(portal: Portal, query: str, limit: int) -> dict[str, Any]:
+    found = (await portal.board.search_index()).find(query, await portal.viewer(), limit)
+    return {"items": [{**one, "map": _on_map(one)} for one in found], "next": None}
 
-    async def find(query: str, limit: int) -> dict[str, Any]:
-        inventory = await portal.board.inventory()
-        if not built or built[0].inventory is not inventory:
-            built[:] = [SearchIndex(inventory)]
-        found = built[0].find(query, await portal.viewer(), limit)
-        return {"items": [{**one, "map": _on_map(one)} for one in found], "next": None}
 
-    @router.get("/api/v1/search")
-    async def search(
-        q: Annotated[str, Query(max_length=QUERY_MAX, description="part of a number or a name")],
-        limit: Annotated[int, Query(ge=1, le=50)] = 10,
-    ) -> dict[str, Any]:
-        """Find lamps by number, streets, facilities and districts by name, without accents, even misspelt."""
-        return await find(q, limit)
+@router.get("/api/v1/search")
+async def search(
+    portal: PortalDep,
+    q: Annotated[str, Query(max_length=QUERY_MAX, description="part of a number or a name")],
+    limit: Annotated[int, Query(ge=1, le=50)] = 10,
+) -> dict[str, Any]:
+    """Find lamps by number, streets, facilities and districts by name, without accents, even misspelt."""
+    return await _find(portal, q, limit)
 
-    @router.get("/search", include_in_schema=False)
-    async def search_page(request: Request, q: Annotated[str, Query(max_length=QUERY_MAX)] = "") -> Response:
-        found = await find(q, _PAGE)
-        if not portal.wants_page(request):
-            return JSONResponse(found)
-        return await portal.page(
-            request, "search.html", q=q, found=found, json_url=address("/api/v1/search", q=q or " ")
-        )
 
-    return router
+@router.get("/search", include_in_schema=False)
+async def search_page(
+    portal: PortalDep, request: Request, q: Annotated[str, Query(max_length=QUERY_MAX)] = ""
+) -> Response:
+    """Show what was found."""
+    found = await _find(portal, q, _PAGE)
+    if not portal.wants_page(request):
+        return JSONResponse(found)
+    return await portal.page(request, "search.html", q=q, found=found, json_url=address("/api/v1/search", q=q or " "))
 
 
 def _on_map(one: dict[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ from city.metric import ACTIVE_POWER
 from city.ticket import Actor, TicketState
 from incidents.store import schedule_of
 from portals_api import labels, reads
-from portals_api.answers import TicketPage, TicketWhole
+from portals_api.answers.tickets import TicketPage, TicketWhole
 from portals_api.bodies import content_type, read_form, read_json
 from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId

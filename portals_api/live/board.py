@@ -20,6 +20,7 @@ from city.topics import TICKETS
 from portals_api.live.burning import Burning
 from portals_api.live.hub import Hub, Listener
 from portals_api.live.inventory import SQL, Inventory, Row, load_inventory
+from portals_api.live.search import SearchIndex
 from portals_api.live.view import View
 from portals_api.visibility import Viewer, hidden_kinds
 from storage.pool import Pool, transaction
@@ -74,6 +75,7 @@ class Board:
         self._pool, self._log, self._clock = pool, log, clock
         self._turn = asyncio.Lock()
         self._inventory: Inventory | None = None
+        self._search: SearchIndex | None = None
         self._burning: Burning | None = None
         self._news = News()
         self._ticket_ends: Any = None
@@ -116,6 +118,19 @@ class Board:
         await self.view(Viewer(staff=False, simulated=False))
         assert self._inventory is not None
         return self._inventory
+
+    async def search_index(self) -> SearchIndex:
+        """Return the names of the inventory, made for searching once for each version of it.
+
+        Raises
+        ------
+        EngineError
+            Database or log did not answer.
+        """
+        inventory = await self.inventory()
+        if self._search is None or self._search.inventory is not inventory:
+            self._search = SearchIndex(inventory)
+        return self._search
 
     @property
     def running(self) -> bool:

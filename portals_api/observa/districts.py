@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from portals_api import network
-from portals_api.answers import DistrictPage, DistrictWhole
+from portals_api.answers.districts import DistrictPage, DistrictWhole
 from portals_api.params import Id
 from portals_api.routing import PortalDep, documented
 

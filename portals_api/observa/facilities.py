@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from portals_api import hours, network, reads
-from portals_api.answers import FacilityPage, FacilityWhole
+from portals_api.answers.facilities import FacilityPage, FacilityWhole
 from portals_api.chart import sparkline
 from portals_api.history import latest_of
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next

@@ -14,14 +14,16 @@ from city.errors import NotFoundError
 from observatory.figures import FIGURES, Figure, Kind, Value
 from observatory.periods import BUCKETS_MAX, Step, period
 from observatory.read import FigureRead, Wanted, districts, latest, read_figures
-from portals_api.answers import FigurePage, FigureWhole
+from portals_api.answers.figures import FigurePage, FigureWhole
 from portals_api.i18n import Words, plain_text
 from portals_api.observa import figure_words
 from portals_api.observa.bars import bar_chart, spark
 from portals_api.params import Id, NameQuery, Since, Until
 from portals_api.portal import Portal, address
-from portals_api.routing import documented
+from portals_api.routing import PortalDep, documented
 from portals_api.visibility import hidden_kinds
+
+router = APIRouter(tags=["figures"])
 
 _TOGETHER_MAX = 31 * 24
 """So many periods of all ten at once; of one alone there may be more."""
@@ -68,122 +70,120 @@ async def read_period(
     return wanted, await read_figures(portal.pool, wanted), names
 
 
-def routes(portal: Portal) -> APIRouter:
-    """Return the routes of the figures."""
-    router = APIRouter(tags=["figures"])
+@router.get("/api/v1/figures", summary="List the figures", **documented(FigurePage, 404))
+async def list_figures(
+    portal: PortalDep, district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
+) -> dict[str, Any]:
+    """List the city's ten figures of a period, with the value of each district."""
+    wanted, found, names = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
+    return {**_about(wanted), "items": [_plain(one, wanted, names) for one in found.values()], "next": None}
 
-    @router.get("/api/v1/figures", summary="List the figures", **documented(FigurePage, 404))
-    async def list_figures(
-        district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
-    ) -> dict[str, Any]:
-        """List the city's ten figures of a period, with the value of each district."""
-        wanted, found, names = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
-        return {**_about(wanted), "items": [_plain(one, wanted, names) for one in found.values()], "next": None}
 
-    @router.get(
-        "/api/v1/figures.csv", summary="List the figures as CSV", response_class=Response, responses={200: _CSV}
+@router.get("/api/v1/figures.csv", summary="List the figures as CSV", response_class=Response, responses={200: _CSV})
+async def figures_csv(
+    portal: PortalDep, district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
+) -> Response:
+    """Return the ten figures over time as CSV."""
+    wanted, found, _ = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
+    return _csv_answer("figures", _over_time(wanted, found.values()))
+
+
+@router.get(
+    "/api/v1/figures/{figure_id}.csv",
+    summary="Get a figure as CSV",
+    response_class=Response,
+    responses={200: _CSV},
+)
+async def figure_csv(
+    portal: PortalDep,
+    figure_id: Id,
+    district: NameQuery = None,
+    since: Since = None,
+    until: Until = None,
+    step: StepQuery = Step.HOUR,
+    by: Annotated[str, Query(pattern="^(time|district)$", description="a row a period, or a row a district")] = "time",
+) -> Response:
+    """Return one figure as CSV, over time or by district."""
+    wanted, found, _ = await read_period(portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
+    rows = _over_time(wanted, found.values()) if by == "time" else _by_district(wanted, found[figure_id])
+    return _csv_answer(f"{figure_id}-by-{by}", rows)
+
+
+@router.get("/api/v1/figures/{figure_id}", summary="Get a figure", **documented(FigureWhole, 404))
+async def get_figure(
+    portal: PortalDep,
+    figure_id: Id,
+    district: NameQuery = None,
+    since: Since = None,
+    until: Until = None,
+    step: StepQuery = Step.HOUR,
+) -> dict[str, Any]:
+    """Return one figure over time and by district, with its definition."""
+    wanted, found, names = await read_period(portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
+    return _whole(found[figure_id], wanted, names)
+
+
+@router.get("/observa", include_in_schema=False)
+async def observa_page(
+    portal: PortalDep, request: Request, district: NameQuery = None, step: StepQuery = Step.HOUR
+) -> Response:
+    """Show the ten figures."""
+    wanted, found, names = await read_period(portal, FIGURES.values(), step, district, None, None, _TOGETHER_MAX)
+    if not portal.wants_page(request):
+        items = [_plain(one, wanted, names) for one in found.values()]
+        return JSONResponse({**_about(wanted), "items": items, "next": None})
+    words = await portal.words(request)
+    cards = [card_of(one, words, wanted) for one in found.values()]
+    return await portal.page(
+        request,
+        "observa.html",
+        cards=cards,
+        step=str(step),
+        district=district,
+        districts=_sorted(names),
+        csv_url=address("/api/v1/figures.csv", district=district, step=step),
+        json_url=address("/api/v1/figures", district=district, step=step),
     )
-    async def figures_csv(
-        district: NameQuery = None, since: Since = None, until: Until = None, step: StepQuery = Step.HOUR
-    ) -> Response:
-        """Return the ten figures over time as CSV."""
-        wanted, found, _ = await read_period(portal, FIGURES.values(), step, district, since, until, _TOGETHER_MAX)
-        return _csv_answer("figures", _over_time(wanted, found.values()))
 
-    @router.get(
-        "/api/v1/figures/{figure_id}.csv",
-        summary="Get a figure as CSV",
-        response_class=Response,
-        responses={200: _CSV},
+
+@router.get("/observa/{figure_id}", include_in_schema=False)
+async def figure_page(
+    portal: PortalDep,
+    request: Request,
+    figure_id: Id,
+    district: NameQuery = None,
+    since: Since = None,
+    until: Until = None,
+    step: StepQuery = Step.HOUR,
+) -> Response:
+    """Show one figure over time and by district."""
+    wanted, found, names = await read_period(portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
+    one = found[figure_id]
+    if not portal.wants_page(request):
+        return JSONResponse(_whole(one, wanted, names))
+    words = await portal.words(request)
+    card = card_of(one, words, wanted)
+    filters = {"district": district, "step": str(step)}
+    return await portal.page(
+        request,
+        "figure.html",
+        card=card,
+        chart=bar_chart(
+            [(point.since, point.value.value) for point in one.points],
+            unit=card["unit"],
+            title=card["name"],
+            words=words,
+            top=100.0 if one.figure.kind is Kind.SHARE else None,
+        ),
+        rows=[(point.since, _told(one.figure, point.value, words)) for point in reversed(one.points)],
+        places=_places(one, words, names),
+        step=str(step),
+        district=district,
+        districts=_sorted(names),
+        csv_url=address(f"/api/v1/figures/{figure_id}.csv", **filters),
+        csv_district_url=address(f"/api/v1/figures/{figure_id}.csv", step=str(step), by="district"),
+        json_url=address(f"/api/v1/figures/{figure_id}", **filters),
     )
-    async def figure_csv(
-        figure_id: Id,
-        district: NameQuery = None,
-        since: Since = None,
-        until: Until = None,
-        step: StepQuery = Step.HOUR,
-        by: Annotated[
-            str, Query(pattern="^(time|district)$", description="a row a period, or a row a district")
-        ] = "time",
-    ) -> Response:
-        """Return one figure as CSV, over time or by district."""
-        wanted, found, _ = await read_period(portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX)
-        rows = _over_time(wanted, found.values()) if by == "time" else _by_district(wanted, found[figure_id])
-        return _csv_answer(f"{figure_id}-by-{by}", rows)
-
-    @router.get("/api/v1/figures/{figure_id}", summary="Get a figure", **documented(FigureWhole, 404))
-    async def get_figure(
-        figure_id: Id,
-        district: NameQuery = None,
-        since: Since = None,
-        until: Until = None,
-        step: StepQuery = Step.HOUR,
-    ) -> dict[str, Any]:
-        """Return one figure over time and by district, with its definition."""
-        wanted, found, names = await read_period(
-            portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX
-        )
-        return _whole(found[figure_id], wanted, names)
-
-    @router.get("/observa", include_in_schema=False)
-    async def observa_page(request: Request, district: NameQuery = None, step: StepQuery = Step.HOUR) -> Response:
-        wanted, found, names = await read_period(portal, FIGURES.values(), step, district, None, None, _TOGETHER_MAX)
-        if not portal.wants_page(request):
-            items = [_plain(one, wanted, names) for one in found.values()]
-            return JSONResponse({**_about(wanted), "items": items, "next": None})
-        words = await portal.words(request)
-        cards = [card_of(one, words, wanted) for one in found.values()]
-        return await portal.page(
-            request,
-            "observa.html",
-            cards=cards,
-            step=str(step),
-            district=district,
-            districts=_sorted(names),
-            csv_url=address("/api/v1/figures.csv", district=district, step=step),
-            json_url=address("/api/v1/figures", district=district, step=step),
-        )
-
-    @router.get("/observa/{figure_id}", include_in_schema=False)
-    async def figure_page(
-        request: Request,
-        figure_id: Id,
-        district: NameQuery = None,
-        since: Since = None,
-        until: Until = None,
-        step: StepQuery = Step.HOUR,
-    ) -> Response:
-        wanted, found, names = await read_period(
-            portal, [_figure(figure_id)], step, district, since, until, BUCKETS_MAX
-        )
-        one = found[figure_id]
-        if not portal.wants_page(request):
-            return JSONResponse(_whole(one, wanted, names))
-        words = await portal.words(request)
-        card = card_of(one, words, wanted)
-        filters = {"district": district, "step": str(step)}
-        return await portal.page(
-            request,
-            "figure.html",
-            card=card,
-            chart=bar_chart(
-                [(point.since, point.value.value) for point in one.points],
-                unit=card["unit"],
-                title=card["name"],
-                words=words,
-                top=100.0 if one.figure.kind is Kind.SHARE else None,
-            ),
-            rows=[(point.since, _told(one.figure, point.value, words)) for point in reversed(one.points)],
-            places=_places(one, words, names),
-            step=str(step),
-            district=district,
-            districts=_sorted(names),
-            csv_url=address(f"/api/v1/figures/{figure_id}.csv", **filters),
-            csv_district_url=address(f"/api/v1/figures/{figure_id}.csv", step=str(step), by="district"),
-            json_url=address(f"/api/v1/figures/{figure_id}", **filters),
-        )
-
-    return router
 
 
 def _figure(figure_id: str) -> Figure:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from portals_api import reads
-from portals_api.answers import LedgerPage
+from portals_api.answers.ledger import LedgerPage
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, Since, Until
 from portals_api.portal import address
 from portals_api.routing import PortalDep, documented

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from portals_api import reads
-from portals_api.answers import ReadingPage
+from portals_api.answers.devices import ReadingPage
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, Since, Until
 from portals_api.reads import ReadingFilter
 from portals_api.routing import PortalDep, documented

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from portals_api import history
-from portals_api.answers import PointsOut, SeriesOut
+from portals_api.answers.devices import PointsOut, SeriesOut
 from portals_api.chart import Frame, line_chart
 from portals_api.history import POINTS_DEFAULT, POINTS_MAX
 from portals_api.params import Since, Until

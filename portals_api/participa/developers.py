@@ -11,7 +11,9 @@ from city import topics
 from portals_api import reads
 from portals_api.labels import N_
 from portals_api.paging import LIMIT_DEFAULT, LIMIT_MAX
-from portals_api.portal import Portal
+from portals_api.routing import PortalDep
+
+router = APIRouter(tags=["developers"])
 
 FOLDER = Path(__file__).parent.parent / "examples"
 BASE = "http://localhost:8000"
@@ -57,36 +59,29 @@ def addresses(schema: dict[str, Any]) -> list[dict[str, str]]:
     return sorted(found, key=lambda one: (not one["path"].startswith("/api/"), one["path"], one["method"]))
 
 
-def routes(portal: Portal) -> APIRouter:
-    """Return the routes of the developers' page."""
-    router = APIRouter(tags=["developers"])
-
-    @router.get("/developers", include_in_schema=False)
-    async def developers_page(request: Request) -> Response:
-        base = str(request.base_url).rstrip("/")
-        districts = await reads.districts(portal.pool)
-        district = districts[0]["district_id"] if districts else "centre"
-        shown = [
-            {"title": one.title, "language": one.language, "file": one.file, "code": one.code(base, district)}
-            for one in (*EXAMPLES, MQTT)
-        ]
-        values = {
-            "openapi": request.app.openapi_url,
-            "limits": {
-                "limit_default": LIMIT_DEFAULT,
-                "limit_max": LIMIT_MAX,
-                "reports_per_minute": portal.options.reports_per_minute,
-                "body_bytes_max": portal.options.body_bytes_max,
-                "cors": not portal.options.crew_without_account,
-            },
-            "mqtt": [topics.readings_topic("{gateway}"), topics.state_topic("{gateway}")],
-            "feeds": [f"/feeds/{kind}.atom" for kind in ("facility/{id}", "street/{slug}", "district/{id}")],
-            "addresses": addresses(request.app.openapi()),
-        }
-        if not portal.wants_page(request):
-            return JSONResponse({**values, "examples": shown})
-        return await portal.page(
-            request, "developers.html", **values, examples=shown[:-1], publish=shown[-1], base=base
-        )
-
-    return router
+@router.get("/developers", include_in_schema=False)
+async def developers_page(portal: PortalDep, request: Request) -> Response:
+    """Show how to build on the portals."""
+    base = str(request.base_url).rstrip("/")
+    districts = await reads.districts(portal.pool)
+    district = districts[0]["district_id"] if districts else "centre"
+    shown = [
+        {"title": one.title, "language": one.language, "file": one.file, "code": one.code(base, district)}
+        for one in (*EXAMPLES, MQTT)
+    ]
+    values = {
+        "openapi": request.app.openapi_url,
+        "limits": {
+            "limit_default": LIMIT_DEFAULT,
+            "limit_max": LIMIT_MAX,
+            "reports_per_minute": portal.options.reports_per_minute,
+            "body_bytes_max": portal.options.body_bytes_max,
+            "cors": not portal.options.crew_without_account,
+        },
+        "mqtt": [topics.readings_topic("{gateway}"), topics.state_topic("{gateway}")],
+        "feeds": [f"/feeds/{kind}.atom" for kind in ("facility/{id}", "street/{slug}", "district/{id}")],
+        "addresses": addresses(request.app.openapi()),
+    }
+    if not portal.wants_page(request):
+        return JSONResponse({**values, "examples": shown})
+    return await portal.page(request, "developers.html", **values, examples=shown[:-1], publish=shown[-1], base=base)

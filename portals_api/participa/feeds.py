@@ -14,10 +14,12 @@ from portals_api.labels import N_, Labels
 from portals_api.params import Id
 from portals_api.participa.atom import MEDIA_TYPE, Entry, Feed, etag, matches, render
 from portals_api.participa.status import SQL
-from portals_api.participa.streets import Streets
 from portals_api.portal import Portal, address
 from portals_api.reads import Row
+from portals_api.routing import PortalDep
 from portals_api.visibility import hidden_kinds
+
+router = APIRouter(tags=["feeds"])
 
 _ENTRIES_MAX = 50
 _STREETS_SHOWN = 40
@@ -33,92 +35,99 @@ _ATOM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def routes(portal: Portal) -> APIRouter:
-    """Return the routes of the feeds."""
-    router = APIRouter(tags=["feeds"])
-    streets = Streets(portal.pool)
+async def _answer(
+    portal: Portal, request: Request, kind: str, key: str, name: str, page: str, **scope: Any
+) -> Response:
+    words = await portal.words(request)
+    city = await portal.installation()
+    label = Labels(words, city.catalogue)
+    filters: Row = {"facility": None, "district": None, "streets": None, **scope}
+    hidden = hidden_kinds(await portal.viewer())
+    events = await reads.rows(portal.pool, SQL.events, hidden=hidden, limit=_ENTRIES_MAX, **filters)
+    base = str(request.base_url).rstrip("/")
+    path = f"/feeds/{kind}/{key}.atom"
+    asked = request.query_params.get("lang")
+    today = portal.deps.clock.now_us() // DAY_US * DAY_US
+    feed = Feed(
+        path,
+        city.city,
+        f"{name} · {city.city}",
+        words.text(_OF[kind]),
+        events[0]["at"] if events else isoformat(today),
+        words.language,
+        base + address(path, lang=words.language if asked == words.language else None),
+        base + page,
+        [_entry(event, base, words, label) for event in events],
+    )
+    body = render(feed)
+    headers = {
+        "ETag": etag(body),
+        "Cache-Control": f"public, max-age={_FRESH_S}",
+        "Vary": "Accept-Language, Cookie",
+        "Content-Language": words.language,
+    }
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
 
-    async def answer(request: Request, kind: str, key: str, name: str, page: str, **scope: Any) -> Response:
-        words = await portal.words(request)
-        city = await portal.installation()
-        label = Labels(words, city.catalogue)
-        filters: Row = {"facility": None, "district": None, "streets": None, **scope}
-        hidden = hidden_kinds(await portal.viewer())
-        events = await reads.rows(portal.pool, SQL.events, hidden=hidden, limit=_ENTRIES_MAX, **filters)
-        base = str(request.base_url).rstrip("/")
-        path = f"/feeds/{kind}/{key}.atom"
-        asked = request.query_params.get("lang")
-        today = portal.deps.clock.now_us() // DAY_US * DAY_US
-        feed = Feed(
-            path,
-            city.city,
-            f"{name} · {city.city}",
-            words.text(_OF[kind]),
-            events[0]["at"] if events else isoformat(today),
-            words.language,
-            base + address(path, lang=words.language if asked == words.language else None),
-            base + page,
-            [_entry(event, base, words, label) for event in events],
-        )
-        body = render(feed)
-        headers = {
-            "ETag": etag(body),
-            "Cache-Control": f"public, max-age={_FRESH_S}",
-            "Vary": "Accept-Language, Cookie",
-            "Content-Language": words.language,
-        }
-        if matches(request.headers.get("if-none-match"), headers["ETag"]):
-            return Response(status_code=304, headers=headers)
-        return Response(body, media_type=f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
 
-    async def named(statement: Any, key: str, what: str) -> str:
-        rows = await reads.rows(portal.pool, statement, id=key) if is_name(key) else []
-        if not rows:
-            raise NotFoundError(f"there is no {what} {key[:64]!r}: /follow lists what can be followed")
-        return str(rows[0]["name"])
+async def _named(portal: Portal, statement: Any, key: str, what: str) -> str:
+    rows = await reads.rows(portal.pool, statement, id=key) if is_name(key) else []
+    if not rows:
+        raise NotFoundError(f"there is no {what} {key[:64]!r}: /follow lists what can be followed")
+    return str(rows[0]["name"])
 
-    @router.get("/feeds/facility/{facility_id}.atom", response_class=Response, responses=_ATOM)
-    async def facility_feed(request: Request, facility_id: Id) -> Response:
-        """Follow the tickets of one facility."""
-        name = await named(SQL.facility_name, facility_id, "facility")
-        return await answer(request, "facility", facility_id, name, f"/facilities/{facility_id}", facility=facility_id)
 
-    @router.get("/feeds/street/{street}.atom", response_class=Response, responses=_ATOM)
-    async def street_feed(request: Request, street: Id) -> Response:
-        """Follow the lamps of one street and what feeds them."""
-        names = (await streets.by_slug()).get(street)
-        if names is None:
-            raise NotFoundError(f"there is no street {street[:64]!r}: /follow finds streets by their names")
-        return await answer(request, "street", street, names[0], address("/follow", street=names[0]), streets=names)
+@router.get("/feeds/facility/{facility_id}.atom", response_class=Response, responses=_ATOM)
+async def facility_feed(portal: PortalDep, request: Request, facility_id: Id) -> Response:
+    """Follow the tickets of one facility."""
+    name = await _named(portal, SQL.facility_name, facility_id, "facility")
+    return await _answer(
+        portal, request, "facility", facility_id, name, f"/facilities/{facility_id}", facility=facility_id
+    )
 
-    @router.get("/feeds/district/{district_id}.atom", response_class=Response, responses=_ATOM)
-    async def district_feed(request: Request, district_id: Id) -> Response:
-        """Follow the tickets of one district."""
-        name = await named(SQL.district_name, district_id, "district")
-        return await answer(
-            request, "district", district_id, name, address("/observa", district=district_id), district=district_id
-        )
 
-    @router.get("/follow", include_in_schema=False)
-    async def follow_page(request: Request, street: Annotated[str, Query(max_length=80)] = "") -> Response:
-        found = await streets.like(street, _STREETS_SHOWN) if street.strip() else []
-        facilities = (await reads.facilities(portal.pool, limit=1000))["items"]
-        lists = {
-            "streets": [_feed(f"/feeds/street/{key}.atom", name) for key, name in found],
-            "districts": [
-                _feed(f"/feeds/district/{one['district_id']}.atom", one["name"])
-                for one in await reads.districts(portal.pool)
-            ],
-            "facilities": sorted(
-                (_feed(f"/feeds/facility/{one['id']}.atom", one["name"]) for one in facilities),
-                key=lambda one: plain_text(one["name"]),
-            ),
-        }
-        if not portal.wants_page(request):
-            return JSONResponse(lists)
-        return await portal.page(request, "follow.html", lists=lists, street=street, shown_max=_STREETS_SHOWN)
+@router.get("/feeds/street/{street}.atom", response_class=Response, responses=_ATOM)
+async def street_feed(portal: PortalDep, request: Request, street: Id) -> Response:
+    """Follow the lamps of one street and what feeds them."""
+    names = (await portal.streets.by_slug()).get(street)
+    if names is None:
+        raise NotFoundError(f"there is no street {street[:64]!r}: /follow finds streets by their names")
+    return await _answer(
+        portal, request, "street", street, names[0], address("/follow", street=names[0]), streets=names
+    )
 
-    return router
+
+@router.get("/feeds/district/{district_id}.atom", response_class=Response, responses=_ATOM)
+async def district_feed(portal: PortalDep, request: Request, district_id: Id) -> Response:
+    """Follow the tickets of one district."""
+    name = await _named(portal, SQL.district_name, district_id, "district")
+    return await _answer(
+        portal, request, "district", district_id, name, address("/observa", district=district_id), district=district_id
+    )
+
+
+@router.get("/follow", include_in_schema=False)
+async def follow_page(
+    portal: PortalDep, request: Request, street: Annotated[str, Query(max_length=80)] = ""
+) -> Response:
+    """Show what can be followed."""
+    found = await portal.streets.like(street, _STREETS_SHOWN) if street.strip() else []
+    facilities = (await reads.facilities(portal.pool, limit=1000))["items"]
+    lists = {
+        "streets": [_feed(f"/feeds/street/{key}.atom", name) for key, name in found],
+        "districts": [
+            _feed(f"/feeds/district/{one['district_id']}.atom", one["name"])
+            for one in await reads.districts(portal.pool)
+        ],
+        "facilities": sorted(
+            (_feed(f"/feeds/facility/{one['id']}.atom", one["name"]) for one in facilities),
+            key=lambda one: plain_text(one["name"]),
+        ),
+    }
+    if not portal.wants_page(request):
+        return JSONResponse(lists)
+    return await portal.page(request, "follow.html", lists=lists, street=street, shown_max=_STREETS_SHOWN)
 
 
 def _feed(url: str, name: str) -> dict[str, str]:

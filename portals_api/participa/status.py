@@ -10,14 +10,16 @@ from fastapi.responses import JSONResponse, Response
 from city.clock import from_datetime, isoformat
 from city.opening import from_plain, is_open, next_change
 from portals_api import reads
-from portals_api.answers import StatusPage
+from portals_api.answers.facilities import StatusPage
 from portals_api.i18n import plain_text
 from portals_api.paging import decode_cursor, page
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.reads import Row
-from portals_api.routing import documented
+from portals_api.routing import PortalDep, documented
 from storage import queries
+
+router = APIRouter(tags=["status"])
 
 SQL = queries.load(Path(__file__).with_suffix(".sql"))
 
@@ -94,43 +96,50 @@ def count(facilities: list[Row]) -> Row:
     }
 
 
-def routes(portal: Portal) -> APIRouter:
-    """Return the routes of the status."""
-    router = APIRouter(tags=["status"])
+@router.get("/api/v1/status", summary="List the status of facilities", **documented(StatusPage, 400))
+async def list_status(
+    portal: PortalDep,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Next = None,
+    district: NameQuery = None,
+    kind: NameQuery = None,
+) -> dict[str, Any]:
+    """List every facility as it is now: open or closed, sensors, alarms, last heard."""
+    return await read_status(portal, limit=limit, cursor=cursor, district=district, kind=kind)
 
-    @router.get("/api/v1/status", summary="List the status of facilities", **documented(StatusPage, 400))
-    async def list_status(
-        limit: Limit = LIMIT_DEFAULT, cursor: Next = None, district: NameQuery = None, kind: NameQuery = None
-    ) -> dict[str, Any]:
-        """List every facility as it is now: open or closed, sensors, alarms, last heard."""
-        return await read_status(portal, limit=limit, cursor=cursor, district=district, kind=kind)
 
-    async def shown(request: Request, template: str, district: str | None, kind: str | None, **more: Any) -> Response:
-        found = await read_status(portal, limit=_SHOWN_MAX, district=district, kind=kind)
-        if not portal.wants_page(request):
-            return JSONResponse(found)
-        kinds = [row["kind"] for row in await reads.rows(portal.pool, SQL.kinds)]
-        return await portal.page(
-            request,
-            template,
-            found=found,
-            facilities=sorted(found["items"], key=lambda one: (one["state"] != "alarm", plain_text(one["name"]))),
-            counts=count(found["items"]),
-            district=district,
-            kind=kind,
-            kinds=sorted(kinds),
-            districts=await reads.districts(portal.pool),
-            more_url=address("/api/v1/status", district=district, kind=kind),
-            json_url=address("/api/v1/status", district=district, kind=kind),
-            **more,
-        )
+async def _shown(
+    portal: Portal, request: Request, template: str, district: str | None, kind: str | None, **more: Any
+) -> Response:
+    found = await read_status(portal, limit=_SHOWN_MAX, district=district, kind=kind)
+    if not portal.wants_page(request):
+        return JSONResponse(found)
+    kinds = [row["kind"] for row in await reads.rows(portal.pool, SQL.kinds)]
+    return await portal.page(
+        request,
+        template,
+        found=found,
+        facilities=sorted(found["items"], key=lambda one: (one["state"] != "alarm", plain_text(one["name"]))),
+        counts=count(found["items"]),
+        district=district,
+        kind=kind,
+        kinds=sorted(kinds),
+        districts=await reads.districts(portal.pool),
+        more_url=address("/api/v1/status", district=district, kind=kind),
+        json_url=address("/api/v1/status", district=district, kind=kind),
+        **more,
+    )
 
-    @router.get("/status", include_in_schema=False)
-    async def status_page(request: Request, district: NameQuery = None, kind: NameQuery = None) -> Response:
-        return await shown(request, "status.html", district, kind)
 
-    @router.get("/participa", include_in_schema=False)
-    async def participa_page(request: Request) -> Response:
-        return await shown(request, "participa.html", None, None)
+@router.get("/status", include_in_schema=False)
+async def status_page(
+    portal: PortalDep, request: Request, district: NameQuery = None, kind: NameQuery = None
+) -> Response:
+    """Show every facility as it is now."""
+    return await _shown(portal, request, "status.html", district, kind)
 
-    return router
+
+@router.get("/participa", include_in_schema=False)
+async def participa_page(portal: PortalDep, request: Request) -> Response:
+    """Show Participa's door."""
+    return await _shown(portal, request, "participa.html", None, None)

@@ -26,11 +26,6 @@ SELECT v.asset_id, s.metric, m.unit, last.value, last.observed_at, v.report_inte
 -- name: kinds
 SELECT DISTINCT a.attributes ->> 'kind' AS kind FROM assets a WHERE a.kind = 'facility' AND NOT a.retired
 
--- name: streets
--- By the index of streets: a city has far fewer streets than lamps.
-SELECT attributes ->> 'street' AS street, count(*) AS lamps FROM assets
- WHERE kind = 'lamp' AND NOT retired AND attributes ->> 'street' <> '' GROUP BY 1
-
 -- name: facility_name
 SELECT name FROM assets WHERE asset_id = %(id)s AND kind = 'facility' AND NOT retired
 

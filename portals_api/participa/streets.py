@@ -3,11 +3,14 @@
 import re
 import time
 import zlib
+from pathlib import Path
 
 from portals_api import reads
 from portals_api.i18n import plain_text
-from portals_api.participa.status import SQL
+from storage import queries
 from storage.pool import Pool
+
+_SQL = queries.load(Path(__file__).with_suffix(".sql"))
 
 _KEEP_S = 60.0
 
@@ -36,7 +39,7 @@ class Streets:
         """
         if time.monotonic() - self._read_at >= _KEEP_S or not self._names:
             names: dict[str, list[str]] = {}
-            for row in await reads.rows(self._pool, SQL.streets):
+            for row in await reads.rows(self._pool, _SQL.streets):
                 names.setdefault(slug(row["street"]), []).append(row["street"])
             self._names = {key: sorted(found) for key, found in sorted(names.items())}
             self._read_at = time.monotonic()

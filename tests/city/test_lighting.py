@@ -1,7 +1,7 @@
 """Lighting schedules: what lamps are commanded to do at any moment."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -85,3 +85,30 @@ def test_a_schedule_without_steps_burns_in_full() -> None:
 
 def test_a_schedule_travels_as_json() -> None:
     assert LightingSchedule.from_plain(json.loads(json.dumps(asdict(PART_NIGHT)))) == PART_NIGHT
+
+
+def test_levels_cut_each_night_where_the_command_changes() -> None:
+    dimmed = replace(SCHEDULE, dimming=((60, 50), (360, 100), (1410, 70)), timezone="Europe/Madrid")
+    (on,), (off,) = dimmed.periods(NOON, NOON + DAY_US)
+    midnight = from_datetime(datetime(2026, 11, 23, 23, tzinfo=UTC))  # in Madrid
+    cuts = [midnight - 30 * MINUTE_US, midnight + HOUR_US, midnight + 6 * HOUR_US]
+    assert list(dimmed.levels(NOON, NOON + DAY_US)) == [
+        (on, cuts[0], 100),
+        (cuts[0], cuts[1], 70),
+        (cuts[1], cuts[2], 50),
+        (cuts[2], off, 100),
+    ]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 370 * 24 * 60), st.integers(1, 3 * 24 * 60))
+def test_levels_agree_with_the_command_of_each_moment(minute: int, length: int) -> None:
+    dimmed = replace(SCHEDULE, dimming=((60, 50), (360, 100), (1410, 70)), timezone="Europe/Madrid")
+    start = NOON + minute * MINUTE_US
+    for since, until, level in dimmed.levels(start, start + length * MINUTE_US):
+        assert dimmed.dimming_level(since) == dimmed.dimming_level(until - 1) == level
+
+
+def test_levels_without_dimming_are_the_nights_in_full() -> None:
+    on, off = SCHEDULE.periods(NOON, NOON + 2 * DAY_US)
+    assert list(SCHEDULE.levels(NOON, NOON + 2 * DAY_US)) == [(a, b, 100) for a, b in zip(on, off, strict=True)]

@@ -59,6 +59,17 @@ def test_every_refusal_has_the_one_shape(portals: Open, path: str, status: int) 
     run(main())
 
 
+def test_a_misspelt_filter_is_refused_with_those_that_there_are(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            body = check(await p.http.get("/api/v1/lamps?distrct=centre&limit=1"), 422)
+            assert "'distrct'" in body["error"]["message"]
+            assert "district, limit" in body["error"]["message"]
+            assert (await p.http.get("/lamps?utm_source=letter")).status_code == 200
+
+    run(main())
+
+
 def test_methods_bodies_and_sizes_are_refused_in_the_one_shape(portals: Open) -> None:
     async def main() -> None:
         async with portals() as p:

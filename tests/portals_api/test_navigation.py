@@ -19,6 +19,10 @@ def test_a_page_is_behind_one_door_and_so_is_all_below_it() -> None:
         for link in door.links:
             assert here_of(DOORS, link.href) == door
             assert here_of(DOORS, link.href + "/1") == door
+    for path, name in (("/series/7", "Observa"), ("/feeders/CM-1-A", "Cuida"), ("/gateways", "Cuida")):
+        door_here = here_of(DOORS, path)
+        assert door_here is not None
+        assert door_here.name == name
     assert here_of(DOORS, "/") is None
     assert here_of(DOORS, "/lampshade") is None
 

@@ -67,7 +67,7 @@ def test_random_faults_do_not_depend_on_the_range_asked_for(seed: int, start_day
 
 
 def test_random_faults_come_at_their_rate_and_end() -> None:
-    faults = random_faults(PACK, 1, NOW, NOW + 200 * DAY_US, shown=False)
+    faults = random_faults(PACK, 1, NOW, NOW + 200 * DAY_US)
     counts = Counter(f.fault for f in faults)
     others = sum(counts.values()) - sum(counts[f] for f in (*LAMP_FAULTS, FaultClass.SUPPLY_LOSS))
     assert 200 < others < 420, "a few a day of all the others together"
@@ -78,7 +78,7 @@ def test_random_faults_come_at_their_rate_and_end() -> None:
 
 def test_a_city_without_faults() -> None:
     nothing = {"per_day": 0.0, "outages_per_day": 0.0, "others_per_day": 0.0, "feeder_others_per_day": 0.0}
-    assert random_faults(PACK, 1, NOW, NOW + DAY_US, **nothing, facility_per_day=0.0, shown=False) == ()
+    assert random_faults(PACK, 1, NOW, NOW + DAY_US, **nothing, facility_per_day=0.0) == ()
 
 
 def test_every_fault_can_be_planted_by_a_label_on_what_it_belongs_to(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_every_fault_can_be_planted_by_a_label_on_what_it_belongs_to(tmp_path: P
 
 def test_random_faults_of_facilities_have_a_sensor_that_shows_them() -> None:
     kinds = {f.facility_id: f.kind for f in PACK.facilities}
-    faults = random_faults(PACK, 1, NOW, NOW + 400 * DAY_US, shown=False)
+    faults = random_faults(PACK, 1, NOW, NOW + 400 * DAY_US)
     warm = [kinds[f.asset_id] for f in faults if f.fault is SimFault.COLD_ROOM_TOO_WARM]
     leaks = [kinds[f.asset_id] for f in faults if f.fault is SimFault.WATER_LEAK]
     assert set(warm) == {"market"}

@@ -1,0 +1,1 @@
+"""What the API answers, with an example of each: for its documentation, and for the tests that hold answers to it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from city import topics
 from city.clock import HOUR_US, MINUTE_US, ManualClock
@@ -58,8 +58,13 @@ class Site:
     """The portals, running."""
 
     url: str
-    shots: Path
-    """Where screenshots go; `CITYNERVE_TEST_SHOTS` names a folder to keep them in."""
+    shots: Path | None
+    """Where pictures go for people to look at; None: nobody will, and making them would take minutes."""
+
+    def photograph(self, page: Page, name: str, *, full_page: bool = False) -> None:
+        """Take a picture, where pictures are wanted."""
+        if self.shots is not None:
+            page.screenshot(path=self.shots / f"{name}.png", full_page=full_page)
 
 
 async def _happenings(pool: Pool) -> None:
@@ -89,7 +94,7 @@ async def _happenings(pool: Pool) -> None:
 
 
 @pytest.fixture
-def site(city_url: str, tmp_path: Path) -> Iterator[Site]:
+def site(city_url: str) -> Iterator[Site]:
     for fill in (add_data, add_figures):
         filling = threading.Thread(target=fill, args=(city_url,))
         filling.start()
@@ -119,8 +124,9 @@ def site(city_url: str, tmp_path: Path) -> Iterator[Site]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     assert started.wait(30), "the portals did not start"
-    shots = Path(os.environ.get("CITYNERVE_TEST_SHOTS", str(tmp_path)))
-    shots.mkdir(parents=True, exist_ok=True)
+    shots = Path(os.environ["CITYNERVE_TEST_SHOTS"]) if "CITYNERVE_TEST_SHOTS" in os.environ else None
+    if shots is not None:
+        shots.mkdir(parents=True, exist_ok=True)
     yield Site(f"http://127.0.0.1:{ports[0]}", shots)
     stop.set()
     thread.join(15)

@@ -100,7 +100,7 @@ def test_a_dark_lamp_turns_red_on_the_open_map(
         expect(page.get_by_role("dialog")).to_contain_text("Averiada")
         expect(page.locator("[data-count=faulty]")).to_have_text(str(counted + 1))
         page.wait_for_function(f"() => JSON.stringify(({SHOWN})('L-5')) === '[4,true]'")
-        page.screenshot(path=site.shots / f"map-fault-{size['width']}.png")
+        site.photograph(page, f"map-fault-{size['width']}")
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         page.get_by_role("dialog").get_by_role("link", name="Abrir su página").click()
         expect(page.locator("h1")).to_contain_text("L-5")
@@ -132,7 +132,7 @@ def test_filters_are_in_the_address_and_the_way_back_undoes_them(browser: Browse
         page.go_back()
         expect(page.get_by_label("Encendida")).not_to_be_checked()
         assert page.evaluate(shown) == [4]
-        page.get_by_label("Barrios").uncheck()
+        page.get_by_label("Distritos").uncheck()
         hidden = "() => document.getElementById('map').cityMap.map.getLayoutProperty('land', 'visibility')"
         assert page.evaluate(hidden) == "none"
 
@@ -208,7 +208,7 @@ def test_without_scripts_the_list_says_the_same(browser: Browser, site: Site, si
         page.get_by_label("Estado").select_option("faulty")
         page.get_by_role("button", name="Mostrar").click()
         expect(page.locator(".map-lamps li")).to_have_count(2)
-        page.screenshot(path=site.shots / f"map-list-{size['width']}.png", full_page=True)
+        site.photograph(page, f"map-list-{size['width']}", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         page.goto("/map")
         page.get_by_label("Calle, número de farola o lugar").fill("uno")
@@ -232,6 +232,6 @@ def test_a_reporter_points_at_the_lamp(browser: Browser, site: Site) -> None:
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         expect(page.locator("#pick-said")).to_have_text("Farola L-7 elegida.")
         expect(page.get_by_label("Número de la farola")).to_have_value("L-7")
-        page.screenshot(path=site.shots / "report-picked.png", full_page=True)
+        site.photograph(page, "report-picked", full_page=True)
         page.get_by_role("button", name="Enviar el aviso").click()
         expect(page.get_by_role("status")).to_be_visible()

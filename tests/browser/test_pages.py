@@ -2,13 +2,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.conftest import Site
 
 LEFT = "net::ERR_ABORTED"
 """What a request says whose page was left before it ended: a person who clicks on is no fault of the page."""
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
+SIZES = {"desk": DESK, "phone": PHONE}
 PAGES = {
     "home": "/",
     "crew": "/crew",
@@ -50,14 +52,14 @@ def visit(
     browser: Browser,
     site: Site,
     *,
-    size: dict[str, int],
+    size: ViewportSize,
     language: str = "es",
     scripts: bool = True,
     dark: bool = False,
 ) -> Iterator[Page]:
     """Open a fresh window; whatever the console or the policy complains about fails the test."""
     context = browser.new_context(
-        viewport={"width": size["width"], "height": size["height"]},
+        viewport=size,
         locale=language,
         java_script_enabled=scripts,
         color_scheme="dark" if dark else "light",
@@ -76,26 +78,24 @@ def visit(
     assert [c for c in complaints if "status of 4" not in c] == []
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("language", ["es", "ast", "en"])
-def test_every_page_fits_its_screen_in_each_language(
-    browser: Browser, site: Site, size: dict[str, int], language: str
-) -> None:
-    name = "phone" if size is PHONE else "desk"
-    with visit(browser, site, size=size, language=language, dark=language == "en") as page:
+def test_every_page_fits_its_screen_in_each_language(browser: Browser, site: Site, language: str) -> None:
+    with visit(browser, site, size=DESK, language=language, dark=language == "en") as page:
         for title, path in PAGES.items():
             page.goto(path)
             expect(page.locator("h1")).to_have_count(1)
             assert page.locator("html").get_attribute("lang") == language
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            page.screenshot(path=site.shots / f"{title}-{name}-{language}.png", full_page=True)
-            assert wide <= size["width"], f"{path} is {wide} wide"
+            for name, size in SIZES.items():
+                page.set_viewport_size(size)
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                site.photograph(page, f"{title}-{name}-{language}", full_page=True)
+                assert wide <= size["width"], f"{path} is {wide} wide"
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_a_citizen_reports_a_lamp_and_says_later_that_it_is_still_dark(
-    browser: Browser, site: Site, size: dict[str, int], scripts: bool
+    browser: Browser, site: Site, size: ViewportSize, scripts: bool
 ) -> None:
     with visit(browser, site, size=size, scripts=scripts) as page:
         page.goto("/lamps/L-2")
@@ -119,7 +119,7 @@ def test_a_refused_report_says_why_and_keeps_the_words(browser: Browser, site: S
         page.get_by_role("button", name="Send the report").click()
         expect(page.get_by_role("alert")).to_contain_text("There is no lamp of that number")
         expect(page.get_by_label("In your words")).to_have_value("around the corner")
-        page.screenshot(path=site.shots / "report-refused-phone-en.png", full_page=True)
+        site.photograph(page, "report-refused-phone-en", full_page=True)
         page.get_by_label("Number on the lamp post").fill("")
         page.get_by_label("Or the place in words").fill("behind the market")
         page.get_by_role("button", name="Send the report").click()
@@ -164,7 +164,7 @@ def test_a_phone_reaches_every_page_through_the_menu(browser: Browser, site: Sit
         page.goto("/report")
         expect(page.get_by_role("link", name="Libro de cuentas")).to_have_count(0)
         page.locator(".menu > summary").click()
-        page.screenshot(path=site.shots / "menu-phone-es.png")
+        site.photograph(page, "menu-phone-es")
         page.get_by_role("link", name="Libro de cuentas").click()
         expect(page.locator("h1")).to_have_text("Libro de cuentas de las lecturas")
 

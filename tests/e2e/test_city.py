@@ -32,12 +32,12 @@ from tests.e2e.processes import Installation, kill_at_random, wait_until
 from tests.support.fix_mosquitto import Mosquitto
 from tests.support.servers import free_port
 
-SPEED = 200
-START = from_datetime(datetime(2026, 11, 23, 13, 0, tzinfo=UTC))
-FIRST_FAULT = START + 1 * HOUR_US + 30 * MINUTE_US
+SPEED = 250
+START = from_datetime(datetime(2026, 11, 23, 14, 0, tzinfo=UTC))
+FIRST_FAULT = START + 1 * HOUR_US
 """By then every lamp that is awake by day has been heard."""
-OUTAGE = START + 5 * HOUR_US + 30 * MINUTE_US
-END = START + 7 * HOUR_US + 30 * MINUTE_US
+OUTAGE = START + 4 * HOUR_US + 30 * MINUTE_US
+END = START + 6 * HOUR_US + 30 * MINUTE_US
 KILLS = 22
 
 

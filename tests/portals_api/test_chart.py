@@ -27,9 +27,13 @@ def test_a_silence_cuts_the_line() -> None:
     assert chart.get("aria-label") == "a <title>"
 
 
-def test_expected_is_drawn_across_what_was_commanded() -> None:
-    chart = _chart([(T0, 1.0)], bands=[(T0, T0 + 6 * HOUR_US)], expected=36.0, usual=36.0, marks=[T0 + HOUR_US])
-    assert len(_places(chart, "band")) == len(_places(chart, "expected")) == len(_places(chart, "mark")) == 1
+def test_expected_is_drawn_for_each_level_that_was_commanded() -> None:
+    levels = [(T0, T0 + 2 * HOUR_US, 36.0), (T0 + 2 * HOUR_US, T0 + 6 * HOUR_US, 18.0)]
+    chart = _chart([(T0, 1.0)], bands=[(T0, T0 + 6 * HOUR_US)], expected=levels, usual=36.0, marks=[T0 + HOUR_US])
+    assert (len(_places(chart, "band")), len(_places(chart, "mark"))) == (1, 1)
+    full, half = _places(chart, "expected")
+    assert full.get("x2") == half.get("x1")
+    assert float(str(full.get("y1"))) < float(str(half.get("y1")))
 
 
 @pytest.mark.parametrize("values", [[0.0], [-5.0, 5.0], [1013.2, 1013.3], [0.0, 0.0], [1e9, -1e9], [1e-9]])

@@ -64,7 +64,7 @@ def test_a_misspelt_filter_is_refused_with_those_that_there_are(portals: Open) -
         async with portals() as p:
             body = check(await p.http.get("/api/v1/lamps?distrct=centre&limit=1"), 422)
             assert "'distrct'" in body["error"]["message"]
-            assert "district, limit" in body["error"]["message"]
+            assert "district, feeder, limit, next, state" in body["error"]["message"]
             assert (await p.http.get("/lamps?utm_source=letter")).status_code == 200
 
     run(main())

@@ -6,6 +6,8 @@ from typing import Any
 from app import wiring
 from app.settings import Settings
 from city.clock import isoformat
+from city.errors import NotFoundError
+from city.packfile import shown
 from ingest.replay import resolve_letter
 from stream import deadletter, redelivery, registry
 from stream.deadletter import LetterQuery
@@ -37,7 +39,13 @@ async def list_letters(settings: Settings, reason: str | None, limit: int) -> li
 async def replay_letters(
     settings: Settings, ids: list[str], reason: str | None, progress: Progress = lambda done, total: None
 ) -> dict[str, int]:
-    """Read letters again with today's registry and formats; return what became of them."""
+    """Read letters again with today's registry and formats; return what became of them.
+
+    Raises
+    ------
+    NotFoundError
+        None of `ids` waits.
+    """
     totals = {"letters": 0, "readings": 0, "still_bad": 0}
     async with wiring.pool(wiring.database_url(settings)) as pool, wiring.log(settings, pool) as log:
         clock = await wiring.clock(pool)
@@ -49,6 +57,10 @@ async def replay_letters(
             async with pool.connection() as connection:
                 page = await deadletter.list_letters(connection, query)
             if not page:
+                if ids and not totals["letters"]:
+                    raise NotFoundError(
+                        f"no letter {shown(', '.join(ids))} waits: `citynerve letters list` names those that do"
+                    )
                 return totals
             report = await redelivery.replay(
                 pool,

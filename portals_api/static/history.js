@@ -78,6 +78,7 @@
     const withTime = seen[1] - seen[0] < 3 * DAY;
     said.textContent = words.shown.replace("{from}", moment(seen[0], withTime)).replace("{to}", moment(seen[1], withTime))
       .replace("{resolution}", words[first.resolution]);
+    figure.querySelector(".meaning").hidden = first.resolution === "raw";
     for (const button of figure.querySelectorAll("[data-span]")) {
       const span = button.dataset.span === "all" ? whole[1] - whole[0] : SPANS[button.dataset.span];
       button.setAttribute("aria-pressed", String(Math.abs(seen[1] - seen[0] - span) < 60));

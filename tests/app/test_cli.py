@@ -241,7 +241,9 @@ def test_empty_list_of_letters_is_said_and_is_json(town: Town) -> None:
     assert town.run("letters", "list").stdout == "nothing is set aside\n"
     assert town.json("letters", "list") == []
     assert town.json("letters", "replay") == {"letters": 0, "readings": 0, "still_bad": 0}
-    assert town.json("letters", "replay", "no-such-letter")["letters"] == 0
+    refused = called("letters", "replay", "no-such-letter", env=town.env)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no letter 'no-such-letter' waits" in refused.stderr
 
 
 def test_replay_of_an_empty_log_finds_no_difference(town: Town) -> None:

@@ -39,7 +39,7 @@ class DetectStage:
 
     group = "detect"
     topics = (topics.READINGS,)
-    code_version = "detect-2"
+    code_version = "detect-3"
     transactional = False
 
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
@@ -62,6 +62,7 @@ class DetectStage:
         for record in records:
             if record.kind == codec.BATCH:
                 state.settle()
+                state.hear_readings()
                 readings = codec.decode_batch(record.value)
                 self._metrics.readings.inc(len(readings))
                 state.pending.extend(_judge(state, state.buffer.push(readings)))

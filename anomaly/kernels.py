@@ -72,10 +72,18 @@ def powered_us(device, start, end, guard_us, first, on, off):
 
 @njit(cache=True)
 def listened_us(device, start, end, first, on, off, deaf):
-    """Return how long the device should have been heard in [start, end): it had supply, and ingest listened."""
+    """Return how long the device should have been heard in [start, end): it had supply, and ingest listened.
+
+    What was due while nobody listened comes with the device's next report: it has one interval more for that.
+    """
     total = powered_us(device, start, end, device.guard_us, first, on, off)
     for k in range(deaf.shape[0]):
-        total -= powered_us(device, max(start, deaf[k, 0]), min(end, deaf[k, 1]), device.guard_us, first, on, off)
+        until = deaf[k, 1]
+        if start < until:
+            until += device.interval_us
+        if k + 1 < deaf.shape[0]:
+            until = min(until, deaf[k + 1, 0])
+        total -= powered_us(device, max(start, deaf[k, 0]), min(end, until), device.guard_us, first, on, off)
     return total
 
 

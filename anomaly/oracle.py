@@ -61,8 +61,14 @@ def powered_us(device: Device, start: int, end: int, guard_us: int) -> int:
 
 
 def listened_us(device: Device, start: int, end: int, deaf: Sequence[Period]) -> int:
-    """Return how long the device should have been heard in [start, end): it had supply, and ingest listened."""
-    unheard = sum(powered_us(device, max(start, a), min(end, b), device.guard_us) for a, b in deaf)
+    """Return how long the device should have been heard in [start, end): it had supply, and ingest listened.
+
+    What was due while nobody listened comes with the device's next report: it has one interval more for that.
+    """
+    excused = [(a, b + device.interval_us if start < b else b) for a, b in deaf]
+    for k, (next_deaf, _) in enumerate(deaf[1:]):
+        excused[k] = (excused[k][0], min(excused[k][1], next_deaf))
+    unheard = sum(powered_us(device, max(start, a), min(end, b), device.guard_us) for a, b in excused)
     return powered_us(device, start, end, device.guard_us) - unheard
 
 

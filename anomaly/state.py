@@ -14,7 +14,7 @@ from anomaly.reorder import ReorderBuffer
 from anomaly.schedules import PeriodTable
 from city.alarm import Scope, Suspicion
 from city.asset import AssetKind, Switching
-from city.clock import SECOND_US
+from city.clock import MINUTE_US, SECOND_US
 from city.lighting import LightingSchedule
 from city.metric import ACTIVE_POWER, DIMMING_LEVEL, SUPPLY_VOLTAGE
 from city.registry import DeviceDefinition, FeederDefinition, RootDefinition
@@ -22,6 +22,8 @@ from stream import codec
 
 CHANNELS = {ACTIVE_POWER: POWER, SUPPLY_VOLTAGE: VOLTAGE, DIMMING_LEVEL: DIMMING}
 DEAF_MAX = 64
+RETURN_US = 30 * MINUTE_US
+"""So long after an outage of ours gateways may take to come back before their silence counts."""
 _OPEN_FIELDS = ("dark_open", "on_open", "silent_open", "dark_run", "on_run")
 
 
@@ -41,6 +43,8 @@ class DetectorState:
         Periods in which ingest did not listen, µs UTC, the latest `DEAF_MAX`.
     tick_at, tick_period_us : int
         The last tick; 0 before the first.
+    resumed_at : int
+        When ticks came back after an outage of ours while nothing was heard yet since; else 0.
     pending : list of Suspicion
         What was found since the last tick and will be said at the next.
     arrived : dict
@@ -55,6 +59,7 @@ class DetectorState:
     buffer: ReorderBuffer = field(default_factory=ReorderBuffer)
     tick_at: int = 0
     tick_period_us: int = 0
+    resumed_at: int = 0
     pending: list[Suspicion] = field(default_factory=list)
     deaf: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     devices: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, DEVICE))
@@ -97,11 +102,22 @@ class DetectorState:
             self.pending.extend(suspicions.withdrawn(state, device_id, scope, self.tick_at))
 
     def hear_tick(self, at: int, period_us: int) -> None:
-        """Move time; a gap since the last tick means that nobody listened meanwhile."""
+        """Move time; a gap since the last tick means that nobody listened meanwhile.
+
+        Gateways may be slower to come back than we are, so the gap lasts until the first of them is heard, if that is
+        soon: a city that stays silent after it is silent.
+        """
         if self.tick_at and at - self.tick_at > 3 * max(period_us, self.tick_period_us):
             gap = np.array([[self.tick_at, at]], np.int64)
             self.deaf = np.concatenate([self.deaf, gap])[-DEAF_MAX:]
+            self.resumed_at = at
+        elif self.resumed_at and at - self.resumed_at <= RETURN_US:
+            self.deaf[-1, 1] = at
         self.tick_at, self.tick_period_us = at, period_us
+
+    def hear_readings(self) -> None:
+        """Note that something was heard: after an outage of ours, the city is back."""
+        self.resumed_at = 0
 
     def _compile(self) -> None:
         roots = [self.roots[root_id] for root_id in sorted(self.roots)]
@@ -147,6 +163,7 @@ class DetectorState:
             {
                 "partition": self.partition,
                 "tick": [self.tick_at, self.tick_period_us],
+                "resumed": self.resumed_at,
                 "latest": self.buffer.latest,
                 "pending": [codec.encode(suspicion).decode() for suspicion in self.pending],
                 "arrived": [codec.encode(root).decode() for root in self.arrived.values()],
@@ -176,6 +193,7 @@ class DetectorState:
         state.deaf = np.frombuffer(parts[2], np.int64).reshape(-1, 2).copy()
         state.buffer = ReorderBuffer(codec.decode_batch(zlib.decompress(parts[3])), header["latest"])
         state.tick_at, state.tick_period_us = header["tick"]
+        state.resumed_at = header.get("resumed", 0)
         return state
 
 

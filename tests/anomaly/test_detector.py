@@ -125,6 +125,41 @@ def test_our_own_outage_reports_no_silent_city() -> None:
     assert correlate(events)[1] == []
 
 
+@pytest.mark.parametrize("away", [3, 20, 90])
+def test_gateways_that_come_back_later_than_we_do_are_no_silent_city(away: int) -> None:
+    """After a restart of everything the ticks come first, then one line after the other."""
+    gone = EVENING - MINUTE_US  # The lamps are about to report.
+    back = gone + away * MINUTE_US
+    connected = back + 10 * MINUTE_US
+
+    def night(lamp: str, at: int, on: bool) -> float | None:
+        return None if lamp.startswith("C1F0") and gone <= at < connected + INTERVAL else healthy(lamp, at, on)
+
+    town = Town(night, hours=14)
+    events = []
+    for records in town.records.values():
+        heard = [r for r in records if not gone <= r.at_us < (back if is_tick(r) else connected)]
+        events.extend(detect(heard)[1])
+    assert correlate(events)[1] == []
+
+
+def test_a_feeder_that_fails_while_we_are_away_is_found() -> None:
+    def night(lamp: str, at: int, on: bool) -> float | None:
+        return None if lamp.startswith("C1F0") and at >= EVENING else healthy(lamp, at, on)
+
+    town = Town(night, hours=12)
+    events = []
+    for records in town.records.values():
+        heard = [r for r in records if not EVENING - 5 * MINUTE_US <= r.at_us < EVENING + 20 * MINUTE_US]
+        events.extend(detect(heard)[1])
+    found = [codec.decode(AlarmEvent, value) for value in correlate(events)[1]]
+    assert raised(found) == [(FaultClass.SUPPLY_LOSS, "C1F0")]
+
+
+def is_tick(record: Record) -> bool:
+    return record.kind == codec.TICK
+
+
 def behave_badly(seed: int) -> Town:
     """A night with faults drawn from a seed."""
     chance = random.Random(seed)

@@ -1,12 +1,10 @@
 """Reads the rows of a CSV file, packed or not, as observations; what is wrong is noted with its line."""
 
-import csv
 import gzip
 import lzma
 import math
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,23 +15,10 @@ from city.clock import SECOND_US, from_datetime, isoformat
 from city.errors import SettingsError
 from city.packfile import shown
 from city.topics import is_name
+from sim.playlines import BadRows, csv_rows
 from sim.playmap import PlayMap
 
-NOTED_MAX = 100
-
-
-@dataclass(slots=True)
-class BadRows:
-    """What could not be published: how many cells and rows, and the first hundred as (line, what and why)."""
-
-    count: int = 0
-    noted: list[tuple[int, str]] = field(default_factory=list)
-
-    def add(self, line: int, text: str) -> None:
-        """Note one."""
-        self.count += 1
-        if len(self.noted) < NOTED_MAX:
-            self.noted.append((line, text))
+__all__ = ["BadRows", "Row", "read_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +66,27 @@ def _open(path: Path) -> IO[bytes]:
 
 def _rows(path: Path, play_map: PlayMap, bad: BadRows) -> Iterator[Row]:
     with _open(path) as raw, TextIOWrapper(raw, play_map.encoding, "surrogateescape", newline="") as text:
-        reader = csv.reader(text, delimiter=play_map.delimiter, strict=True)
-        cells = _lines(reader, bad)
-        header = next(cells, None)
+        rows = csv_rows(text, play_map.delimiter, bad)
+        _, header = next(rows, (0, None))
         if header is None:
             why = f" ({bad.noted[0][1]})" if bad.noted else ""
             raise SettingsError(f"{path} has no header: its first line must name the columns{why}")
         parser = _Parser(play_map, path, header, bad)
-        for row in cells:
-            parsed = parser.row(reader.line_num, row)
+        for line, row in rows:
+            parsed = parser.row(line, row)
             if parsed is not None:
                 yield parsed
 
 
-def _lines(reader: Any, bad: BadRows) -> Iterator[list[str]]:
-    """Yield rows; a row that is not CSV is noted, and reading goes on with the next line."""
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as exc:
-            bad.add(reader.line_num, f"not CSV ({exc}): check quotes and delimiter")
-        except (EOFError, OSError, lzma.LZMAError, zlib.error) as exc:
-            bad.add(reader.line_num, f"the file breaks off here ({exc}): fetch it again")
-            return
-
-
 class _Parser:
-    """Knows where the columns stand, and the time before, which tells the two hours of an autumn night apart."""
+    """Knows where the columns stand, and each device's time before: it tells the two hours of an autumn night apart."""
 
     def __init__(self, play_map: PlayMap, path: Path, header: Sequence[str], bad: BadRows) -> None:
         self._map = play_map
         self._bad = bad
         self._width = len(header)
         self._zone = ZoneInfo(play_map.timezone)
-        self._before_us = -(1 << 62)
+        self._before_us: dict[str, int] = {}
         wanted = [play_map.time_column, *(c.column for c in play_map.columns)]
         wanted += [play_map.device_column] if play_map.device_column else []
         missing = sorted({column for column in wanted if column not in header})
@@ -139,17 +109,17 @@ class _Parser:
         if len(cells) != self._width:
             self._bad.add(line, f"{len(cells)} fields where the header has {self._width}: the row is left out")
             return None
+        device = self._map.device or cells[self._device].strip()
         try:
-            at_us = self._at(cells[self._time].strip())
+            at_us = self._at(cells[self._time].strip(), device)
             at = isoformat(at_us)  # refuses what no calendar holds
         except (ValueError, OverflowError):
             self._bad.add(line, f"{shown(cells[self._time])} is not a time as the map has it: the row is left out")
             return None
-        device = self._map.device or cells[self._device].strip()
         if not is_name(device):
             self._bad.add(line, f"{shown(device)} cannot be a device: the row is left out")
             return None
-        self._before_us = at_us
+        self._before_us[device] = at_us
         observation: dict[str, Any] = {"device": device, "at": at}
         for column, index in self._columns:
             text = cells[index].strip()
@@ -173,23 +143,23 @@ class _Parser:
             return None
         return value if math.isfinite(value) else None
 
-    def _at(self, text: str) -> int:
+    def _at(self, text: str, device: str) -> int:
         match self._map.time_format:
             case "unix":
                 return round(float(text) * SECOND_US)
             case "unix_ms":
                 return int(text) * 1000
             case "iso":
-                return self._zoned(datetime.fromisoformat(text))
+                return self._zoned(datetime.fromisoformat(text), device)
             case pattern:
-                return self._zoned(datetime.strptime(text, pattern))  # noqa: DTZ007 - the map's zone follows
+                return self._zoned(datetime.strptime(text, pattern), device)  # noqa: DTZ007 - the map's zone follows
 
-    def _zoned(self, at: datetime) -> int:
+    def _zoned(self, at: datetime, device: str) -> int:
         if at.tzinfo is not None:
             return from_datetime(at)
         first = from_datetime(at.replace(tzinfo=self._zone))
         second = from_datetime(at.replace(tzinfo=self._zone, fold=1))
         if second < first:
             raise ValueError(f"{at} does not exist: the clock was put forward")
-        # The hour that comes twice: the second time it is later than the row before.
-        return second if first <= self._before_us < second else first
+        # The hour that comes twice: the second time it is later than the device's row before.
+        return second if first <= self._before_us.get(device, first - 1) < second else first

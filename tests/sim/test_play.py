@@ -69,6 +69,7 @@ def test_rows_become_observations(tmp_path: Path) -> None:
         ("2026-01-01T01:00,1", "2 fields where the header has 3", 0),
         ("2026-01-01T01:00,1,5,6", "4 fields where the header has 3", 0),
         ('2026-01-01T01:00,"1"x,5', "not CSV", 0),
+        ('2026-01-01T01:00,"1,5', "not CSV", 0),
     ],
 )
 def test_a_bad_row_is_noted_with_its_line_and_the_rest_is_read(tmp_path: Path, row: str, told: str, left: int) -> None:
@@ -120,6 +121,21 @@ def test_the_hour_that_comes_twice_is_two_hours(tmp_path: Path) -> None:
     text = "when,CO2,PM10\n" + "".join(f"2026-10-25T{hour}:00,1,2\n" for hour in ("01", "02", "02", "03"))
     rows, bad = read(tmp_path / "f.csv", text, how)
     assert [row.at_us - rows[0].at_us for row in rows] == [0, HOUR_US, 2 * HOUR_US, 3 * HOUR_US]
+    assert bad.count == 0
+
+
+def test_the_hour_that_comes_twice_is_told_by_each_devices_own_rows(tmp_path: Path) -> None:
+    how = MAP.replace('device = "D-1"', 'device_column = "who"').replace(
+        "[metrics]", 'timezone = "Europe/Madrid"\n[metrics]'
+    )
+    rows, bad = read(
+        tmp_path / "f.csv",
+        "when,who,CO2,PM10\n"
+        + "".join(f"2026-10-25T02:{m},{d},1,2\n" for m in ("00", "30", "00", "30") for d in "ABC"),
+        how,
+    )
+    first = from_datetime(parse_time("2026-10-25T00:00:00Z"))
+    assert [row.at_us - first for row in rows] == [step * HOUR_US // 2 for step in range(4) for _ in "ABC"]
     assert bad.count == 0
 
 

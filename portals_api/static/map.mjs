@@ -3,7 +3,7 @@ const box = document.getElementById("map");
 const { versions, texts, categories, ticket_states: ticketStates, kinds } = JSON.parse(box.dataset.map);
 const byId = (id) => document.getElementById(id);
 const told = byId("map-told");
-const card = byId("map-card");
+const NO_STATE = "none"; // In the address: every state is switched off.
 const RETRY_MS = [2000, 4000, 8000, 16000, 30000];
 const json = async (url) => {
   const answer = await fetch(url, { headers: { accept: "application/json" } });
@@ -30,7 +30,7 @@ const view = () => {
 };
 
 const start = async () => {
-  const core = await import(box.dataset.core);
+  const [core, { Card }] = await Promise.all([import(box.dataset.core), import(box.dataset.card)]);
   const [packed, places, now] = await data;
   const lamps = core.unpack(packed);
   const states = Uint8Array.from(now.states, (digit) => digit.charCodeAt(0) - 48);
@@ -39,12 +39,13 @@ const start = async () => {
   city.placeStates = now.places;
   await city.loaded;
   box.cityMap = city;
-  new Page(city, core.STATES, now.at).begin();
+  new Page(city, core.STATES, now.at, Card).begin();
 };
 
 class Page {
-  constructor(city, names, at) {
+  constructor(city, names, at, Card) {
     this.city = city; this.names = names; this.at = at; this.chosen = null; this.failures = 0;
+    this.card = new Card(byId("map-card"), { close: texts.close, onClose: () => this.close(true) });
   }
 
   begin() {
@@ -57,7 +58,7 @@ class Page {
       const found = this.city.at(map.project(map.getCenter()), 60);
       if (found) this.pick(found, true); else say("nothing_here");
     });
-    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !card.hidden) this.close(true); });
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && this.card.open) this.close(true); });
     addEventListener("popstate", () => this.fromAddress());
     byId("map-buttons").hidden = false;
     byId("map-in").addEventListener("click", () => map.zoomIn());
@@ -79,10 +80,12 @@ class Page {
   // -------------------------------------------------------------- address
 
   fromAddress() {
-    const wanted = (query().get("state") || "").split(",").filter((name) => this.names.includes(name));
+    const asked = query().get("state") || "";
+    const wanted = asked.split(",").filter((name) => this.names.includes(name));
+    const all = !wanted.length && asked !== NO_STATE;
     const layers = query().get("layers");
     for (const choice of document.querySelectorAll(".map-filter input")) {
-      if (choice.name === "state") choice.checked = !wanted.length || wanted.includes(choice.value);
+      if (choice.name === "state") choice.checked = all || wanted.includes(choice.value);
       else choice.checked = layers === null ? choice.defaultChecked : layers.split(",").includes(choice.value);
     }
     this.applyFilters();
@@ -116,7 +119,7 @@ class Page {
     const layers = chosen("layer");
     this.write((url) => {
       url.searchParams.delete("state"); url.searchParams.delete("layers");
-      if (states.some((c) => !c.checked)) url.searchParams.set("state", states.filter((c) => c.checked).map((c) => c.value).join(",") || "none");
+      if (states.some((c) => !c.checked)) url.searchParams.set("state", states.filter((c) => c.checked).map((c) => c.value).join(",") || NO_STATE);
       if (layers.some((c) => c.checked !== c.defaultChecked)) url.searchParams.set("layers", layers.filter((c) => c.checked).map((c) => c.value).join(","));
     }, true);
     this.applyFilters();
@@ -157,20 +160,21 @@ class Page {
     this.chosen = found;
     this.city.select(found.lon, found.lat);
     if (move) this.city.go(found.lon, found.lat, zoom);
-    this.card();
-    if (focus) card.focus();
+    this.tell();
+    if (focus) this.card.focus();
   }
 
   close(focus = false) {
-    if (!this.chosen && card.hidden) return;
+    if (!this.chosen && !this.card.open) return;
     this.chosen = null;
-    card.hidden = true;
+    this.card.hide();
     this.city.select();
     this.write((url) => { url.hash = ""; });
     if (focus) this.city.map.getCanvas().focus();
   }
 
-  card() {
+  /** Tell what is known now of what is chosen. */
+  tell() {
     const { kind, id } = this.chosen;
     const { lamps, places, tickets, states, placeStates } = this.city;
     const lines = [];
@@ -179,33 +183,27 @@ class Page {
     if (kind === "lamp") {
       const at = lamps.index.get(id);
       const state = this.names[states[at]];
-      lines.push(element("p", { className: "map-state" }, element("span", { className: `map-mark mark-${state}` }), ` ${texts[`state_${state}`]}`));
-      if (lamps.streets[lamps.street[at]]) lines.push(element("p", { textContent: lamps.streets[lamps.street[at]] }));
+      lines.push({ mark: state, text: texts[`state_${state}`] });
+      if (lamps.streets[lamps.street[at]]) lines.push({ text: lamps.streets[lamps.street[at]] });
+      links.push([texts.open_page, `/lamps/${encodeURIComponent(id)}`]);
       for (const ticket of tickets.filter((t) => t.scope.id === id)) links.push([`${texts.ticket} #${ticket.id}`, ticket.url]);
-      links.unshift([texts.open_page, `/lamps/${encodeURIComponent(id)}`]);
       links.push([texts.report, `/report?lamp=${encodeURIComponent(id)}`]);
     } else if (kind === "ticket") {
       const ticket = tickets.find((t) => t.id === id);
-      if (!ticket) return this.close();
+      if (!ticket) return this.close(this.card.focused);
       title = `#${id} ${categories[ticket.category] || ticket.category}`;
-      lines.push(element("p", { textContent: ticketStates[ticket.state] || ticket.state }));
-      lines.push(element("p", { textContent: `${texts[ticket.scope.kind] || ""} ${ticket.scope.kind === "place" ? "" : ticket.scope.id}` }));
+      lines.push({ text: ticketStates[ticket.state] || ticket.state });
+      lines.push({ text: `${texts[ticket.scope.kind] || ""} ${ticket.scope.kind === "place" ? "" : ticket.scope.id}` });
       links.push([texts.open_page, ticket.url]);
     } else {
       const place = places.places.find((p) => p.kind === kind && p.id === id);
       if (place.name !== place.id) title = place.name;
-      lines.push(element("p", { textContent: kinds[place.what] || texts[kind] }));
+      lines.push({ text: kinds[place.what] || texts[kind] });
       const state = placeStates[id];
-      if (texts[state]) lines.push(element("p", { textContent: texts[state] }));
+      if (texts[state]) lines.push({ text: texts[state] });
       if (kind === "facility") links.push([texts.open_page, `/facilities/${encodeURIComponent(id)}`]);
     }
-    const close = element("button", { type: "button", className: "map-close", textContent: "×" });
-    close.setAttribute("aria-label", texts.close);
-    close.addEventListener("click", () => this.close(true));
-    const list = element("p", { className: "map-card-links" }, ...links.flatMap(([text, href]) => [element("a", { href, textContent: text }), " "]));
-    card.replaceChildren(close, element("h2", { id: "map-card-title", textContent: title }), ...lines, list);
-    card.hidden = false;
-    return undefined;
+    return this.card.tell({ title, lines, links });
   }
 
   whereAmI() {
@@ -329,7 +327,7 @@ class Page {
 
   changed() {
     this.count();
-    if (this.chosen) this.card();
+    if (this.chosen) this.tell();
   }
 }
 

@@ -106,6 +106,26 @@ def test_a_dark_lamp_turns_red_on_the_open_map(
         expect(page.locator("h1")).to_contain_text("L-5")
 
 
+def test_the_card_keeps_the_readers_place_while_the_city_changes(browser: Browser, site: Site, city_url: str) -> None:
+    mend_the_feeder(city_url)
+    with visit(browser, site, size=DESK) as page:
+        opened(page, "/map#/lamp/L-5")
+        expect(page.locator("#map-told")).to_contain_text("En directo")
+        card = page.get_by_role("dialog")
+        link = card.get_by_role("link", name="Abrir su página")
+        link.focus()
+        page.evaluate("window.heldLink = document.activeElement")
+        held = "document.activeElement === heldLink && heldLink.isConnected"
+        faulty = int(page.locator("[data-count=faulty]").inner_text())
+        fail(city_url, 6)
+        expect(page.locator("[data-count=faulty]")).to_have_text(str(faulty + 1))
+        assert page.evaluate(held)
+        fail(city_url, 5)
+        expect(card).to_contain_text("Averiada")
+        expect(card.get_by_role("link")).to_have_text(["Abrir su página", re.compile("Incidencia #"), "Avisar de ella"])
+        assert page.evaluate(held)
+
+
 def test_a_lamp_that_goes_off_is_off_on_the_open_map(browser: Browser, site: Site, city_url: str) -> None:
     mend_the_feeder(city_url)
     with visit(browser, site, size=DESK, dark=True) as page:
@@ -132,6 +152,13 @@ def test_filters_are_in_the_address_and_the_way_back_undoes_them(browser: Browse
         page.go_back()
         expect(page.get_by_label("Encendida")).not_to_be_checked()
         assert page.evaluate(shown) == [4]
+        for state in ("Encendida", "Averiada"):
+            page.get_by_label(state).uncheck()
+        expect(page).to_have_url(re.compile(r"state=none"))
+        page.reload()
+        page.wait_for_function(READY)
+        expect(page.locator(".map-filter input[name=state]:checked")).to_have_count(0)
+        assert page.evaluate(shown) == []
         page.get_by_label("Distritos").uncheck()
         hidden = "() => document.getElementById('map').cityMap.map.getLayoutProperty('land', 'visibility')"
         assert page.evaluate(hidden) == "none"
@@ -210,10 +237,11 @@ def test_without_scripts_the_list_says_the_same(browser: Browser, site: Site, si
         expect(page.locator(".map-lamps li")).to_have_count(2)
         site.photograph(page, f"map-list-{size['width']}", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-        page.goto("/map")
-        page.get_by_label("Calle, número de farola o lugar").fill("uno")
-        page.get_by_role("button", name="Buscar", exact=True).last.click()
-        expect(page.get_by_text("Calle Uno").first).to_be_visible()
+        for wanted, address in (("L-9", "/lamps/L-9"), ("colegio", "/facilities/SCHOOL"), ("uno", "/map/list?street=")):
+            page.goto("/map")
+            page.get_by_label("Calle, número de farola o lugar").fill(wanted)
+            page.locator("#map-search button").click()
+            expect(page.locator(f"main a[href^='{address}']").first).to_be_visible()
 
 
 def test_a_reporter_points_at_the_lamp(browser: Browser, site: Site) -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes what must not stand in the repository: .env with passwords, the broker's certificate, its password file.
+# Makes what must not stand in the repository: .env with passwords, the broker's certificate, its password files.
 # Safe to run again: whatever is there is kept, only what is missing is made.
 #
 #   deploy/prepare.sh [NAME…]             once, with the names or addresses under which devices reach the broker
@@ -11,6 +11,9 @@ cd "$(dirname "$0")/.."
 secrets=deploy/secrets
 broker=$secrets/mosquitto
 env_file=.env
+# The broker has a door for gateways and one for our own processes, each with a file of its own.
+gateways=$broker/passwords
+inner=$broker/passwords-inner
 
 fail() {
     echo "prepare: $1" >&2
@@ -32,10 +35,19 @@ credential() {
     echo "$1:\$7\$101\$$salt\$$hash"
 }
 
+# add_user FILE NAME PASSWORD; fails where the name has one.
 add_user() {
-    if grep -q "^$1:" "$broker/passwords" 2>/dev/null; then return 1; fi
-    # Appended, not replaced: the file is mounted, and the broker reads it again on SIGHUP.
-    credential "$1" "$2" >>"$broker/passwords"
+    if grep -q "^$2:" "$1" 2>/dev/null; then return 1; fi
+    # Appended, not replaced: the broker reads it again on SIGHUP.
+    credential "$2" "$3" >>"$1"
+}
+
+# Before the broker had two doors our own names stood among the gateways'.
+take_ours_from_the_gateways() {
+    grep -q '^citynerve-' "$gateways" || return 0
+    grep -v '^citynerve-' "$gateways" >"$gateways.new" || true
+    mv "$gateways.new" "$gateways"
+    echo "citynerve's own names moved to $inner: docker compose up -d, then docker compose restart mosquitto"
 }
 
 make_certificate() {
@@ -67,7 +79,7 @@ open_to_the_broker() {
     if [ "$(id -u)" = 0 ]; then
         chown -R 1883:1883 "$broker"
         chmod 0400 "$broker/server.key"
-        chmod 0600 "$broker/passwords"
+        chmod 0600 "$gateways" "$inner"
     else
         chmod 0644 "$broker"/*
     fi
@@ -107,8 +119,11 @@ prepare() {
     else
         make_certificate "$@"
     fi
-    add_user citynerve-ingest "$(value_of MQTT_INGEST_PASSWORD)" || true
-    add_user citynerve-sim "$(value_of MQTT_SIM_PASSWORD)" || true
+    # Its file must be there for the gateways' door to open, though nobody has a password yet.
+    touch "$gateways"
+    add_user "$inner" citynerve-ingest "$(value_of MQTT_INGEST_PASSWORD)" || true
+    add_user "$inner" citynerve-sim "$(value_of MQTT_SIM_PASSWORD)" || true
+    take_ours_from_the_gateways
     open_to_the_broker
 }
 
@@ -128,7 +143,7 @@ case "${1:-}" in
 gateway)
     shift
     [ $# -gt 0 ] || fail "name the gateways, as in cities/*/gateways.csv"
-    [ -e "$broker/passwords" ] || fail "run deploy/prepare.sh first"
+    [ -e "$inner" ] || fail "run deploy/prepare.sh first"
     for id in "$@"; do
         case $id in
         "" | *[!0-9A-Za-z_-]*) fail "'$id' is no gateway: up to 64 letters, digits, '-' or '_'" ;;
@@ -136,7 +151,7 @@ gateway)
         esac
         [ ${#id} -le 64 ] || fail "'$id' is longer than 64 characters"
         secret=$(password)
-        add_user "$id" "$secret" || fail "$id has a password: remove its line from $broker/passwords to give it a new one"
+        add_user "$gateways" "$id" "$secret" || fail "$id has a password: remove its line from $gateways to give it a new one"
         echo "$id $secret"
     done
     open_to_the_broker

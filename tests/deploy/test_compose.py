@@ -3,6 +3,7 @@
 import re
 import tomllib
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -79,8 +80,19 @@ def test_only_the_brokers_door_for_devices_is_open_to_the_world(compose: dict[st
     assert {name for name, network in networks.items() if network and network.get("internal")} == {"back", "mqtt"}
     for name in ("kafka", "timescale", "store", "detect", "desk", "setup"):
         assert set(compose["services"][name]["networks"]) == {"back"}, name
+
+
+def test_the_broker_sees_ingest_and_the_simulator_and_nobody_else_sees_the_broker(compose: dict[str, Any]) -> None:
     # Who talks to devices sees neither database nor log.
-    assert set(compose["services"]["mosquitto"]["networks"]) == {"front", "mqtt"}
+    assert set(compose["services"]["mosquitto"]["networks"]) == {"devices", "mqtt"}
+    on = {
+        network: {name for name, service in compose["services"].items() if network in service["networks"]}
+        for network in ("devices", "mqtt")
+    }
+    assert on == {"devices": {"mosquitto"}, "mqtt": {"mosquitto", "ingest", "sim"}}
+    for name, user in (("ingest", "citynerve-ingest"), ("sim", "citynerve-sim")):
+        url = urlsplit(compose["services"][name]["environment"]["CITYNERVE_MQTT_URL"])
+        assert (url.scheme, url.username, url.hostname, url.port) == ("mqtts", user, "mosquitto", 8884)
 
 
 def test_no_secret_stands_in_the_file(prepared: Folder) -> None:

@@ -22,7 +22,7 @@ from tests.app.world import write_pack
 from tests.deploy.conftest import Folder, copy_deployment, tool
 from tests.e2e.processes import Process
 from tests.support.exposition import sample
-from tests.support.servers import Server, free_port
+from tests.support.servers import Server, free_port, wait_for_port
 
 TIMEOUT_S = 60.0
 REFUSED = 0x87
@@ -34,12 +34,14 @@ class Broker(Server):
 
     def __init__(self, deployment: Folder, folder: Path, changes: Mapping[str, str] | None = None) -> None:
         self.health_port = free_port()
+        self.inner_port = free_port()
         port = free_port()
         secrets = deployment.path / "deploy" / "secrets"
         self.authority = secrets / "trust" / "ca.crt"
         text = (deployment.path / "deploy" / "mosquitto" / "mosquitto.conf").read_text()
         for before, after in {
             "listener 8883": f"listener {port} 127.0.0.1",
+            "listener 8884": f"listener {self.inner_port} 127.0.0.1",
             "listener 1884 127.0.0.1": f"listener {self.health_port} 127.0.0.1",
             "/mosquitto/data/": f"{folder}/",
             "/mosquitto/secrets/": f"{secrets / 'mosquitto'}/",
@@ -58,6 +60,16 @@ class Broker(Server):
             "citynerve-sim": env["MQTT_SIM_PASSWORD"],
         }
 
+    def start(self) -> None:
+        super().start()
+        assert self._process is not None
+        # Mosquitto opens its listeners one after the other; this is the last.
+        wait_for_port(self.health_port, self._process, self.log)
+
+    def url(self, user: str) -> str:
+        """Return what a process of ours is given as CITYNERVE_MQTT_URL."""
+        return f"mqtts://{user}:{self.passwords[user]}@localhost:{self.inner_port}"
+
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
@@ -72,12 +84,24 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 class Client:
-    """An MQTT 5 client: the broker tells it why it refuses."""
+    """An MQTT 5 client: the broker tells it why it refuses.
 
-    def __init__(self, broker: Broker, user: str | None, password: str | None = None, *, tls: bool = True) -> None:
+    Our own users take the inner door, all others the outer one, unless `port` says otherwise.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        user: str | None,
+        password: str | None = None,
+        *,
+        tls: bool = True,
+        port: int = 0,
+        client_id: str = "",
+    ) -> None:
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"test-{user}", protocol=MQTTProtocolVersion.MQTTv5
+            CallbackAPIVersion.VERSION2, client_id=client_id or f"test-{user}", protocol=MQTTProtocolVersion.MQTTv5
         )
         if user is not None:
             self._client.username_pw_set(user, broker.passwords[user] if password is None else password)
@@ -87,7 +111,8 @@ class Client:
         self._client.on_publish = lambda *event: self.events.put(("published", event[3].value))
         self._client.on_subscribe = lambda *event: self.events.put(("subscribed", event[3][0].value))
         self._client.on_message = lambda *event: self.events.put((event[2].topic, event[2].payload))
-        self._client.connect("127.0.0.1", broker.port)
+        ours = user is not None and user.startswith("citynerve-")
+        self._client.connect("127.0.0.1", port or (broker.inner_port if ours else broker.port))
         self._client.loop_start()
 
     def __enter__(self) -> "Client":
@@ -116,6 +141,24 @@ class Client:
         kind, code = self.event()
         assert kind == "subscribed"
         return int(code)
+
+
+def ingest_options(broker: Broker, client_id: str = "citynerve-ingest", share: str = "") -> MqttOptions:
+    return MqttOptions(broker.url("citynerve-ingest"), client_id, share, ca_file=str(broker.authority))
+
+
+async def listen(source: MqttSource, until: Callable[[list[Message]], bool]) -> list[Message]:
+    """Run ingest's source until it has what was waited for; what it took is acknowledged."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(source.run(stop))
+    taken: list[Message] = []
+    while not until(taken):
+        some = await source.take(max_messages=100, wait_s=0.1, gather_s=0)
+        source.acknowledge(some)
+        taken += some
+    stop.set()
+    await running
+    return taken
 
 
 def test_gateway_publishes_under_its_own_topic_and_nowhere_else(broker: Broker) -> None:
@@ -183,11 +226,80 @@ def test_certificate_is_the_brokers_own_and_only_our_authority_vouches_for_it(br
             assert secured.version() in ("TLSv1.2", "TLSv1.3")
 
 
+async def _with_waiting_messages(broker: Broker, count: int, meanwhile: Callable[[], None]) -> list[bytes]:
+    """Let messages wait for an ingest that is away, and return what it gets when it is back."""
+    away = MqttSource(ingest_options(broker))
+    await listen(away, lambda _: away.listening)
+    with Client(broker, "GW-1") as gateway:
+        for number in range(count):
+            assert gateway.publish("citynerve/v1/GW-1/readings", b"%d" % number) in (0, 16)
+    meanwhile()
+    taken = await listen(MqttSource(ingest_options(broker)), lambda taken: len(taken) >= count)
+    return [message.payload for message in taken]
+
+
+def test_gateway_that_calls_itself_ingest_takes_none_of_the_messages_that_wait_for_it(broker: Broker) -> None:
+    def impostor() -> None:
+        # A clean start under ingest's id is an order to forget ingest's session.
+        with Client(broker, "GW-2", client_id="citynerve-ingest") as gateway:
+            assert gateway.publish("citynerve/v1/GW-2/state") in (0, 16)
+
+    got = asyncio.run(asyncio.wait_for(_with_waiting_messages(broker, 100, impostor), TIMEOUT_S))
+    assert got == [b"%d" % number for number in range(100)]
+
+
+def test_gateway_that_calls_itself_ingest_does_not_disconnect_it(broker: Broker) -> None:
+    with Client(broker, "citynerve-ingest", client_id="citynerve-ingest") as ingest:
+        assert ingest.subscribe("citynerve/v1/+/readings") == 1
+        with Client(broker, "GW-1", client_id="citynerve-ingest") as impostor:
+            assert impostor.publish("citynerve/v1/GW-1/readings", b"still here") == 0
+            assert ingest.event() == ("citynerve/v1/GW-1/readings", b"still here")
+        assert ingest.events.empty()
+
+
+def test_a_door_does_not_know_the_passwords_of_the_other(broker: Broker) -> None:
+    doors = {"GW-1": broker.inner_port, "citynerve-ingest": broker.port, "citynerve-sim": broker.port}
+    for user, wrong_door in doors.items():
+        client = Client(broker, user, port=wrong_door)
+        assert client.event() == ("connected", REFUSED), user
+        client.close()
+
+
+def test_several_of_ingest_are_let_in_each_under_an_id_of_its_own(broker: Broker) -> None:
+    with (
+        Client(broker, "citynerve-ingest", client_id="citynerve-ingest-1") as one,
+        Client(broker, "citynerve-ingest", client_id="citynerve-ingest-2") as two,
+    ):
+        assert (one.subscribe("citynerve/v1/+/readings"), two.subscribe("citynerve/v1/+/readings")) == (1, 1)
+
+
+def test_what_waits_for_ingest_survives_a_restart_of_the_broker_and_more_is_kept(
+    prepared: Folder, tmp_path: Path
+) -> None:
+    broker = Broker(prepared, tmp_path)
+    broker.start()
+
+    async def main() -> list[bytes]:
+        away = MqttSource(ingest_options(broker))
+        await listen(away, lambda _: away.listening)
+        with Client(broker, "citynerve-sim") as city:
+            assert city.publish("citynerve/v1/GW-1/readings", b"before") in (0, 16)
+        broker.stop()
+        broker.start()
+        with Client(broker, "citynerve-sim") as city:
+            assert city.publish("citynerve/v1/GW-1/readings", b"after") in (0, 16)
+        taken = await listen(MqttSource(ingest_options(broker)), lambda taken: len(taken) >= 2)
+        return [message.payload for message in taken]
+
+    try:
+        assert asyncio.run(asyncio.wait_for(main(), 2 * TIMEOUT_S)) == [b"before", b"after"]
+    finally:
+        broker.stop()
+
+
 def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
     async def main() -> None:
-        password = broker.passwords["citynerve-ingest"]
-        url = f"mqtts://citynerve-ingest:{password}@localhost:{broker.port}"
-        source = MqttSource(MqttOptions(url, "citynerve-ingest", ca_file=str(broker.authority)))
+        source = MqttSource(ingest_options(broker))
         stop = asyncio.Event()
         running = asyncio.create_task(source.run(stop))
         while not source.listening:
@@ -204,14 +316,12 @@ def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
 
 
 def test_simulated_gateways_speak_for_themselves_over_tls(broker: Broker, tmp_path: Path) -> None:
-    password = broker.passwords["citynerve-sim"]
     env = {
         "CITYNERVE_MQTT_CA": str(broker.authority),
         "CITYNERVE_CITY": str(write_pack(tmp_path / "city")),
         "CITYNERVE_DATA": str(tmp_path / "data"),
     }
-    url = f"mqtts://citynerve-sim:{password}@localhost:{broker.port}"
-    sim = Process("sim", ["sim", "--mqtt-url", url], env, tmp_path)
+    sim = Process("sim", ["sim", "--mqtt-url", broker.url("citynerve-sim")], env, tmp_path)
     with Client(broker, "citynerve-ingest") as ingest:
         assert ingest.subscribe("citynerve/v1/+/readings") == 1
         sim.start()
@@ -228,28 +338,17 @@ def test_what_the_broker_throws_away_is_told(prepared: Folder, tmp_path: Path) -
     broker = Broker(prepared, tmp_path, narrow)
     broker.start()
     registry = CollectorRegistry()
-    url = f"mqtts://citynerve-ingest:{broker.passwords['citynerve-ingest']}@localhost:{broker.port}"
-    options = MqttOptions(url, "citynerve-ingest", ca_file=str(broker.authority))
-
-    async def listen(source: MqttSource, until: Callable[[], bool]) -> list[Message]:
-        stop = asyncio.Event()
-        running = asyncio.create_task(source.run(stop))
-        taken: list[Message] = []
-        while not until():
-            taken += await source.take(max_messages=10, wait_s=0.1, gather_s=0)
-        stop.set()
-        await running
-        return taken
+    options = ingest_options(broker)
 
     async def main() -> None:
         first = MqttSource(options)
-        await listen(first, lambda: first.listening)
+        await listen(first, lambda _: first.listening)
         # Ingest is away: two messages wait for it, the others find its queue full.
         with Client(broker, "citynerve-sim") as city:
             for _ in range(5):
                 assert city.publish("citynerve/v1/GW-1/readings") in (0, 16)
         again = MqttSource(options, IngestMetrics(registry))
-        taken = await listen(again, lambda: sample(registry, "citynerve_ingest_broker_dropped_messages") == 3)
+        taken = await listen(again, lambda _: sample(registry, "citynerve_ingest_broker_dropped_messages") == 3)
         assert {message.topic for message in taken} <= {"citynerve/v1/GW-1/readings"}
 
     try:

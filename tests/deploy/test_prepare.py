@@ -15,6 +15,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept if path.is_file()}
 
 
+def names_in(passwords: str) -> list[str]:
+    return [line.partition(":")[0] for line in passwords.splitlines()]
+
+
 def certificate(folder: Folder, *words: str) -> str:
     path = folder.path / "deploy" / "secrets" / "mosquitto" / "server.crt"
     command = [tool("openssl"), "x509", "-in", str(path), "-noout", *words]
@@ -88,11 +92,23 @@ def test_gateway_gets_a_password_once(deployment: Folder) -> None:
     again = deployment.prepare("gateway", "GW-1")
     assert (again.returncode, "GW-1 has a password" in again.stderr) == (2, True)
     passwords = (deployment.path / "deploy" / "secrets" / "mosquitto" / "passwords").read_text()
-    assert [line.partition(":")[0] for line in passwords.splitlines()] == [
-        *("citynerve-ingest", "citynerve-sim"),
-        *("GW-1", "GW-2"),
-    ]
+    assert names_in(passwords) == ["GW-1", "GW-2"]
+    inner = (deployment.path / "deploy" / "secrets" / "mosquitto" / "passwords-inner").read_text()
+    assert names_in(inner) == ["citynerve-ingest", "citynerve-sim"]
     assert not any(password in passwords for password in re.findall(r"[0-9a-f]{48}", done.stdout))
+
+
+def test_our_own_names_leave_the_gateways_file_of_an_older_release(deployment: Folder) -> None:
+    deployment.prepare()
+    deployment.prepare("gateway", "GW-1")
+    broker = deployment.path / "deploy" / "secrets" / "mosquitto"
+    gateways = (broker / "passwords").read_text()
+    (broker / "passwords").write_text((broker / "passwords-inner").read_text() + gateways)
+    (broker / "passwords-inner").unlink()
+    done = deployment.prepare()
+    assert (done.returncode, "restart mosquitto" in done.stdout) == (0, True)
+    assert (broker / "passwords").read_text() == gateways
+    assert names_in((broker / "passwords-inner").read_text()) == ["citynerve-ingest", "citynerve-sim"]
 
 
 @pytest.mark.parametrize("name", ["", "GW 1", "GW/1", "+", "citynerve-ingest", "x" * 65, "GW:1"])

@@ -26,7 +26,7 @@ class Described(FastAPI):
             for path, methods in found["paths"].items():
                 for operation in methods.values():
                     if path.startswith("/api/v1/"):
-                        _say_errors(found, operation)
+                        _say_errors(found, path, operation)
                         for kind, example in EXAMPLES.get(path, {}).items():
                             content = operation["responses"]["200"].setdefault("content", {})
                             content.setdefault(kind, {})["example"] = example
@@ -36,12 +36,13 @@ class Described(FastAPI):
         return super().openapi()
 
 
-def _say_errors(found: dict[str, Any], operation: dict[str, Any]) -> None:
+def _say_errors(found: dict[str, Any], path: str, operation: dict[str, Any]) -> None:
     """Say of an operation what holds for all: each error has the one shape, whoever forgot to say so."""
     shape = {"schema": {"$ref": _PREFIX + ErrorOut.__name__}}
     found["components"]["schemas"].setdefault(ErrorOut.__name__, ErrorOut.model_json_schema())
     takes_cursor = any(parameter["name"] == "next" for parameter in operation.get("parameters", ()))
-    for status in (*((400,) if takes_cursor else ()), 422, 503):
+    takes_name = "{" in path or any(parameter["name"] == "district" for parameter in operation.get("parameters", ()))
+    for status in (*((400,) if takes_cursor else ()), *((404,) if takes_name else ()), 422, 503):
         said = operation["responses"].setdefault(str(status), {"description": SAID[status]})
         said["content"] = {"application/json": dict(shape)}
 

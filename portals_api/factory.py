@@ -14,7 +14,7 @@ from portals_api.meter import Meter, RouteNote
 from portals_api.observa import districts, facilities, figures, ledger, readings, series
 from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
-from portals_api.routing import known_parameters
+from portals_api.routing import known_district, known_parameters
 
 _OBSERVA = (figures, districts, facilities, series, readings, ledger)
 _CUIDA = (overview, reports, tickets, crew, lamps, network, live_map, search, stream)
@@ -37,7 +37,7 @@ def create_app(deps: PortalDeps) -> FastAPI:
     app.state.portal = portal
     for router in _ROUTERS:
         portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
-        app.include_router(router, dependencies=[Depends(known_parameters)])
+        app.include_router(router, dependencies=[Depends(known_parameters), Depends(known_district)])
     app.include_router(static_files.routes(portal.static))
     app.state.board = portal.board
     # The last one added is the outermost.

@@ -176,14 +176,10 @@ async def district(pool: Pool, viewer: Viewer, district_id: str) -> Row:
     NotFoundError
         There is none of that name.
     """
-    found = (
-        await rows(pool, _SQL.districts, district=district_id, hidden=hidden_kinds(viewer))
-        if is_name(district_id)
-        else []
-    )
-    if not found:
+    if not is_name(district_id):
         raise NotFoundError(f"there is no district {district_id!r}")
-    one = found[0]
+    await reads.demand_district(pool, district_id)
+    one = (await rows(pool, _SQL.districts, district=district_id, hidden=hidden_kinds(viewer)))[0]
     out = 0
     if visible("feeder", viewer):
         out = (await rows(pool, _SQL.district_out, district=district_id))[0]["out"]

@@ -8,14 +8,15 @@ SELECT a.asset_id AS id, a.kind, a.name, a.parent_id AS parent, a.root_id AS roo
 
 -- name: page_of_kind
 -- One page of a kind of asset, by id.
-SELECT asset_id AS id, name, district_id AS district, gateway_id AS gateway, parent_id AS parent, lat, lon,
+SELECT a.asset_id AS id, a.name, a.district_id AS district, d.name AS district_name, a.gateway_id AS gateway,
+       a.parent_id AS parent, a.lat, a.lon,
        (SELECT count(*) FROM tickets t
          WHERE t.scope_id = a.asset_id AND t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved')) AS tickets
-  FROM assets a
- WHERE kind = %(kind)s AND NOT retired
-   AND (%(district)s::text IS NULL OR district_id = %(district)s)
-   AND (%(after)s::text IS NULL OR asset_id > %(after)s)
- ORDER BY asset_id LIMIT %(limit)s
+  FROM assets a LEFT JOIN districts d USING (district_id)
+ WHERE a.kind = %(kind)s AND NOT a.retired
+   AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
+   AND (%(after)s::text IS NULL OR a.asset_id > %(after)s)
+ ORDER BY a.asset_id LIMIT %(limit)s
 
 -- name: feeders_of
 -- The feeders of a cabinet with their lamps and open tickets.

@@ -104,6 +104,20 @@ async def districts(pool: Pool) -> list[Row]:
     return sorted(found, key=lambda district: plain_text(district["name"]))
 
 
+async def demand_district(pool: Pool, district_id: str) -> None:
+    """Do nothing if the city has a district.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that name; says which there are.
+    """
+    names = sorted(row["district_id"] for row in await rows(pool, _SQL.districts))
+    if district_id not in names:
+        known = f"ask for one of {', '.join(names)}" if names else "the city has named none"
+        raise NotFoundError(f"there is no district {district_id!r}: {known}")
+
+
 async def lamps(
     pool: Pool,
     viewer: Viewer,

@@ -20,14 +20,15 @@ SELECT district_id, name FROM districts
 
 -- name: lamps
 -- Lamps by number. A lamp is faulty while its own ticket is open, out while the ticket of what feeds it is.
-SELECT a.asset_id AS id, a.name, a.district_id AS district, a.parent_id AS feeder, a.root_id AS cabinet,
-       a.gateway_id AS gateway, a.lat, a.lon, a.attributes ->> 'street' AS street,
+SELECT a.asset_id AS id, a.name, a.district_id AS district, d.name AS district_name, a.parent_id AS feeder,
+       a.root_id AS cabinet, a.gateway_id AS gateway, a.lat, a.lon, a.attributes ->> 'street' AS street,
        a.attributes ->> 'lamp_type' AS type, (a.attributes ->> 'rated_w')::double precision AS rated_w,
        a.attributes ->> 'phase' AS phase,
        CASE WHEN own.ticket_id IS NOT NULL THEN 'faulty' WHEN above.ticket_id IS NOT NULL THEN 'out' ELSE 'ok' END
            AS state,
        coalesce(own.ticket_id, above.ticket_id) AS ticket
   FROM assets a
+  LEFT JOIN districts d USING (district_id)
   LEFT JOIN LATERAL (
        SELECT t.ticket_id FROM tickets t
         WHERE t.scope_id = a.asset_id AND t.state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved')
@@ -99,9 +100,10 @@ SELECT a.asset_id AS id FROM assets a
 SELECT attributes -> 'opening' AS opening FROM assets WHERE asset_id = %(id)s AND kind = 'facility'
 
 -- name: facilities
-SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id AS district, a.lat, a.lon,
+SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id AS district, d.name AS district_name,
+       a.lat, a.lon,
        (SELECT count(*) FROM alarms m WHERE m.scope_id = a.asset_id AND m.cleared_at IS NULL) AS alarms
-  FROM assets a
+  FROM assets a LEFT JOIN districts d USING (district_id)
  WHERE a.kind = 'facility' AND NOT a.retired
    AND (%(id)s::text IS NULL OR a.asset_id = %(id)s)
    AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
@@ -112,7 +114,7 @@ SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id 
 -- name: tickets
 -- One page of tickets, the newest number first.
 SELECT t.ticket_id AS id, t.state, t.category, t.fault, t.scope_kind, t.scope_id, t.severity, t.district_id AS district,
-       t.lat, t.lon, t.still_dark, t.merged_into, t.opened_at, t.updated_at, t.closed_at, t.verify_after, t.version,
+       d.name AS district_name, t.lat, t.lon, t.still_dark, t.merged_into, t.opened_at, t.updated_at, t.closed_at, t.verify_after, t.version,
        (SELECT count(*) FROM reports r WHERE r.ticket_id = t.ticket_id) AS reports,
        (SELECT count(*) FROM ticket_alarms l WHERE l.ticket_id = t.ticket_id) AS alarms,
        coalesce(a.attributes ->> 'street',
@@ -121,7 +123,7 @@ SELECT t.ticket_id AS id, t.state, t.category, t.fault, t.scope_kind, t.scope_id
        coalesce(a.name, '') AS scope_name,
        coalesce((SELECT r.place FROM reports r WHERE r.ticket_id = t.ticket_id AND r.place <> ''
                   ORDER BY r.report_id LIMIT 1), '') AS place
-  FROM tickets t LEFT JOIN assets a ON a.asset_id = t.scope_id
+  FROM tickets t LEFT JOIN assets a ON a.asset_id = t.scope_id LEFT JOIN districts d ON d.district_id = t.district_id
  WHERE t.scope_kind <> ALL(%(hidden)s)
    AND (%(ids)s::bigint[] IS NULL OR t.ticket_id = ANY(%(ids)s))
    AND (%(state)s::text[] IS NULL OR t.state = ANY(%(state)s))

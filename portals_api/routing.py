@@ -7,6 +7,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from city.errors import DataError
+from city.topics import is_name
+from portals_api import reads
 from portals_api.answers.shape import SAID, ErrorOut
 from portals_api.portal import Portal
 
@@ -39,6 +41,20 @@ async def known_parameters(request: Request) -> None:
     if unknown:
         takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
         raise DataError(f"{unknown[0][:64]!r} is no parameter of {route.path}: {takes}")
+
+
+async def known_district(request: Request, portal: PortalDep) -> None:
+    """Refuse a district that the city does not have, wherever one may be asked for.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that name.
+    """
+    route, district = request.scope.get("route"), request.query_params.get("district", "")
+    takes_one = isinstance(route, APIRoute) and any(q.alias == "district" for q in route.dependant.query_params)
+    if takes_one and is_name(district):  # What is no name at all, the parameter itself refuses.
+        await reads.demand_district(portal.pool, district)
 
 
 def documented(model: type[BaseModel], *errors: int, status: int = 200) -> dict[str, Any]:

@@ -14,6 +14,7 @@ FACILITY = {
     "name": "Colegio Uno",
     "kind": "school",
     "district": "centre",
+    "district_name": "Centro",
     "lat": 43.54,
     "lon": -5.67,
     "alarms": 0,
@@ -30,6 +31,7 @@ class FacilityOut(BaseModel):
     name: str
     kind: str | None
     district: str | None
+    district_name: str | None
     lat: float | None
     lon: float | None
     alarms: int
@@ -75,8 +77,7 @@ SENSOR = {"metric": "co2_ppm", "unit": "[ppm]", "value": 640.0, "observed_at": A
 
 
 STATUS = {
-    **{name: FACILITY[name] for name in ("id", "url", "name", "kind", "district", "lat", "lon")},
-    "district_name": "Centro",
+    **{name: FACILITY[name] for name in ("id", "url", "name", "kind", "district", "district_name", "lat", "lon")},
     "state": "ok",
     "opening": {"open": True, "until": "2026-11-24T20:00:00Z"},
     "alarms": [],

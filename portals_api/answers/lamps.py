@@ -13,6 +13,7 @@ LAMP = {
     "url": "/lamps/L-00001",
     "name": "L-00001",
     "district": "centre",
+    "district_name": "Centro",
     "feeder": "CM-01-A",
     "cabinet": "CM-01",
     "gateway": "GW-01",
@@ -36,6 +37,7 @@ class LampOut(BaseModel):
     url: str
     name: str
     district: str | None
+    district_name: str | None
     feeder: str | None
     cabinet: str | None
     gateway: str | None

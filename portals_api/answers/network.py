@@ -15,6 +15,7 @@ NETWORK = {
     "url": "/cabinets/CM-01",
     "name": "CM-01",
     "district": "centre",
+    "district_name": "Centro",
     "gateway": "GW-01",
     "parent": None,
     "lat": 43.547061,
@@ -49,6 +50,7 @@ class NetworkRow(BaseModel):
     url: str
     name: str
     district: str | None
+    district_name: str | None
     gateway: str | None
     parent: str | None
     lat: float | None

@@ -19,6 +19,7 @@ TICKET = {
     "severity": "medium",
     "scope": SCOPE,
     "district": "centre",
+    "district_name": "Centro",
     "lat": 43.547074,
     "lon": -5.672726,
     "place": "",
@@ -89,6 +90,7 @@ class TicketOut(BaseModel):
     severity: str
     scope: ScopeOut
     district: str | None
+    district_name: str | None
     lat: float | None
     lon: float | None
     place: str

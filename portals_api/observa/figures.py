@@ -50,14 +50,10 @@ async def read_period(
 
     Raises
     ------
-    NotFoundError
-        No such district.
     DataError
         A period that is empty or too long.
     """
     names = await districts(portal.pool)
-    if district is not None and district not in names:
-        raise NotFoundError(f"there is no district {district!r}: ask for one of {', '.join(sorted(names)) or 'none'}")
     timezone = (await portal.installation()).timezone
     now = portal.now()
     wanted = Wanted(

@@ -270,3 +270,27 @@ def test_lamps_in_trouble_are_found_page_by_page(portals: Open) -> None:
             assert await every(p, "/api/v1/lamps", 5, state="faulty") == faulty
 
     run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_an_unknown_district_is_refused_with_the_valid_ones_wherever_one_may_be_asked_for(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            api = await p.json("/api/v1/openapi.json")
+            operations = [
+                path.replace("{figure_id}", "lamps-lit")
+                for path, methods in api["paths"].items()
+                if any(q["name"] == "district" for q in methods.get("get", {}).get("parameters", ()))
+            ]
+            assert {"/api/v1/lamps", "/api/v1/tickets", "/api/v1/status", "/api/v1/map/list"} <= set(operations)
+            pages = ["/lamps", "/tickets", "/crew", "/status", "/observa", "/map/list", "/feeders"]
+            for path in [*operations, *pages]:
+                answer = await p.http.get(path, params={"district": "nope"}, headers={"Accept": "application/json"})
+                assert answer.status_code == 404, path
+                said = "there is no district 'nope': ask for one of centre, east"
+                assert answer.json()["error"]["message"] == said, path
+                answer = await p.http.get(path, params={"district": ""}, headers={"Accept": "application/json"})
+                assert answer.status_code == 200, f"{path}: an empty field of a form is no filter"
+            assert (await p.json("/api/v1/districts/nope", 404))["error"]["message"] == said
+
+    run(main())

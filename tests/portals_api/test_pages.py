@@ -207,3 +207,21 @@ def test_a_report_that_names_no_district_is_in_the_list_of_every_crew(portals: O
             assert (await p.json("/api/v1/tickets/2"))["district"] == "centre"
 
     run(main())
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("language", ["es", "ast", "en"])
+def test_pages_call_districts_by_their_names(portals: Open, language: str) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            await p.alarm(event(RAISED, FAILURE, lamp(1)), event(RAISED, SUPPLY, FEEDER))
+            for path in PAGES:
+                text = (await p.http.get(path, headers={**HTML, "Accept-Language": language})).text
+                assert not re.search(r">\s*(centre|east)\s*<", text), path
+            for path in ("/lamps/L-1", "/tickets/1", "/feeders/C-1.F1", "/cabinets/C-1", "/gateways/G-1"):
+                text = (await p.http.get(path, headers={**HTML, "Accept-Language": language})).text
+                assert '<a href="/districts/centre">Centro</a>' in text, path
+            text = (await p.http.get("/facilities/SCHOOL", headers=HTML)).text
+            assert '<a href="/districts/east">Este</a>' in text
+
+    run(main())

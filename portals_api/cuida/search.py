@@ -26,7 +26,7 @@ async def search(
     q: Annotated[str, Query(max_length=QUERY_MAX, description="part of a number or a name")],
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> dict[str, Any]:
-    """Find lamps by number, streets, facilities and districts by name, without accents, even misspelt."""
+    """Find lamps and equipment by number, streets, facilities and districts by name, without accents, even misspelt."""
     return await _find(portal, q, limit)
 
 
@@ -42,9 +42,5 @@ async def search_page(
 
 
 def _on_map(one: dict[str, Any]) -> str | None:
-    """Return where the map shows it; streets and districts have a place but no mark of their own."""
-    if one["lat"] is None:
-        return None
-    if one["kind"] in ("street", "district"):
-        return f"/map?lat={one['lat']:.5f}&lon={one['lon']:.5f}&zoom={16 if one['kind'] == 'street' else 14}"
-    return f"/map#/{one['kind']}/{quote(one['id'], safe='')}"
+    """Return where the map shows it."""
+    return None if one["lat"] is None else f"/map#/{one['kind']}/{quote(one['id'], safe='')}"

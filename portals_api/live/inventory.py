@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.rows import dict_row
 
+from city.asset import AssetKind
 from city.metric import ACTIVE_POWER
 from portals_api.i18n import plain_text
+from portals_api.live.outline import innermost
 from portals_api.visibility import Viewer, visible
 from storage import queries
 from storage.pool import Pool, transaction
@@ -85,7 +87,9 @@ class Inventory:
     version: int
     lamps: Lamps
     places: list[Row]
+    """Facilities, cabinets, gateways and feeders."""
     districts: list[Row]
+    """With `boundary`, and `lat` and `lon` of the point farthest inside it; None without one."""
 
     @cached_property
     def lamps_document(self) -> Packed:
@@ -102,8 +106,8 @@ class Inventory:
         return ranks
 
     def places_of(self, viewer: Viewer) -> list[Row]:
-        """Return what `viewer` may know of."""
-        return [place for place in self.places if visible(place["kind"], viewer)]
+        """Return what `viewer` may know of and the map draws: a feeder is seen by its lamps."""
+        return [p for p in self.places if p["kind"] != AssetKind.FEEDER and visible(p["kind"], viewer)]
 
 
 async def load_inventory(pool: Pool) -> Inventory:
@@ -121,7 +125,15 @@ async def load_inventory(pool: Pool) -> Inventory:
         async with connection.cursor(row_factory=dict_row) as cursor:
             places = await (await cursor.execute(SQL.places)).fetchall()
             districts = await (await cursor.execute(SQL.districts)).fetchall()
-    return Inventory(-1 if version is None else version[0], _columns(lamps, series), places, districts)
+    return Inventory(
+        -1 if version is None else version[0], _columns(lamps, series), places, [named(d) for d in districts]
+    )
+
+
+def named(district: Row) -> Row:
+    """Return a district with the place of its name."""
+    lat, lon = innermost(district["boundary"]) or (None, None)
+    return {**district, "lat": lat, "lon": lon}
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], series: Sequence[tuple[int, str]]) -> Lamps:

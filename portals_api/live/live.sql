@@ -11,11 +11,11 @@ SELECT a.asset_id, a.lat, a.lon, coalesce(a.attributes ->> 'street', ''), coales
  WHERE a.kind = 'lamp' AND NOT a.retired
 
 -- name: places
--- Everything else that stands somewhere: few beside the lamps.
-SELECT a.asset_id AS id, a.kind, a.name, a.lat, a.lon, coalesce(a.district_id, '') AS district,
-       coalesce(a.attributes ->> 'kind', '') AS what
-  FROM assets a
- WHERE a.kind IN ('facility', 'cabinet', 'gateway') AND NOT a.retired
+-- Everything else that stands somewhere: few beside the lamps. A feeder begins at its cabinet.
+SELECT a.asset_id AS id, a.kind, a.name, coalesce(a.lat, above.lat) AS lat, coalesce(a.lon, above.lon) AS lon,
+       coalesce(a.district_id, above.district_id, '') AS district, coalesce(a.attributes ->> 'kind', '') AS what
+  FROM assets a LEFT JOIN assets above ON a.kind = 'feeder' AND above.asset_id = a.parent_id
+ WHERE a.kind IN ('facility', 'cabinet', 'gateway', 'feeder') AND NOT a.retired
  ORDER BY a.kind, a.asset_id
 
 -- name: districts

@@ -1,4 +1,4 @@
-"""Finds a lamp, a street, a facility or a district by what people type: part of a name, without accents, misspelt.
+"""Finds lamps, streets, facilities, districts, equipment by what people type: part of a name, accents aside, misspelt.
 
 In memory, from the inventory that the board holds anyway: some thousand names answer within milliseconds on any engine.
 """
@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 
@@ -17,8 +18,16 @@ from portals_api.visibility import Viewer, visible
 QUERY_MAX = 80
 _ALIKE = 0.34
 """Share of three-letter pieces in common from which a misspelt name is still meant."""
-_KINDS = ("street", "facility", "district", "lamp", "cabinet", "gateway")
-_ADDRESSES = {"lamp": "/lamps/", "facility": "/facilities/"}
+_KINDS = ("street", "facility", "district", "lamp", "cabinet", "gateway", "feeder")
+_ADDRESSES = {
+    "lamp": "/lamps/",
+    "facility": "/facilities/",
+    "district": "/districts/",
+    "cabinet": "/cabinets/",
+    "gateway": "/gateways/",
+    "feeder": "/feeders/",
+}
+"""Where each kind has its pages; a street has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,8 @@ class Name:
     lat: float | None
     lon: float | None
     plain: str
+    key: str
+    """The identity, written as `plain` is."""
     pieces: frozenset[str]
 
     def answer(self) -> dict[str, object]:
@@ -44,7 +55,7 @@ class Name:
             "district": self.district,
             "lat": self.lat,
             "lon": self.lon,
-            "url": lead + self.identity if lead else None,
+            "url": lead + quote(self.identity, safe="") if lead else None,
         }
 
 
@@ -61,7 +72,7 @@ class SearchIndex:
                 _name(p["kind"], p["id"], p["name"], districts.get(p["district"], ""), p["lat"], p["lon"])
                 for p in inventory.places
             ),
-            *(_name("district", d["id"], d["name"], "", *_middle(d["boundary"])) for d in inventory.districts),
+            *(_name("district", d["id"], d["name"], "", d["lat"], d["lon"]) for d in inventory.districts),
         ]
         self._districts = districts
         self._lamp_keys = sorted((lamp_id.lower(), place) for place, lamp_id in enumerate(lamps.ids))
@@ -75,7 +86,9 @@ class SearchIndex:
         words = wanted.split()
         seen = [name for name in self._names if visible(name.kind, viewer)]
         for name in seen:
-            if all(word in name.plain for word in words):
+            if name.key == wanted:
+                found.append((0, name))
+            elif all(word in name.plain for word in words):
                 found.append((_rank(name.plain, wanted), name))
         if not found:
             pieces = _pieces(wanted)
@@ -123,7 +136,7 @@ def _streets(lamps: Lamps, districts: dict[str, str]) -> Iterable[Name]:
 
 def _name(kind: str, identity: str, name: str, district: str, lat: float | None, lon: float | None) -> Name:
     plain = plain_text(name if name != identity else identity)
-    return Name(kind, identity, name, district, lat, lon, plain, _pieces(plain))
+    return Name(kind, identity, name, district, lat, lon, plain, plain_text(identity), _pieces(plain))
 
 
 def _pieces(plain: str) -> frozenset[str]:
@@ -137,21 +150,3 @@ def _rank(plain: str, wanted: str) -> int:
     if plain.startswith(wanted):
         return 1
     return 2 if f" {wanted}" in plain else 3
-
-
-def _middle(boundary: dict[str, object] | None) -> tuple[float | None, float | None]:
-    """Return the middle of an outline's box, as lat and lon."""
-    numbers: list[float] = []
-
-    def collect(part: object) -> None:
-        if isinstance(part, list):
-            for one in part:
-                collect(one)
-        elif isinstance(part, int | float):
-            numbers.append(float(part))
-
-    collect((boundary or {}).get("coordinates"))
-    if len(numbers) < 2:
-        return None, None
-    lon, lat = numbers[0::2], numbers[1::2]
-    return (min(lat) + max(lat)) / 2, (min(lon) + max(lon)) / 2

@@ -3,6 +3,9 @@ const box = document.getElementById("map");
 const { versions, texts, categories, ticket_states: ticketStates, kinds } = JSON.parse(box.dataset.map);
 const byId = (id) => document.getElementById(id);
 const told = byId("map-told");
+const PAGES = { facility: "/facilities/", cabinet: "/cabinets/", gateway: "/gateways/", feeder: "/feeders/", district: "/districts/" };
+const SEARCHED = ["street", "feeder"]; // What the map does not hold: the search tells where it is.
+const QUERY_MAX = 80;
 const NO_STATE = "none"; // In the address: every state is switched off.
 const RETRY_MS = [2000, 4000, 8000, 16000, 30000];
 const json = async (url) => {
@@ -27,6 +30,12 @@ const view = () => {
   const [lat, lon, zoom] = ["lat", "lon", "zoom"].map((name) => parseFloat(query().get(name)));
   if (!(Math.abs(lat) <= 90 && Math.abs(lon) <= 180)) return undefined;
   return { center: [lon, lat], zoom: zoom >= 0 && zoom <= 22 ? zoom : 15 };
+};
+
+/** Return kind and id of what an address's end names; nothing if it names nothing. */
+const named = (hash) => {
+  const [, kind, id] = /^#\/(\w+)\/(.+)$/.exec(hash) || [];
+  try { return kind ? [kind, decodeURIComponent(id)] : []; } catch { return [kind, id]; }
 };
 
 const start = async () => {
@@ -90,13 +99,25 @@ class Page {
     }
     this.applyFilters();
     const place = view();
-    const [, kind, id] = /^#\/(\w+)\/(.+)$/.exec(location.hash) || [];
-    const found = kind && this.find(kind, decodeURIComponent(id));
-    if (found) this.show(found, { move: true, zoom: Math.max(this.city.map.getZoom(), 16) });
+    const [kind, id] = named(location.hash);
+    if (kind) this.open(kind, id).catch(() => this.close());
     else {
       this.close();
       if (place) this.city.map.jumpTo(place);
     }
+  }
+
+  /** Show what the address names; if there is none, say so. */
+  async open(kind, id) {
+    let found = this.find(kind, id);
+    if (!found && SEARCHED.includes(kind)) {
+      const asked = location.hash;
+      const { items } = await json(`/api/v1/search?limit=50&q=${encodeURIComponent([...id].slice(0, QUERY_MAX).join(""))}`);
+      if (location.hash !== asked) return;
+      found = items.find((item) => item.kind === kind && item.id === id);
+    }
+    const zoom = Math.max(this.city.map.getZoom(), kind === "district" ? 13 : 16);
+    if (found) this.show(found, { move: true, zoom }); else this.show({ kind, id, missing: true });
   }
 
   write(change, push = false) {
@@ -138,12 +159,14 @@ class Page {
 
   find(kind, id) {
     const { lamps, places, tickets } = this.city;
-    if (kind === "lamp" && lamps.index.has(id)) {
+    if (kind === "lamp") {
       const at = lamps.index.get(id);
-      return { kind, id, lon: lamps.lon[at], lat: lamps.lat[at] };
+      if (at === undefined) return null;
+      return lamps.nowhere.has(at) ? { kind, id } : { kind, id, lon: lamps.lon[at], lat: lamps.lat[at] };
     }
-    const one = kind === "ticket" ? tickets.find((t) => String(t.id) === String(id)) : places.places.find((p) => p.kind === kind && p.id === id);
-    return one && one.lat !== null ? { kind, id: one.id, lon: one.lon, lat: one.lat } : null;
+    const among = { ticket: tickets, district: places.districts }[kind] || places.places.filter((p) => p.kind === kind);
+    const one = among.find((p) => String(p.id) === String(id));
+    return one ? { kind, id: one.id, name: one.name, what: one.what, lon: one.lon, lat: one.lat } : null;
   }
 
   pick(found, keyboard = false) {
@@ -153,13 +176,14 @@ class Page {
       return this.city.openCluster(found);
     }
     this.write((url) => { url.hash = `#/${found.kind}/${encodeURIComponent(found.id)}`; }, true);
-    return this.show(found, { focus: keyboard });
+    return this.show(this.find(found.kind, found.id) || found, { focus: keyboard });
   }
 
   show(found, { move = false, zoom, focus = false } = {}) {
     this.chosen = found;
-    this.city.select(found.lon, found.lat);
-    if (move) this.city.go(found.lon, found.lat, zoom);
+    const placed = typeof found.lat === "number" && typeof found.lon === "number";
+    if (placed && found.kind !== "district") this.city.select(found.lon, found.lat); else this.city.select();
+    if (placed && move) this.city.go(found.lon, found.lat, zoom);
     this.tell();
     if (focus) this.card.focus();
   }
@@ -176,34 +200,48 @@ class Page {
   /** Tell what is known now of what is chosen. */
   tell() {
     const { kind, id } = this.chosen;
-    const { lamps, places, tickets, states, placeStates } = this.city;
-    const lines = [];
+    const ticket = kind === "ticket" && this.city.tickets.find((t) => t.id === id);
+    if (kind === "ticket" && !ticket) this.chosen.missing = true; // Closed while it was looked at.
+    let told;
+    if (this.chosen.missing) told = this.missing(kind, id);
+    else if (kind === "lamp") told = this.lamp(id);
+    else if (ticket) told = this.ticket(ticket);
+    else told = this.place(this.chosen);
+    this.card.tell(told);
+  }
+
+  missing(kind, id) {
+    const title = `${texts[kind] || ""} ${id}`;
+    if (kind === "ticket" && /^\d+$/.test(id)) return { title, lines: [{ text: texts.not_open }], links: [[texts.open_page, `/tickets/${id}`]] };
+    return { title, lines: [{ text: texts.none_named }], links: [[texts.search, `/search?q=${encodeURIComponent(id)}`]] };
+  }
+
+  lamp(id) {
+    const { lamps, tickets, states } = this.city;
+    const at = lamps.index.get(id);
+    const state = this.names[states[at]];
+    const street = lamps.streets[lamps.street[at]];
+    const lines = [{ mark: state, text: texts[`state_${state}`] }];
+    if (street) lines.push({ text: street });
+    return { title: `${texts.lamp} ${id}`, lines, links: [[texts.open_page, `/lamps/${encodeURIComponent(id)}`],
+      ...tickets.filter((t) => t.scope.id === id).map((t) => [`${texts.ticket} #${t.id}`, t.url]),
+      [texts.report, `/report?lamp=${encodeURIComponent(id)}`]] };
+  }
+
+  ticket({ id, category, state, scope, url }) {
+    return { title: `#${id} ${categories[category] || category}`, links: [[texts.open_page, url]], lines: [
+      { text: ticketStates[state] || state }, { text: `${texts[scope.kind] || ""} ${scope.kind === "place" ? "" : scope.id}` }] };
+  }
+
+  place({ kind, id, name, what, district }) {
+    const titled = name && name !== id || kind === "street";
+    const lines = [{ text: [kinds[what] || texts[kind], district].filter(Boolean).join(", ") }];
     const links = [];
-    let title = `${texts[kind] || ""} ${id}`;
-    if (kind === "lamp") {
-      const at = lamps.index.get(id);
-      const state = this.names[states[at]];
-      lines.push({ mark: state, text: texts[`state_${state}`] });
-      if (lamps.streets[lamps.street[at]]) lines.push({ text: lamps.streets[lamps.street[at]] });
-      links.push([texts.open_page, `/lamps/${encodeURIComponent(id)}`]);
-      for (const ticket of tickets.filter((t) => t.scope.id === id)) links.push([`${texts.ticket} #${ticket.id}`, ticket.url]);
-      links.push([texts.report, `/report?lamp=${encodeURIComponent(id)}`]);
-    } else if (kind === "ticket") {
-      const ticket = tickets.find((t) => t.id === id);
-      if (!ticket) return this.close(this.card.focused);
-      title = `#${id} ${categories[ticket.category] || ticket.category}`;
-      lines.push({ text: ticketStates[ticket.state] || ticket.state });
-      lines.push({ text: `${texts[ticket.scope.kind] || ""} ${ticket.scope.kind === "place" ? "" : ticket.scope.id}` });
-      links.push([texts.open_page, ticket.url]);
-    } else {
-      const place = places.places.find((p) => p.kind === kind && p.id === id);
-      if (place.name !== place.id) title = place.name;
-      lines.push({ text: kinds[place.what] || texts[kind] });
-      const state = placeStates[id];
-      if (texts[state]) lines.push({ text: texts[state] });
-      if (kind === "facility") links.push([texts.open_page, `/facilities/${encodeURIComponent(id)}`]);
-    }
-    return this.card.tell({ title, lines, links });
+    const state = this.city.placeStates[id];
+    if (texts[state]) lines.push({ text: texts[state] });
+    if (PAGES[kind]) links.push([texts.open_page, PAGES[kind] + encodeURIComponent(id)]);
+    if (kind === "district" || kind === "street") links.push([texts.its_lamps, `/map/list?${new URLSearchParams({ [kind]: id })}`]);
+    return { title: titled ? name : `${texts[kind] || ""} ${id}`, lines, links };
   }
 
   whereAmI() {
@@ -258,16 +296,9 @@ class Page {
       element("small", { textContent: ` ${texts[item.kind] || ""}${item.district ? `, ${item.district}` : ""}` }));
     button.addEventListener("click", () => {
       results.hidden = true;
-      const found = this.find(item.kind, item.id);
-      if (found) {
-        this.write((url) => { url.hash = `#/${found.kind}/${encodeURIComponent(found.id)}`; }, true);
-        this.show(found, { move: true, zoom: 17, focus: true });
-      } else if (item.lat !== null) {
-        this.close();
-        this.city.go(item.lon, item.lat, item.kind === "district" ? 14 : 16);
-        this.city.select(item.lon, item.lat);
-        this.city.map.getCanvas().focus();
-      }
+      const found = this.find(item.kind, item.id) || item;
+      this.write((url) => { url.hash = `#/${found.kind}/${encodeURIComponent(found.id)}`; }, true);
+      this.show(found, { move: true, zoom: { district: 13, street: 16 }[found.kind] || 17, focus: true });
     });
     return element("li", {}, button);
   }

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -177,6 +178,48 @@ def test_search_finds_and_the_address_leads_back_to_what_was_found(browser: Brow
         expect(page.get_by_role("dialog")).to_contain_text("Colegio Uno")
         field.fill("nadaquever")
         expect(page.get_by_text("No se encontró nada.")).to_be_visible()
+
+
+OUTLINE = """UPDATE districts SET boundary = '{"type": "Polygon", "coordinates":
+  [[[-5.7, 43.5], [-5.6, 43.5], [-5.6, 43.6], [-5.7, 43.6], [-5.7, 43.5]]]}' WHERE district_id = 'centre'"""
+
+
+def test_every_kind_is_reached_by_its_address_and_leads_to_its_page(
+    browser: Browser, site: Site, city_url: str
+) -> None:
+    with psycopg.connect(city_url, autocommit=True) as connection:
+        connection.execute(OUTLINE)
+    with visit(browser, site, size=DESK) as page:
+        card = page.get_by_role("dialog")
+        for end, title, link in (
+            ("cabinet/C-1", "C-1", "/cabinets/C-1"),
+            ("gateway/G-1", "G-1", "/gateways/G-1"),
+            ("feeder/C-1.F1", "C-1.F1", "/feeders/C-1.F1"),
+            ("district/centre", "Centro", "/districts/centre"),
+            ("street/Calle%20Uno", "Calle Uno", "/map/list?street=Calle+Uno"),
+        ):
+            opened(page, f"/map#/{end}")
+            expect(card.get_by_role("heading")).to_contain_text(title)
+            expect(card.locator(f"a[href='{link}']")).to_have_count(1)
+            assert page.request.get(link).ok
+        assert page.evaluate("() => document.getElementById('map').cityMap.map.getCenter().lng") < -5.65
+        page.get_by_label("Calle, número de farola o lugar").fill("c-1.f1")
+        page.locator("#map-results").get_by_role("button", name="C-1.F1").click()
+        expect(card).to_be_focused()
+        expect(page).to_have_url(re.compile("#/feeder/C-1.F1"))
+
+
+def test_an_address_that_names_nothing_says_so(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE) as page:
+        card = page.get_by_role("dialog")
+        for end in ("lamp/NOPE", "street/Calle%20Nunca", "bridge/7", "lamp/%E0%A4%A"):
+            opened(page, f"/map#/{end}")
+            expect(card).to_contain_text("No hay nada con ese nombre en esta ciudad.")
+            page.keyboard.press("Escape")
+            expect(card).to_be_hidden()
+        opened(page, "/map#/ticket/999")
+        expect(card).to_contain_text("Esta incidencia no está abierta.")
+        expect(card.get_by_role("link")).to_have_attribute("href", "/tickets/999")
 
 
 def test_everything_on_the_map_is_reached_by_keyboard_alone(browser: Browser, site: Site) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from portals_api.live.inventory import Inventory, _columns
+from portals_api.live.inventory import Inventory, _columns, named
 from portals_api.live.search import SearchIndex
 from portals_api.visibility import Viewer
 
@@ -14,9 +14,11 @@ def index() -> SearchIndex:
     places = [
         {**place, "id": "SCHOOL", "kind": "facility", "name": "Colegio Río Piles"},
         {**place, "id": "CM-07", "kind": "cabinet", "name": "CM-07"},
+        {**place, "id": "CM-07-A", "kind": "feeder", "name": "CM-07-A"},
+        {**place, "id": "GW-07", "kind": "gateway", "name": "Concentrador del norte"},
     ]
     ring = [[-5.7, 43.5], [-5.6, 43.5], [-5.6, 43.6], [-5.7, 43.5]]
-    districts = [{"id": "centre", "name": "Centro", "boundary": {"type": "Polygon", "coordinates": [ring]}}]
+    districts = [named({"id": "centre", "name": "Centro", "boundary": {"type": "Polygon", "coordinates": [ring]}})]
     return SearchIndex(Inventory(1, _columns(sorted(rows), []), places, districts))
 
 
@@ -34,6 +36,10 @@ def index() -> SearchIndex:
         ("constitusion", "street", "Avenida de la Constitución"),
         ("colejio rio piles", "facility", "SCHOOL"),
         ("cm-07", "cabinet", "CM-07"),
+        ("CM-07-A", "feeder", "CM-07-A"),
+        ("gw-07", "gateway", "GW-07"),
+        ("school", "facility", "SCHOOL"),
+        ("centre", "district", "centre"),
     ],
 )
 def test_what_people_type_finds_what_they_mean(query: str, kind: str, identity: str) -> None:
@@ -51,8 +57,24 @@ def test_a_number_that_many_lamps_begin_with_brings_as_many_as_were_asked_for() 
     assert [one["id"] for one in found] == [f"L-{n:05}" for n in range(1, 8)]
 
 
-def test_a_stranger_does_not_find_cabinets() -> None:
-    assert index().find("cm-07", STRANGER, 10) == []
+@pytest.mark.parametrize("query", ["cm-07", "CM-07-A", "GW-07", "concentrador"])
+def test_a_stranger_does_not_find_equipment(query: str) -> None:
+    assert index().find(query, STRANGER, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "url"),
+    [
+        ("42", "/lamps/L-00042"),
+        ("rio piles", "/facilities/SCHOOL"),
+        ("centro", "/districts/centre"),
+        ("cm-07", "/cabinets/CM-07"),
+        ("cm-07-a", "/feeders/CM-07-A"),
+        ("gw-07", "/gateways/GW-07"),
+    ],
+)
+def test_what_was_found_leads_to_its_page(query: str, url: str) -> None:
+    assert index().find(query, ALL, 10)[0]["url"] == url
 
 
 def test_a_street_stands_where_its_middle_lamp_stands() -> None:

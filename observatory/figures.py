@@ -31,8 +31,10 @@ class Why(StrEnum):
 
     NOT_RUNNING = "not-running-yet"
     """The city was not connected yet."""
+    NOT_COUNTED = "not-yet-counted"
+    """Not an hour of that time has been counted: it has not ended, or the store has not got so far."""
     NOTHING_MEASURED = "nothing-measured"
-    """No sensor was heard there in that time, or the hour has not been counted yet."""
+    """No sensor was heard there in that time."""
     NONE_COMMANDED = "none-commanded"
     """No lamp was told to burn for a whole hour: it was day."""
     NONE_EXPECTED = "none-expected"

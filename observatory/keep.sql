@@ -5,9 +5,17 @@
 SELECT pg_try_advisory_xact_lock(hashtext('citynerve.figures'))
 
 -- name: take_hour
--- The newest hour that has ended and whose rollups changed. Marks that come later are counted again.
+-- The newest hour that has ended and whose rollups changed. Marks that come later are counted again. An hour that the clock
+-- has passed and the store has not, in any partition, is half there; so is one whose rollups have still to follow.
+WITH stored AS (
+    SELECT CASE WHEN bool_and(ticked_at IS NOT NULL) THEN min(ticked_at) END AS until
+      FROM checkpoints WHERE worker_group = 'store' AND topic = 'readings'
+)
 DELETE FROM rollups_refreshed
- WHERE hour = (SELECT max(hour) FROM rollups_refreshed WHERE hour <= %(ended)s AND hour >= %(reach)s)
+ WHERE hour = (SELECT max(r.hour) FROM rollups_refreshed AS r, stored AS s
+                WHERE r.hour <= %(ended)s AND r.hour >= %(reach)s AND r.hour <= s.until - interval '1 hour'
+                  AND NOT EXISTS (SELECT FROM rollups_touched AS t, readings_layout AS l
+                                   WHERE t.hour = r.hour AND t.hour >= l.raw_since))
 RETURNING hour
 
 -- name: forget_old

@@ -1,8 +1,9 @@
 """Reads the figures: over time, by district, and of the whole period."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 
 Key = datetime | str | None
 """A bucket's start, a district ('' for none), or None for the whole."""
+_HOUR = timedelta(hours=1)
 _WAYS = ("time", "district", "all")
 _Sums = dict[str, dict[str, dict[Key, Sums]]]
 """By figure, way and key."""
@@ -51,6 +53,32 @@ class Wanted:
     district: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far there is anything to tell.
+
+    Attributes
+    ----------
+    begins : datetime or None
+        When the city was connected.
+    stored : datetime or None
+        City time up to which every reading that came is stored.
+    waiting : sequence of datetime
+        Starts of hours before that which have still to be counted, ascending.
+    """
+
+    begins: datetime | None
+    stored: datetime | None
+    waiting: Sequence[datetime]
+
+    def has_counted(self, since: datetime, until: datetime) -> bool:
+        """Tell whether any hour of [since, until) has been counted."""
+        if self.stored is None:
+            return False
+        hours = (min(until, self.stored) - since) // _HOUR
+        return hours > bisect_left(self.waiting, until) - bisect_left(self.waiting, since)
+
+
 async def districts(pool: Pool) -> dict[str, str]:
     """Return the name of every district by its id."""
     return {str(key): str(name) for key, name in await fetch_all(pool, _SQL.districts)}
@@ -64,36 +92,48 @@ async def read_figures(pool: Pool, wanted: Wanted) -> dict[str, FigureRead]:
     EngineError
         The database did not answer.
     """
-    begins = (await fetch_all(pool, _SQL.begins))[0][0]
+    progress = await _progress(pool, wanted.period)
     known = sorted(await districts(pool)) if wanted.district is None else []
     sums = _Sums({figure.figure_id: {by: {} for by in _WAYS} for figure in wanted.figures})
     await _add_telemetry(pool, wanted, sums)
     for by in _WAYS:
         await _add_tickets(pool, wanted, by, sums)
     found: dict[str, FigureRead] = {}
+    whole = (wanted.period.since, wanted.period.until)
     for figure in wanted.figures:
         told = sums[figure.figure_id]
         split = told["district"] if wanted.district is None else {}
         found[figure.figure_id] = FigureRead(
             figure,
-            _judged(figure, told["all"].get(None), wanted.period.until, begins),
-            tuple(_points(figure, told["time"], wanted, begins)),
+            _judged(figure, told["all"].get(None), whole, progress),
+            tuple(_points(figure, told["time"], wanted, progress)),
             {
-                place: _judged(figure, split.get(place), wanted.period.until, begins)
+                place: _judged(figure, split.get(place), whole, progress)
                 for place in [*known, *([""] if "" in split else [])]
             },
         )
     return found
 
 
-def _points(figure: Figure, sums: Mapping[Key, Sums], wanted: Wanted, begins: datetime | None) -> list[Point]:
-    return [Point(start, end, _judged(figure, sums.get(start), end, begins)) for start, end in wanted.period.buckets()]
+async def _progress(pool: Pool, span: Period) -> _Progress:
+    # What waits is read first: what is counted meanwhile only makes it say too little.
+    waiting = await fetch_all(pool, _SQL.waiting, {"since": span.since, "until": span.until})
+    begins = (await fetch_all(pool, _SQL.begins))[0][0]
+    stored = (await fetch_all(pool, _SQL.stored))[0][0]
+    return _Progress(begins, stored, [hour for (hour,) in waiting if stored is not None and hour + _HOUR <= stored])
 
 
-def _judged(figure: Figure, sums: Sums | None, until: datetime, begins: datetime | None) -> Value:
+def _points(figure: Figure, sums: Mapping[Key, Sums], wanted: Wanted, progress: _Progress) -> list[Point]:
+    buckets = wanted.period.buckets()
+    return [Point(*bucket, _judged(figure, sums.get(bucket[0]), bucket, progress)) for bucket in buckets]
+
+
+def _judged(figure: Figure, sums: Sums | None, span: tuple[datetime, datetime], progress: _Progress) -> Value:
     """Return the value; before the city was connected there is none, whatever the tables do not hold."""
-    if begins is None or until <= begins:
+    if progress.begins is None or span[1] <= progress.begins:
         return Value(None, None, 0.0, Why.NOT_RUNNING)
+    if sums is None and figure.source is Source.TELEMETRY and not progress.has_counted(*span):
+        return Value(None, None, 0.0, Why.NOT_COUNTED)
     return value_of(figure, sums)
 
 

@@ -4,6 +4,19 @@
 -- When the city was connected: before that, no ticket is no news.
 SELECT least((SELECT min(hour) FROM ledger), (SELECT min(opened_at) FROM tickets))
 
+-- name: stored
+-- The city time up to which the store has all that came, in every partition; null before its first ticks.
+SELECT CASE WHEN bool_and(ticked_at IS NOT NULL) THEN min(ticked_at) END
+  FROM checkpoints WHERE worker_group = 'store' AND topic = 'readings'
+
+-- name: waiting
+-- Hours whose rollups, or whose figures, have still to follow.
+SELECT hour FROM rollups_refreshed WHERE hour >= %(since)s AND hour < %(until)s
+ UNION
+SELECT t.hour FROM rollups_touched AS t, readings_layout AS l
+ WHERE t.hour >= l.raw_since AND t.hour >= %(since)s AND t.hour < %(until)s
+ ORDER BY 1
+
 -- name: districts
 SELECT district_id, name FROM districts
 

@@ -219,6 +219,7 @@ CREATE TABLE checkpoints (
     pack_version    text NOT NULL DEFAULT '',
     state           bytea,
     saved_at        timestamptz NOT NULL DEFAULT now(),
+    ticked_at       timestamptz,                           -- city time of the last tick that the store has passed
     PRIMARY KEY (worker_group, topic, partition)
 );
 

@@ -18,7 +18,8 @@ UPDATE checkpoints
 -- name: adopt
 -- Accept another log as the continuation of the one that the checkpoints belong to: state stays, offsets start anew.
 -- Whoever still works on the old one is fenced.
-UPDATE checkpoints SET log_identity = %(log_identity)s, next_offset = -1, generation = generation + 1
+UPDATE checkpoints SET log_identity = %(log_identity)s, next_offset = -1, generation = generation + 1,
+       ticked_at = NULL
  WHERE log_identity <> %(log_identity)s
 
 -- name: restart_ledger

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,10 +57,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What one poll brought for one partition."""
+    """What one poll brought for one partition; `ticked_at` is city time, µs UTC, of its last tick."""
 
     entries: list[Entry]
     parts: list[Part]
+    ticked_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class StoreStage:
         """Return nothing: the truth is in the database."""
 
     def step(self, state: None, records: Sequence[Record]) -> Outcome:
-        """Decode batches; ticks and the registry's records are passed over.
+        """Decode batches and take note of ticks; the registry's records are passed over.
 
         Raises
         ------
@@ -107,6 +108,7 @@ class StoreStage:
             A record that our own program wrote cannot be read: its end, because going on would lose readings.
         """
         effects = Effects([], [])
+        ticked_at: int | None = None
         for record in records:
             effects.entries.append(ledger.entry_of(record))
             if record.kind == codec.BATCH:
@@ -115,7 +117,9 @@ class StoreStage:
                 except DataError as exc:
                     where = f"{record.topic}/{record.partition} at {record.offset}"
                     raise DataError(f"record {where} cannot be stored: {exc}") from exc
-        return Outcome(effects=effects)
+            elif record.kind == codec.TICK:
+                ticked_at = codec.decode(codec.Tick, record.value).at
+        return Outcome(effects=replace(effects, ticked_at=ticked_at))
 
     def snapshot(self, state: None) -> bytes | None:
         return None
@@ -136,6 +140,15 @@ class StoreStage:
         entries = {source: effect.entries for source, effect in effects.items()}
         await ledger.take_appended(connection, tally, entries, replays)
         await ledger.fold(connection, tally)
+        ticked = {source: effect.ticked_at for source, effect in effects.items() if effect.ticked_at is not None}
+        if ticked:
+            parameters = {
+                "group": self.group,
+                "topics": [source.topic for source in ticked],
+                "partitions": [source.partition for source in ticked],
+                "at": [to_datetime(at) for at in ticked.values()],
+            }
+            await connection.execute(_SQL.ticked, parameters)
 
     async def _store(self, connection: Connection, rows: _Rows, tally: Tally) -> None:
         await self._prepare(connection, rows)

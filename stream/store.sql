@@ -70,6 +70,12 @@ SELECT slot, count(*) FILTER (WHERE same), count(*) FILTER (WHERE NOT same) FROM
 INSERT INTO rollups_touched (hour, block)
 SELECT hour, block FROM unnest(%(hours)s::timestamptz[], %(blocks)s::integer[]) AS t (hour, block)
 
+-- name: ticked
+-- All that was received before these ticks is stored, in this transaction or before. The checkpoint's row is ours already.
+UPDATE checkpoints AS c SET ticked_at = t.at
+  FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(at)s::timestamptz[]) AS t (topic, partition, at)
+ WHERE c.worker_group = %(group)s AND c.topic = t.topic AND c.partition = t.partition
+
 -- name: gateway_names
 -- Names behind the numbers that batches carry.
 SELECT number, gateway_id FROM gateways WHERE number = ANY(%(numbers)s)

@@ -94,7 +94,8 @@ FRESH = {
 UNITS = {"%": "%", "kWh": "kWh", "h": "h", "tickets": N_("tickets")}
 WHYS = {
     Why.NOT_RUNNING: N_("The city was not connected yet."),
-    Why.NOTHING_MEASURED: N_("Nothing was measured here in that time, or it has not been counted yet."),
+    Why.NOT_COUNTED: N_("Not yet counted: the hour has not ended, or its readings are still being stored."),
+    Why.NOTHING_MEASURED: N_("Nothing was measured here in that time."),
     Why.NONE_COMMANDED: N_("No lamp was told to burn for a whole hour."),
     Why.NONE_EXPECTED: N_("Nothing was due: no device has power then."),
     Why.NO_TICKETS: N_("There was no ticket to take it of."),

@@ -7,11 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from city.clock import DAY_US, HOUR_US
+from city.clock import DAY_US, HOUR_US, MINUTE_US, to_datetime
 from observatory.keep import KeepOptions, count_figures
 from storage.pool import open_pool
 from stream.rollups import refresh
-from tests.support.small_city import NOW, add_data, city_url, rows, run
+from tests.support.small_city import NOW, STORED_UNTIL, add_data, city_url, rows, run
 
 __all__ = ["city_url", "rows"]
 
@@ -30,8 +30,11 @@ def filled_url(city_url: str) -> str:
     return city_url
 
 
-def keep(url: str, now_us: int, options: KeepOptions | None = None) -> int:
+def keep(url: str, now_us: int, options: KeepOptions | None = None, stored_us: int | None = None) -> int:
+    """Count at `now_us`, with a store that has all up to then, or to `stored_us`."""
     counted = 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(STORED_UNTIL, {"partition": 0, "at": to_datetime(stored_us or now_us)})
 
     async def main() -> None:
         nonlocal counted
@@ -129,3 +132,42 @@ def test_a_backlog_from_beyond_the_reach_changes_nothing(filled_url: str, rows: 
     assert keep(filled_url, late, KeepOptions(reach_days=1)) == 0
     assert rows("SELECT count(*) FROM rollups_refreshed") == [(0,)]
     assert rows("SELECT count(*) FROM figures_hour") == [(0,)]
+
+
+def test_an_hour_that_the_store_has_not_passed_is_not_published_half(filled_url: str, rows: Query) -> None:
+    with psycopg.connect(filled_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE late AS SELECT * FROM readings WHERE observed_at >= '2026-11-23T21:25Z'")
+        connection.execute("DELETE FROM readings WHERE observed_at >= '2026-11-23T21:25Z'")
+        connection.execute("DELETE FROM rollups_touched WHERE hour > '2026-11-23T21:00Z'")
+    keep(filled_url, AN_HOUR_LATER, stored_us=NOW - 55 * MINUTE_US)
+    assert figure(rows, "readings-heard", at(20)) == [("centre", 96.0, 96.0), ("east", 4.0, 4.0)]
+    assert figure(rows, "readings-heard", at(21)) == [], "half of it is stored"
+    with psycopg.connect(filled_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO readings SELECT * FROM late")
+        connection.execute("INSERT INTO rollups_touched (hour, block) VALUES ('2026-11-23T21:00Z', 0)")
+    keep(filled_url, AN_HOUR_LATER)
+    assert figure(rows, "readings-heard", at(21)) == [("centre", 96.0, 96.0), ("east", 4.0, 4.0)]
+
+
+def test_an_hour_waits_for_the_slowest_partition_and_for_the_first_tick_of_each(filled_url: str, rows: Query) -> None:
+    with psycopg.connect(filled_url, autocommit=True) as connection:
+        connection.execute(STORED_UNTIL, {"partition": 1, "at": None})
+    assert keep(filled_url, AN_HOUR_LATER) == 0
+    with psycopg.connect(filled_url, autocommit=True) as connection:
+        connection.execute(STORED_UNTIL, {"partition": 1, "at": at(21)})
+    assert keep(filled_url, AN_HOUR_LATER) > 0
+    assert rows("SELECT max(hour) FROM figures_hour") == [(at(20),)]
+
+
+def test_an_hour_waits_for_its_rollups(filled_url: str, rows: Query) -> None:
+    with psycopg.connect(filled_url, autocommit=True) as connection:
+        connection.execute(STORED_UNTIL, {"partition": 0, "at": to_datetime(AN_HOUR_LATER)})
+        connection.execute("INSERT INTO rollups_refreshed (hour) VALUES ('2026-11-23T20:00Z')")
+
+    async def main() -> None:
+        async with await open_pool(filled_url) as pool:
+            assert await count_figures(pool, AN_HOUR_LATER) == 0
+            await refresh(pool)
+            assert await count_figures(pool, AN_HOUR_LATER) > 0
+
+    run(main())

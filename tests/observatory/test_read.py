@@ -10,7 +10,7 @@ from observatory.figures import FIGURES, Why
 from observatory.periods import Step, period
 from observatory.read import FigureRead, Wanted, latest, read_figures
 from storage.pool import open_pool
-from tests.support.small_city import city_url, run
+from tests.support.small_city import STORED_UNTIL, city_url, run
 
 __all__ = ["city_url"]
 
@@ -101,9 +101,26 @@ def test_tickets_that_the_asker_may_not_see_are_not_counted(tickets_url: str) ->
 
 
 def test_telemetry_that_nobody_sent_is_missing_not_zero(tickets_url: str) -> None:
+    with psycopg.connect(tickets_url, autocommit=True) as connection:
+        connection.execute(STORED_UNTIL, {"partition": 0, "at": NOW})
     lit = read(tickets_url, "lamps-lit")
     assert lit.total.why is Why.NOTHING_MEASURED
     assert latest(lit) is None
+
+
+def test_what_the_store_has_not_come_to_is_not_yet_counted(tickets_url: str) -> None:
+    assert read(tickets_url, "lamps-lit").total.why is Why.NOT_COUNTED
+    with psycopg.connect(tickets_url, autocommit=True) as connection:
+        connection.execute(STORED_UNTIL, {"partition": 0, "at": NOW})
+        connection.execute(STORED_UNTIL, {"partition": 1, "at": datetime(2026, 11, 22, 9, tzinfo=UTC)})
+        connection.execute(
+            "INSERT INTO rollups_refreshed (hour) SELECT generate_series('2026-11-20T23:00Z', "
+            "'2026-11-21T22:00Z', interval '1 hour')"
+        )
+    why = {point.since.day: point.value.why for point in read(tickets_url, "lamps-lit").points}
+    assert why[20] is Why.NOT_COUNTED, "all its hours wait to be counted"
+    assert why[21] is Why.NOTHING_MEASURED
+    assert why[22] is Why.NOT_COUNTED, "one partition has not got so far"
 
 
 def test_a_city_without_anything_has_no_figure_and_says_so(city_url: str) -> None:

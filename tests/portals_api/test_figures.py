@@ -63,7 +63,7 @@ def test_one_figure_tells_every_hour_and_leaves_no_gap(portals: Open) -> None:
             told = {item["from"]: (item["value"], item["why"]) for item in items}
             assert told["2026-11-23T20:00:00Z"] == (100, None)
             assert told["2026-11-23T12:00:00Z"] == (None, "none-commanded")
-            assert told["2026-11-23T22:00:00Z"] == (None, "nothing-measured")
+            assert told["2026-11-23T22:00:00Z"] == (None, "not-yet-counted")
             days = await p.json("/api/v1/figures/lighting-energy", step="day", **{"from": "2026-11-22T00:00:00+01:00"})
             assert [item["from"] for item in days["items"]] == ["2026-11-21T23:00:00Z", "2026-11-22T23:00:00Z"]
             east = await p.json("/api/v1/figures/facility-air", district="east")

@@ -6,12 +6,14 @@ from contextlib import suppress
 
 import pytest
 
-from city.clock import DAY_US, MINUTE_US
+from city.clock import DAY_US, MINUTE_US, to_datetime
 from city.errors import CityNerveError, DataError
 from city.reading import Reading
+from city.topics import READINGS
 from storage.pool import transaction
+from stream.checkpoint import claim
 from stream.ledger import LedgerQuery, check_balance, read_ledger
-from stream.log import Record
+from stream.log import Record, TopicPartition
 from stream.store import StoreStage
 from tests.stream.harness import (
     HOUR,
@@ -68,6 +70,24 @@ def test_ticks_and_registry_records_are_passed_over(store_url: str) -> None:
             await drive(pool, StoreStage(), tick_record(3))
             assert len(await stored(pool)) == 1
             assert await rows(pool, "SELECT next_offset FROM ledger_positions") == [(4,)]
+
+    asyncio.run(main())
+
+
+def test_a_checkpoint_says_up_to_which_tick_all_is_stored(store_url: str) -> None:
+    async def main() -> None:
+        async with opened(store_url) as pool, pool.connection() as connection:
+            for partition in (0, 1):
+                source = TopicPartition(READINGS, partition)
+                await claim(connection, "store", source, first_offset=0, log_identity="log", code_version="1")
+            await connection.commit()
+            await drive(pool, StoreStage(), batch_record(0, [reading(1, 0, 1)]))
+            told = "SELECT partition, ticked_at FROM checkpoints ORDER BY 1"
+            assert await rows(pool, told) == [(0, None), (1, None)]
+            await drive(pool, StoreStage(), batch_record(1, [reading(1, 1, 1)]), tick_record(2))
+            assert await rows(pool, told) == [(0, to_datetime(NOON)), (1, None)]
+            await drive(pool, StoreStage(), tick_record(0, partition=1))
+            assert await rows(pool, told) == [(0, to_datetime(NOON)), (1, to_datetime(NOON))]
 
     asyncio.run(main())
 

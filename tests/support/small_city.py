@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from city.clock import to_datetime
 from observatory.keep import count_figures
 from storage.layout import apply_layout
 from storage.pool import open_pool
@@ -60,6 +61,13 @@ INSERT INTO ledger_gaps (gateway_id, epoch, numbers, hour) VALUES ('G-1', 'a', '
 """
 
 
+STORED_UNTIL = """
+INSERT INTO checkpoints (worker_group, topic, partition, generation, log_identity, code_version, ticked_at)
+VALUES ('store', 'readings', %(partition)s, 1, 'log', '1', %(at)s)
+ON CONFLICT (worker_group, topic, partition) DO UPDATE SET ticked_at = EXCLUDED.ticked_at
+"""
+
+
 def make_city(url: str) -> None:
     """Register the city in a migrated database."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -94,6 +102,7 @@ def add_figures(url: str, now_us: int = NOW) -> None:
                     "INSERT INTO rollups_touched (hour, block)"
                     " SELECT DISTINCT date_trunc('hour', observed_at), series_id / 256 FROM readings"
                 )
+                await connection.execute(STORED_UNTIL, {"partition": 0, "at": to_datetime(now_us)})
             await refresh(pool)
             while await count_figures(pool, now_us):
                 pass

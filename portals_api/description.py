@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from portals_api import answers
 from portals_api.answers.shape import SAID, ErrorOut
-from portals_api.examples import EXAMPLES
+from portals_api.examples import EXAMPLES, PARAMETERS, WHAT
 
 _PREFIX = "#/components/schemas/"
 
@@ -25,7 +25,8 @@ class Described(FastAPI):
                     schema["example"] = examples[name]
             for path, methods in found["paths"].items():
                 for operation in methods.values():
-                    if path.startswith("/api/v1/"):
+                    _give_examples(found, operation)
+                    if path.startswith(("/api/v1/", "/feeds/")):
                         _say_errors(found, path, operation)
                         for kind, example in EXAMPLES.get(path, {}).items():
                             content = operation["responses"]["200"].setdefault("content", {})
@@ -34,6 +35,22 @@ class Described(FastAPI):
                         for content in response.get("content", {}).values():
                             _restore(content, examples)
         return super().openapi()
+
+
+def _give_examples(found: dict[str, Any], operation: dict[str, Any]) -> None:
+    """Show each parameter by an example, unless the values that it takes are listed."""
+    for parameter in operation.get("parameters", ()):
+        if not _is_listed(found, parameter["schema"]):
+            name = parameter["name"]
+            parameter["example"] = PARAMETERS.get(f"{parameter['in']} {name}", PARAMETERS[name])
+        if parameter["name"] in WHAT:
+            parameter.setdefault("description", WHAT[parameter["name"]])
+
+
+def _is_listed(found: dict[str, Any], schema: dict[str, Any]) -> bool:
+    reference = schema.get("$ref", "").removeprefix(_PREFIX)
+    shape = found["components"]["schemas"][reference] if reference else schema
+    return "enum" in shape or any(_is_listed(found, part) for part in shape.get("anyOf", ()))
 
 
 def _say_errors(found: dict[str, Any], path: str, operation: dict[str, Any]) -> None:

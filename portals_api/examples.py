@@ -1,6 +1,76 @@
-"""Examples of answers that have no model of their own: those of the map, of the search and of the stream."""
+"""Examples of answers that have no model of their own, those of bodies, and one of every parameter."""
 
 from typing import Any
+
+FEEDS = ("facility/{facility_id}", "street/{street}", "district/{district_id}")
+ATOM = """<?xml version="1.0" encoding="utf-8"?>
+<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="es">
+  <id>urn:uuid:5f1d2b7e-7f7c-5a83-9d4e-0c8b1f3f6a10</id>
+  <title>Centro · Gijón</title>
+  <updated>2026-11-24T18:15:00Z</updated>
+  <entry>
+    <id>urn:uuid:8a4c0f3d-52be-5d1c-8f7a-6e2b9d5c4a21</id>
+    <title>Farola apagada: Nueva (Calle Uno)</title>
+    <updated>2026-11-24T18:15:00Z</updated>
+    <link rel="alternate" href="https://city.example/tickets/17"/>
+    <content type="text">Farola L-00001, Calle Uno</content>
+  </entry>
+</feed>
+"""
+REPORT_BODY = {"category": "lamp-out", "lamp": "L-00001", "description": "Lleva apagada desde el domingo."}
+TRANSITION_BODY = {"to": "resolved", "version": 1, "reason": "Lámpara cambiada."}
+
+PARAMETERS: dict[str, Any] = {
+    "after": "17",
+    "by": "district",
+    "cabinet_id": "CM-01",
+    "category": "lamp-out",
+    "device": "N-L-00001",
+    "district": "centre",
+    "district_id": "centre",
+    "facility_id": "EQ-01",
+    "feeder": "CM-01-A",
+    "feeder_id": "CM-01-A",
+    "figure_id": "lamps-lit",
+    "from": "2026-11-24T00:00:00Z",
+    "gateway": "GW-01",
+    "gateway_id": "GW-01",
+    "kind": "school",
+    "lamp_id": "L-00001",
+    "last-event-id": "17",
+    "limit": 50,
+    "metric": "active_power_w",
+    "next": "WyJMLTAwMTAwIl0",
+    "open": True,
+    "points": 400,
+    "q": "calle uno",
+    "scope": "L-00001",
+    "series": 1,
+    "series_id": 1,
+    "state": "lit",
+    "step": "day",
+    "street": "Calle Uno",
+    "path street": "calle-uno",
+    "ticket_id": 17,
+    "to": "2026-11-25T00:00:00Z",
+    "v": "3f2a9c",
+}
+"""Name of a parameter (`path NAME` where it differs in an address) → example; values that are listed need none."""
+WHAT = {
+    "category": "a code of `GET /report` as JSON",
+    "device": "the device's id, as a lamp or facility lists it",
+    "district": "a code of `/api/v1/districts`; another one is refused",
+    "feeder": "the id of a feeder",
+    "gateway": "the id of a gateway",
+    "kind": "a kind of facility, as the list tells it",
+    "metric": "a metric of the device; its unit stands in its name",
+    "open": "only tickets that are not closed",
+    "scope": "the id of what a ticket is about",
+    "series": "the number of a series, as a lamp or facility lists it",
+    "series_id": "the number of a series, as a lamp or facility lists it",
+    "street": "part of a street's name; in feeds the key that `/follow` tells",
+}
+"""Name of a parameter → what it takes, where the name does not say it and its route does not either."""
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "/api/v1/map/lamps": {
@@ -23,6 +93,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "/api/v1/search": {
         "application/json": {"items": [{"kind": "lamp", "id": "L-00001", "map": "/map#/lamp/L-00001"}], "next": None}
     },
+    **{f"/feeds/{of}.atom": {"application/atom+xml": ATOM} for of in FEEDS},
     "/api/v1/stream": {"text/event-stream": 'id: 18\nevent: change\ndata: {"lamps": [1], "states": "2"}\n\n'},
 }
 """Path of an operation → kind of content → example, shortened to what shows its shape."""

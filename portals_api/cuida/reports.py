@@ -15,6 +15,7 @@ from portals_api import labels
 from portals_api.answers.tickets import ReceiptOut
 from portals_api.bodies import FORM, content_type, read_form, read_json
 from portals_api.cuida.map import TEXTS as MAP_TEXTS
+from portals_api.examples import REPORT_BODY
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
 from portals_api.schemas import DESCRIPTION_MAX, ReportIn
@@ -25,7 +26,7 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            kind: {"schema": ReportIn.model_json_schema()}
+            kind: {"schema": ReportIn.model_json_schema(), "example": REPORT_BODY}
             for kind in ("application/json", "application/x-www-form-urlencoded")
         },
     }

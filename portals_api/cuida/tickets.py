@@ -19,6 +19,7 @@ from incidents.store import schedule_of
 from portals_api import labels, reads
 from portals_api.answers.tickets import TicketPage, TicketWhole
 from portals_api.bodies import content_type, read_form, read_json
+from portals_api.examples import TRANSITION_BODY
 from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId
 from portals_api.portal import Portal, address
@@ -53,7 +54,8 @@ _BODY = {
                         "version": {"type": "integer", "minimum": 1},
                         "reason": {"type": "string", "maxLength": 1000},
                     },
-                }
+                },
+                "example": TRANSITION_BODY,
             }
         },
     }

@@ -78,7 +78,7 @@ async def _named(portal: Portal, statement: Any, key: str, what: str) -> str:
     return str(rows[0]["name"])
 
 
-@router.get("/feeds/facility/{facility_id}.atom", response_class=Response, responses=_ATOM)
+@router.get("/feeds/facility/{facility_id}.atom", summary="Follow a facility", response_class=Response, responses=_ATOM)
 async def facility_feed(portal: PortalDep, request: Request, facility_id: Id) -> Response:
     """Follow the tickets of one facility."""
     name = await _named(portal, SQL.facility_name, facility_id, "facility")
@@ -87,7 +87,7 @@ async def facility_feed(portal: PortalDep, request: Request, facility_id: Id) ->
     )
 
 
-@router.get("/feeds/street/{street}.atom", response_class=Response, responses=_ATOM)
+@router.get("/feeds/street/{street}.atom", summary="Follow a street", response_class=Response, responses=_ATOM)
 async def street_feed(portal: PortalDep, request: Request, street: Id) -> Response:
     """Follow the lamps of one street and what feeds them."""
     names = (await portal.streets.by_slug()).get(street)
@@ -98,7 +98,7 @@ async def street_feed(portal: PortalDep, request: Request, street: Id) -> Respon
     )
 
 
-@router.get("/feeds/district/{district_id}.atom", response_class=Response, responses=_ATOM)
+@router.get("/feeds/district/{district_id}.atom", summary="Follow a district", response_class=Response, responses=_ATOM)
 async def district_feed(portal: PortalDep, request: Request, district_id: Id) -> Response:
     """Follow the tickets of one district."""
     name = await _named(portal, SQL.district_name, district_id, "district")

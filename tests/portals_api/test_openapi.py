@@ -42,10 +42,7 @@ async def _described(p: Any) -> dict[str, Any]:
 
 def _operations(api: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [
-        (path, method, operation)
-        for path, methods in api["paths"].items()
-        for method, operation in methods.items()
-        if path.startswith("/api/v1/")
+        (path, method, operation) for path, methods in api["paths"].items() for method, operation in methods.items()
     ]
 
 
@@ -71,10 +68,57 @@ def test_every_operation_has_a_summary_a_tag_a_true_example_and_our_error_shape(
                         if kind == "application/json" and "example" in content:
                             jsonschema.validate(content["example"], _schema(api, content["schema"]))
                 errors = [c for c in operation["responses"] if c.startswith(("4", "5"))]
-                assert "422" in errors or "503" in errors, name
+                demanded = {"422", "503"} | ({"404"} if "{" in path else set())
+                if any(q["name"] == "district" for q in operation.get("parameters", ())):
+                    demanded.add("404")
+                assert demanded <= set(errors), f"{name} does not say {demanded - set(errors)}"
                 for code in errors:
                     content = operation["responses"][code]["content"]["application/json"]
                     assert content["schema"] == {"$ref": ERROR}, f"{name}: {code} has another shape"
+
+    run(main())
+
+
+def test_every_body_and_parameter_has_an_example_that_fits(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            api = await _described(p)
+            bodies = 0
+            for path, method, operation in _operations(api):
+                for parameter in operation.get("parameters", ()):
+                    name = f"{method} {path}: {parameter['name']}"
+                    schema = _schema(api, parameter["schema"])
+                    assert "example" in parameter or _lists_its_values(api, parameter["schema"]), name
+                    if "example" in parameter:
+                        jsonschema.validate(parameter["example"], schema, format_checker=jsonschema.FormatChecker())
+                for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                    bodies += 1
+                    assert content.get("example"), f"{method} {path} takes {kind} and shows none"
+                    jsonschema.validate(content["example"], _schema(api, content["schema"]))
+            assert bodies >= 3
+
+    run(main())
+
+
+def _lists_its_values(api: dict[str, Any], schema: dict[str, Any]) -> bool:
+    if "$ref" in schema:
+        schema = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return "enum" in schema or any(_lists_its_values(api, part) for part in schema.get("anyOf", ()))
+
+
+@pytest.mark.usefixtures("data")
+def test_the_examples_of_bodies_do_what_they_say(portals: Open) -> None:
+    async def main() -> None:
+        async with portals() as p:
+            api = await _described(p)
+            example = api["paths"]["/api/v1/reports"]["post"]["requestBody"]["content"]["application/json"]["example"]
+            answer = await p.http.post("/api/v1/reports", json={**example, "lamp": "L-1"})
+            assert answer.status_code == 201, answer.text
+            move = api["paths"]["/api/v1/tickets/{ticket_id}/transitions"]["post"]["requestBody"]["content"]
+            answer = await p.http.post(
+                f"/api/v1/tickets/{answer.json()['ticket']}/transitions", json=move["application/json"]["example"]
+            )
+            assert answer.status_code == 200, answer.text
 
     run(main())
 
@@ -108,7 +152,7 @@ def test_whatever_is_asked_the_answer_is_documented(portals: Open) -> None:
         async with portals() as p:
             api = await _described(p)
             for path, method, operation in _operations(api):
-                if method != "get" or path == ENDLESS:
+                if method != "get" or path == ENDLESS or not path.startswith(("/api/v1/", "/feeds/")):
                     continue
                 parameters = operation.get("parameters", [])
                 usual = {q["name"]: PATHS.get(path, {}).get(q["name"], "1") for q in parameters if q["in"] == "path"}

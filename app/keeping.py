@@ -13,6 +13,10 @@ FAST_HOUR_KEEP_DAYS = 7
 FAST_MAINTAIN_EVERY_S = 30.0
 """At a thousand times the clock's speed a day lasts a minute and a half."""
 
+RESEND_S = 600.0
+FAST_RESEND_S = 60.0
+"""Ten minutes of the machine's clock are ten hours of a city sixty times as fast: all would wait for repeats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
@@ -20,6 +24,13 @@ class Keeping:
 
     log_h: float
     rollups: RollupOptions
+
+
+def resend_s_of(settings: Settings, speed: float) -> float:
+    """Return how much simulated gateways send again after a reconnection, in seconds of the machine's clock."""
+    if settings.sim_resend_s is not None:
+        return settings.sim_resend_s
+    return FAST_RESEND_S if speed > 1 else RESEND_S
 
 
 def keeping_of(settings: Settings, speed: float) -> Keeping:

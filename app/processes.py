@@ -174,6 +174,7 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     SettingsError
         The city is a real one, or there is nowhere to write to.
     """
+    from app.keeping import resend_s_of
     from app.life import simulated_life
     from app.setup import free_clock
     from sim.demonstration import shown_faults
@@ -199,7 +200,7 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     folder = Path(settings.data).expanduser().absolute() / "sim"
     folder.mkdir(parents=True, exist_ok=True)
     fleet = FleetOptions(
-        url, resend_s=settings.sim_resend_s, keep=settings.sim_keep, ca_file=str(settings.mqtt_ca or "")
+        url, resend_s=resend_s_of(settings, clock.speed), keep=settings.sim_keep, ca_file=str(settings.mqtt_ca or "")
     )
     realism = REALISMS[settings.sim_realism]
     options = RunOptions(fleet, settings.seed, folder / "outbox.sqlite", realism=realism)

@@ -81,11 +81,12 @@ class Settings(BaseSettings):
         " lost. `perfect`: everything is as the city pack says.",
     )
     sim_keep: bool = Field(False, description="Let the simulator remember all that it ever sent, for comparisons.")
-    sim_resend_s: float = Field(
-        600.0,
+    sim_resend_s: float | None = Field(
+        None,
         ge=0,
         le=86_400,
-        description="Seconds of the machine's clock that simulated gateways send again after a reconnection.",
+        description="Seconds of the machine's clock that simulated gateways send again after a reconnection; 600 unless"
+        " given, 60 in a city that is faster than the clock.",
     )
     reading_partitions: int = Field(12, ge=1, le=1024, description="Partitions of `readings` when the log is made.")
     log_max_gb: float = Field(

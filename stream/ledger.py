@@ -26,6 +26,8 @@ _SQL = queries.load(Path(__file__).with_name("ledger.sql"))
 _NUMBER_MAX = 2**62
 _GAPS_MAX = 1_000
 _RUNS_MAX = 100
+_LEAP_MIN = 1_000_000
+"""Ten messages a second for more than a day: what lies between two numbers so far apart was never sent."""
 _NO_META = RecordMeta()
 
 
@@ -248,7 +250,12 @@ async def _fold_numbers(connection: Connection, numbers: Sequence[NumberRange]) 
         "last": [n.last for n in sane],
         "hour": [to_datetime(n.hour) for n in sane],
     }
-    for statement in (_SQL.see_numbers, _SQL.fill_gaps, _SQL.open_gaps):
+    await connection.execute(_SQL.see_numbers, ranges, prepare=True)
+    runs = {"gateway_id": ranges["gateway_id"], "epoch": ranges["epoch"], "leap_min": _LEAP_MIN}
+    for gateway_id, epoch, passed in await (await connection.execute(_SQL.pass_leaps, runs, prepare=True)).fetchall():
+        extra = {"gateway_id": gateway_id, "epoch": epoch, "passed": passed[:200]}
+        logger.warning("a gateway's numbers jumped: none of those between counts as missing", extra=extra)
+    for statement in (_SQL.fill_gaps, _SQL.open_gaps):
         await connection.execute(statement, ranges, prepare=True)
     gateways = {"gateway_id": sorted(set(ranges["gateway_id"]))}
     await connection.execute(_SQL.forget_runs, {**gateways, "runs_max": _RUNS_MAX}, prepare=True)

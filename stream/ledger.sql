@@ -41,6 +41,20 @@ SELECT gateway_id, epoch, range_agg(int8range(first, last, '[]')), max(hour)
 ON CONFLICT (gateway_id, epoch) DO UPDATE
    SET seen = n.seen + EXCLUDED.seen, seen_in = GREATEST(n.seen_in, EXCLUDED.seen_in)
 
+-- name: pass_leaps
+-- A hole wider than any gateway leaves is a counter that jumped, not that many lost messages: a new run begins behind it.
+WITH holes AS (
+    SELECT n.gateway_id, n.epoch, h.numbers
+      FROM ledger_numbers AS n
+     CROSS JOIN LATERAL unnest(int8multirange(range_merge(n.seen)) - n.seen) AS h (numbers)
+     WHERE (n.gateway_id, n.epoch) IN (SELECT * FROM unnest(%(gateway_id)s::text[], %(epoch)s::text[]))
+       AND upper(h.numbers) - lower(h.numbers) > %(leap_min)s
+)
+UPDATE ledger_numbers AS n SET seen = n.seen + h.passed
+  FROM (SELECT gateway_id, epoch, range_agg(numbers) AS passed FROM holes GROUP BY gateway_id, epoch) AS h
+ WHERE n.gateway_id = h.gateway_id AND n.epoch = h.epoch
+RETURNING n.gateway_id, n.epoch, h.passed::text
+
 -- name: fill_gaps
 -- Gaps that these numbers fill, wholly or in part, go; what is left of them stays in its hour.
 WITH fresh AS (
@@ -112,10 +126,9 @@ UPDATE ledger_numbers SET seen = seen + (SELECT int8multirange(range_merge(range
 
 -- name: read
 -- A page of the ledger, newest hour first. One statement, one moment: the sum holds in every row. Each side gives its
--- first rows only: what is among the first of both together is among the first of its own side. A gateway may number
--- its messages so that more are missing than any number holds; 2^53 - 1, the most that JSON carries exactly, means "more".
+-- first rows only: what is among the first of both together is among the first of its own side.
 WITH lost AS (
-    SELECT gateway_id, hour, LEAST(sum(messages), 9007199254740991)::bigint AS missing FROM (
+    SELECT gateway_id, hour, sum(messages)::bigint AS missing FROM (
         SELECT gateway_id, hour, upper(numbers) - lower(numbers) AS messages FROM ledger_gaps
         UNION ALL SELECT gateway_id, hour, messages FROM ledger_lost) AS gaps
      WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
@@ -147,8 +160,8 @@ SELECT gateway_id, hour, COALESCE(appended, 0), COALESCE(stored, 0), COALESCE(du
 -- The whole ledger in one row, and how many of its rows have less appended than arrived.
 SELECT COALESCE(sum(appended), 0)::bigint, COALESCE(sum(stored), 0)::bigint, COALESCE(sum(duplicate), 0)::bigint,
        COALESCE(sum(conflicting), 0)::bigint, COALESCE(sum(quarantined), 0)::bigint,
-       LEAST((SELECT COALESCE(sum(upper(numbers) - lower(numbers)), 0) FROM ledger_gaps)
-             + (SELECT COALESCE(sum(messages), 0) FROM ledger_lost), 9007199254740991)::bigint,
+       ((SELECT COALESCE(sum(upper(numbers) - lower(numbers)), 0) FROM ledger_gaps)
+        + (SELECT COALESCE(sum(messages), 0) FROM ledger_lost))::bigint,
        count(*) FILTER (WHERE appended < stored + duplicate + conflicting + quarantined
                            OR LEAST(stored, duplicate, conflicting, quarantined) < 0)
   FROM ledger

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.keeping import keeping_of
+from app.keeping import keeping_of, resend_s_of
 from app.settings import Settings, load_settings
 
 
@@ -29,3 +29,9 @@ def test_what_the_operator_says_wins(monkeypatch: pytest.MonkeyPatch) -> None:
         assert keeping.log_h == 12
         assert (keeping.rollups.raw_retention_days, keeping.rollups.hour_retention_days) == (90, 400)
         assert keeping.rollups.backlog_horizon_days == 30
+
+
+def test_gateways_of_a_fast_city_repeat_minutes_of_it_and_not_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (resend_s_of(load_settings(), 1), resend_s_of(load_settings(), 60)) == (600, 60)
+    monkeypatch.setenv("CITYNERVE_SIM_RESEND_S", "5")
+    assert resend_s_of(load_settings(), 60) == 5

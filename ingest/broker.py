@@ -17,7 +17,7 @@ from typing import Any
 from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig
-from amqtt.errors import AMQTTError, BrokerError, MQTTError, NoDataError
+from amqtt.errors import AMQTTError, BrokerError, MQTTError, NoDataError, ProtocolHandlerError
 from amqtt.mqtt.disconnect import DisconnectPacket
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.puback import PubackPacket
@@ -291,7 +291,11 @@ class _GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
         if qos == 2 or publish_packet.retain_flag or self._amqtt.subscriptions:
             await super().handle_publish(publish_packet)
         elif qos == 1:
-            await self._send_packet(PubackPacket.build(publish_packet.variable_header.packet_id))
+            try:
+                await self._send_packet(PubackPacket.build(publish_packet.variable_header.packet_id))
+            except ProtocolHandlerError:
+                # amqtt's word for a connection that ended meanwhile: the client sends the message again.
+                logger.debug("an acknowledgement went down with its connection")
 
 
 class _BoundedReader(ReaderAdapter):  # type: ignore[misc]

@@ -102,31 +102,35 @@ const layers = (c) => {
   const state = ["get", "s"];
   const text = { "text-font": ["sans-serif"] };
   const icon = { "icon-allow-overlap": true, "icon-ignore-placement": true };
-  const near = ["interpolate", ["linear"], ["zoom"], 11, 0.6, 15, 1];
+  // While lamps are told together, marks are small, so that the city is seen behind them.
+  const near = ["interpolate", ["linear"], ["zoom"], 10, 0.33, CLUSTERED_BELOW - 0.1, 0.5, CLUSTERED_BELOW + 0.4, 0.8, 15, 1];
+  const byLit = (dark, lit) => ["interpolate", ["linear"], ["get", "lit"], 0, c[dark], 1, c[lit]];
   return [
     { id: "ground", type: "background", paint: { "background-color": c.ground } },
     { id: "land", type: "fill", source: "districts", paint: { "fill-color": c.land } },
     { id: "streets", type: "line", source: "streets", layout: { "line-cap": "round", "line-join": "round" },
       paint: { "line-color": c.street, "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 11, 0.6, 18, 16] } },
     { id: "edges", type: "line", source: "districts", paint: { "line-color": c.edge, "line-width": 1.2, "line-dasharray": [3, 2] } },
-    { id: "equipment", type: "symbol", source: "equipment", layout: { ...icon, "icon-image": "equipment", visibility: "none" } },
-    { id: "facilities", type: "symbol", source: "facilities", minzoom: 12, layout: { ...icon, "icon-size": near,
-      "icon-image": ["case", ["==", ["get", "state"], "alarm"], "facility-alarm", "facility"] } },
     { id: "clusters", type: "circle", source: "clusters", maxzoom: CLUSTERED_BELOW, paint: {
       "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "count"]], 1, 5, 10, 12, 60, 24],
-      "circle-color": ["interpolate", ["linear"], ["get", "lit"], 0, c.cluster, 1, c.lit],
+      "circle-color": byLit("cluster", "lit"),
       "circle-opacity": 0.92, "circle-stroke-width": ["case", [">", ["get", "bad"], 0], 2.5, 0.5],
       "circle-stroke-color": ["case", [">", ["get", "bad"], 0], c.bad, c.halo] } },
-    { id: "cluster-counts", type: "symbol", source: "clusters", maxzoom: CLUSTERED_BELOW, filter: [">", ["get", "count"], 1],
-      layout: { ...text, "text-field": ["get", "told"], "text-size": 12, "text-allow-overlap": true, "text-ignore-placement": true },
-      paint: { "text-color": ["interpolate", ["linear"], ["get", "lit"], 0, c["cluster-text"], 1, c["lit-text"]] } },
+    // A name gives way to every count, and steps aside a little.
     { id: "district-names", type: "symbol", source: "names", maxzoom: 15,
-      layout: { ...text, "text-field": ["get", "name"], "text-size": 15, "text-letter-spacing": 0.06 },
+      layout: { ...text, "text-field": ["get", "name"], "text-size": 15, "text-letter-spacing": 0.06,
+        "text-variable-anchor": ["center", "top", "bottom"], "text-radial-offset": 0.8 },
       paint: { "text-color": c.text, "text-halo-color": c.halo, "text-halo-width": 1.6 } },
+    { id: "equipment", type: "symbol", source: "equipment", layout: { ...icon, "icon-size": near, "icon-image": "equipment", visibility: "none" } },
+    { id: "facilities", type: "symbol", source: "facilities", layout: { ...icon, "icon-size": near,
+      "icon-image": ["case", ["==", ["get", "state"], "alarm"], "facility-alarm", "facility"] } },
     { id: "faults", type: "symbol", source: "faults", layout: { ...icon, "icon-size": near,
       "icon-image": ["match", state, FAULTY, "faulty", OUT, "out", "silent"], "symbol-sort-key": state } },
-    { id: "tickets", type: "symbol", source: "tickets", filter: ["any", ["!=", ["get", "kind"], "lamp"], [">=", ["zoom"], 14]],
-      layout: { ...icon, "icon-image": "ticket", "icon-offset": [6, -13] } },
+    { id: "tickets", type: "symbol", source: "tickets", layout: { ...icon, "icon-image": "ticket", "icon-size": near, "icon-offset": [6, -13] } },
+    // Above all marks, with a rim in its circle's colour: what is counted can be read whatever stands there.
+    { id: "cluster-counts", type: "symbol", source: "clusters", maxzoom: CLUSTERED_BELOW, filter: [">", ["get", "count"], 1],
+      layout: { ...text, "text-field": ["get", "told"], "text-size": 12, "text-allow-overlap": true, "text-padding": 8 },
+      paint: { "text-color": byLit("cluster-text", "lit-text"), "text-halo-color": byLit("cluster", "lit"), "text-halo-width": 2 } },
     { id: "selected", type: "circle", source: "selected", paint: {
       "circle-radius": 16, "circle-color": "transparent", "circle-stroke-width": 3, "circle-stroke-color": c.text } },
   ];
@@ -134,6 +138,21 @@ const layers = (c) => {
 
 const collection = (features) => ({ type: "FeatureCollection", features });
 const point = (lon, lat, properties, id) => ({ type: "Feature", id, properties, geometry: { type: "Point", coordinates: [lon, lat] } });
+
+/**
+ * Return the middle of a street whose lamps may stand on either side in turn: each point among its neighbours with
+ * weights 1, 2, 1, which takes the crossing of the street away whole and leaves a bend nearly as it is. The ends go on as
+ * far along the street as their lamps stand.
+ */
+const middleLine = (lamps) => {
+  const last = lamps.length - 1;
+  if (last < 2) return lamps;
+  const mixed = lamps.map((at, n) => (n === 0 || n === last ? at : at.map((value, axis) => (lamps[n - 1][axis] + 2 * value + lamps[n + 1][axis]) / 4)));
+  const end = (n, inward) => mixed[n + inward].map((value, axis) => value + (lamps[n][axis] - lamps[n + 2 * inward][axis]) / 2);
+  mixed[0] = end(0, 1);
+  mixed[last] = end(last, -1);
+  return mixed;
+};
 
 // ---------------------------------------------------------------- the lamps
 
@@ -263,7 +282,7 @@ export class CityMap {
     this.loaded = new Promise((done, failed) => {
       this.map.once("error", ({ error }) => failed(error));
       this.map.once("style.load", () => {
-        this.map.addLayer(this.layer, "equipment");
+        this.map.addLayer(this.layer, "clusters");
         this.regroup();
         this.set("faults", this.faultData());
         done(this);
@@ -320,12 +339,7 @@ export class CityMap {
 
   /** Return one point a district for its name: an outline that is cut into tiles would be named in each. */
   nameData() {
-    const middle = ({ type, coordinates }) => {
-      const rings = (type === "Polygon" ? [coordinates] : coordinates).map((polygon) => polygon[0]);
-      const ring = rings.reduce((longest, one) => (one.length > longest.length ? one : longest)).slice(1);
-      return [0, 1].map((at) => ring.reduce((sum, corner) => sum + corner[at], 0) / ring.length);
-    };
-    return collection(this.places.districts.filter((d) => d.boundary).map((d) => point(...middle(d.boundary), { name: d.name })));
+    return collection(this.places.districts.filter((d) => d.lat !== null).map((d) => point(d.lon, d.lat, { name: d.name })));
   }
 
   faultData() {
@@ -365,6 +379,7 @@ export class CityMap {
     })));
   }
 
+  /** Return the middle of every street, from the lamps along it. */
   streetData() {
     const { lat, lon, street, streets, nowhere } = this.lamps;
     const lines = [];
@@ -372,10 +387,10 @@ export class CityMap {
     for (let i = 0; i < lat.length; i += 1) {
       const joined = i > 0 && street[i] === street[i - 1] && streets[street[i]] !== ""
         && Math.abs(lat[i] - lat[i - 1]) < NEAR && Math.abs(lon[i] - lon[i - 1]) < NEAR;
-      if (!joined) { if (line.length > 1) lines.push(line); line = []; }
+      if (!joined) { if (line.length > 1) lines.push(middleLine(line)); line = []; }
       if (!nowhere.has(i)) line.push([lon[i], lat[i]]);
     }
-    if (line.length > 1) lines.push(line);
+    if (line.length > 1) lines.push(middleLine(line));
     return { type: "Feature", properties: {}, geometry: { type: "MultiLineString", coordinates: lines } };
   }
 

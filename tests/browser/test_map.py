@@ -222,6 +222,55 @@ def test_an_address_that_names_nothing_says_so(browser: Browser, site: Site) -> 
         expect(card.get_by_role("link")).to_have_attribute("href", "/tickets/999")
 
 
+DRAWN = "(layer) => document.getElementById('map').cityMap.map.queryRenderedFeatures({ layers: [layer] }).length"
+NAMES_OVER_COUNTS = """() => {
+  const { map } = document.getElementById('map').cityMap;
+  const counts = map.queryRenderedFeatures({ layers: ['cluster-counts'] });
+  const named = ({ geometry }) =>
+    map.queryRenderedFeatures(map.project(geometry.coordinates), { layers: ['district-names'] }).length;
+  return [counts.length, counts.filter(named).length];
+}"""
+AT_A_CLUSTER = """UPDATE districts SET boundary = '{"type": "Polygon", "coordinates":
+  [[[-5.66, 43.53], [-5.64, 43.54945], [-5.66, 43.5689], [-5.68, 43.54945], [-5.66, 43.53]]]}'
+  WHERE district_id = 'centre'"""
+STREET = """() => {
+  const city = document.getElementById('map').cityMap;
+  const count = 9;
+  const lamps = { street: new Int32Array(count), streets: ['Calle'], nowhere: new Set(),
+    lat: Float64Array.from({ length: count }, (_, n) => 43.5 + (n % 2 ? 1e-4 : -1e-4)),
+    lon: Float64Array.from({ length: count }, (_, n) => -5.6 + n * 2e-4) };
+  return city.streetData.call({ lamps }).geometry.coordinates;
+}"""
+"""The line of a street from west to east whose lamps stand on either side in turn."""
+
+
+def test_what_is_ticked_is_drawn_while_the_whole_city_is_seen(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=DESK) as page:
+        opened(page, "/map?lat=43.54&lon=-5.64&zoom=10.2")
+        for layer in ("facilities", "tickets", "faults"):
+            page.wait_for_function(f"() => ({DRAWN})('{layer}') > 0")
+        page.get_by_label("Cuadros y concentradores").check()
+        page.wait_for_function(f"() => ({DRAWN})('equipment') > 0")
+
+
+def test_a_count_wins_over_a_districts_name(browser: Browser, site: Site, city_url: str) -> None:
+    with psycopg.connect(city_url, autocommit=True) as connection:
+        connection.execute(AT_A_CLUSTER)
+    with visit(browser, site, size=PHONE) as page:
+        opened(page, "/map?lat=43.54945&lon=-5.66&zoom=11")
+        page.wait_for_function("() => document.getElementById('map').cityMap.map.areTilesLoaded()")
+        page.wait_for_function(f"() => ({DRAWN})('cluster-counts') === 2")
+        assert page.evaluate(NAMES_OVER_COUNTS) == [2, 0]
+
+
+def test_a_street_is_drawn_along_its_middle(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE) as page:
+        opened(page)
+        (line,) = page.evaluate(STREET)
+        assert [lat for _, lat in line] == pytest.approx([43.5] * 9, abs=1e-9)
+        assert [lon for lon, _ in line] == pytest.approx([-5.6 + n * 2e-4 for n in range(9)], abs=1e-9)
+
+
 def test_everything_on_the_map_is_reached_by_keyboard_alone(browser: Browser, site: Site) -> None:
     with visit(browser, site, size=DESK) as page:
         opened(page, "/map?lat=43.5427&lon=-5.66&zoom=17")

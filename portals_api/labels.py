@@ -1,5 +1,6 @@
 """Words for codes: states, faults, roles, reasons. English here; the catalogues hold the other languages."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -124,6 +125,23 @@ LAMP_TYPES = {
     "led": "LED",
     "sodium": N_("High-pressure sodium"),
     "metal-halide": N_("Metal halide"),
+}
+PROFILES = {
+    "lamp-controller": N_("Controller of the lamp"),
+    "lamp-controller-full": N_("Controller that measures all it can"),
+    "lamp-controller-hourly": N_("Controller that reports hourly"),
+    "lamp-counter": N_("Counter of the lamp"),
+    "building-sensor": N_("Sensors of the building"),
+    "sports-hall-sensor": N_("Sensors of the sports hall"),
+    "pool-sensor": N_("Sensors of the swimming pool"),
+    "market-sensor": N_("Sensors of the market"),
+    "car-park-sensor": N_("Sensors of the car park"),
+    "water-tank-sensor": N_("Sensors of the water tank"),
+    "air-station": N_("Air quality station"),
+}
+SCHEDULES = {
+    "astronomical": N_("from dusk to dawn"),
+    "part-night": N_("from dusk to dawn, dimmed in the small hours"),
 }
 FACILITY_KINDS = {
     "school": N_("School"),
@@ -262,6 +280,14 @@ class Labels:
     def metric(self, code: str) -> str:
         """Return the name of a metric; one that a city named itself is at least readable."""
         return self._of(METRICS, code) if code in METRICS else code.replace("_", " ").capitalize()
+
+    def profile(self, code: str) -> str:
+        """Return the name of a make of device; one that a city named itself is at least readable."""
+        return self._of(PROFILES, code) if code in PROFILES else re.sub(r"[-_]+", " ", code).capitalize()
+
+    def schedule(self, code: str) -> str:
+        """Return the name of a lighting schedule; one that a city named itself is at least readable."""
+        return self._of(SCHEDULES, code) if code in SCHEDULES else re.sub(r"[-_]+", " ", code)
 
     def lamp_type(self, code: str) -> str:
         return self._of(LAMP_TYPES, code)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from observatory.figures import Figure, Kind, Source, Why
+from observatory.figures import Figure, Kind, Source, Value, Why
 from portals_api.labels import N_
 
 
@@ -92,6 +92,8 @@ FRESH = {
     Source.TICKETS: N_("As of now."),
 }
 UNITS = {"%": "%", "kWh": "kWh", "h": "h", "tickets": N_("tickets")}
+UNITS_OF_ONE = {**UNITS, "tickets": N_("ticket")}
+"""What stands beside the number 1."""
 WHYS = {
     Why.NOT_RUNNING: N_("The city was not connected yet."),
     Why.NOT_COUNTED: N_("Not yet counted: the hour has not ended, or its readings are still being stored."),
@@ -110,6 +112,28 @@ BASES = {
     "facility-energy": N_("over {whole} hours"),
 }
 """What stands behind a value; counts stand for themselves."""
+BASES_OF_ONE = {
+    "lamps-lit": N_("{part} of one lamp-hour"),
+    "lighting-energy": N_("over one lamp-hour"),
+    "repair-time": N_("of one ticket"),
+    "found-by-sensors": N_("{part} of one ticket"),
+    "readings-heard": N_("{part} of one reading"),
+    "facility-air": N_("{part} of one hour"),
+    "facility-energy": N_("over one hour"),
+}
+"""The same where `whole` is 1."""
+
+
+def unit_of(figure: Figure, value: float | None) -> str:
+    """Return what stands beside a value."""
+    one = value is not None and rounded(figure, value) == 1
+    return (UNITS_OF_ONE if one else UNITS)[figure.unit]
+
+
+def basis_of(figure: Figure, value: Value) -> str:
+    """Return what stands behind a value, with `part` and `whole` to be filled in; empty for counts."""
+    table = BASES_OF_ONE if round(value.whole) == 1 else BASES
+    return table.get(figure.figure_id, "")
 
 
 def rounded(figure: Figure, value: float) -> float:

@@ -166,7 +166,7 @@ async def figure_page(
         card=card,
         chart=bar_chart(
             [(point.since, point.value.value) for point in one.points],
-            unit=card["unit"],
+            unit=card["units"],
             title=card["name"],
             words=words,
             top=100.0 if one.figure.kind is Kind.SHARE else None,
@@ -276,11 +276,12 @@ def _told(figure: Figure, value: Value, words: Words) -> dict[str, str]:
     """Return a value as people read it: number and what stands behind it, or why there is none."""
     if value.value is None:
         why = words.text(figure_words.WHYS[value.why]) if value.why else ""
-        return {"number": "–", "basis": why}
-    basis = figure_words.BASES.get(figure.figure_id, "")
+        return {"number": "–", "unit": "", "basis": why}
+    basis = figure_words.basis_of(figure, value)
     part, whole = (words.number(round(number or 0)) for number in (value.part, value.whole))
     return {
         "number": words.number(figure_words.rounded(figure, value.value)),
+        "unit": words.text(figure_words.unit_of(figure, value.value)),
         "basis": words.text(basis).format(part=part, whole=whole) if basis else "",
     }
 
@@ -294,13 +295,13 @@ def card_of(one: FigureRead, words: Words, wanted: Wanted) -> dict[str, Any]:
         **_told(figure, one.total, words),
         "id": figure.figure_id,
         "name": words.text(said.name),
-        "unit": words.text(figure_words.UNITS[figure.unit]),
+        "units": words.text(figure_words.UNITS[figure.unit]),
         "what": words.text(said.what),
         "how": words.text(said.how),
         "source": words.text(figure_words.SOURCES[figure.source]),
         "fresh": words.text(figure_words.FRESH[figure.source]),
         "stock": figure.kind is Kind.STOCK,
-        "latest": None if recent is None else _told(figure, recent.value, words)["number"],
+        "latest": None if recent is None else _told(figure, recent.value, words),
         "latest_at": None if recent is None else recent.since,
         "url": address(f"/observa/{figure.figure_id}", **filters),
         "spark": spark(

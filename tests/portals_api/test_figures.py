@@ -9,10 +9,22 @@ from datetime import UTC, datetime
 import pytest
 from markupsafe import escape
 
-from observatory.figures import FIGURES
+from observatory.figures import FIGURES, Value
 from portals_api.i18n import Words, load_catalogues
 from portals_api.observa.bars import bar_chart, spark
-from portals_api.observa.figure_words import BASES, FRESH, SOURCES, UNITS, WHYS, WORDS, rounded
+from portals_api.observa.figure_words import (
+    BASES,
+    BASES_OF_ONE,
+    FRESH,
+    SOURCES,
+    UNITS,
+    UNITS_OF_ONE,
+    WHYS,
+    WORDS,
+    basis_of,
+    rounded,
+    unit_of,
+)
 from tests.incidents.world import FAILURE, RAISED, event, lamp
 from tests.portals_api.conftest import Open
 from tests.support.small_city import add_figures, run
@@ -33,6 +45,21 @@ def test_every_figure_has_its_words() -> None:
         assert figure.none in WHYS
         assert SOURCES[figure.source]
         assert FRESH[figure.source]
+
+
+def test_one_stands_beside_its_singular_in_every_language() -> None:
+    assert set(BASES_OF_ONE) == set(BASES)
+    assert set(UNITS_OF_ONE) == set(UNITS)
+    opened, first = FIGURES["tickets-opened"], FIGURES["found-by-sensors"]
+    for language, unit, units, basis, bases in (
+        ("es", "incidencia", "incidencias", "{part} de una incidencia", "{part} de {whole} incidencias"),
+        ("ast", "incidencia", "incidencies", "{part} d'una incidencia", "{part} de {whole} incidencies"),
+        ("en", "ticket", "tickets", "{part} of one ticket", "{part} of {whole} tickets"),
+    ):
+        words = Words(language, load_catalogues((language,))[language], "UTC")
+        assert [words.text(unit_of(opened, count)) for count in (0, 1, 2)] == [units, unit, units]
+        assert words.text(basis_of(first, Value(100, 1, 1))) == basis
+        assert words.text(basis_of(first, Value(50, 1, 2))) == bases
 
 
 @pytest.mark.usefixtures("figures")

@@ -158,6 +158,9 @@ def test_a_lamp_is_found_by_its_number(portals: Open) -> None:
 def test_no_code_of_ours_is_shown_to_people(portals: Open, rows: Any) -> None:
     rows("INSERT INTO metrics VALUES ('no2_ug_m3', 'ug/m3', 0, 500), ('made_up_by_a_city', 'W/m2', 0, 9) RETURNING 1")
     rows("INSERT INTO series (device_id, metric) VALUES ('S-SCHOOL', 'no2_ug_m3') RETURNING 1")
+    rows("UPDATE devices SET profile_id = 'pool-sensor' WHERE device_id = 'S-SCHOOL' RETURNING 1")
+    rows("UPDATE devices SET profile_id = 'lamp-controller' WHERE device_id = 'N-L-1' RETURNING 1")
+    rows("UPDATE assets SET attributes = '{\"schedule_id\": \"astronomical\"}' WHERE asset_id = 'C-1.F1' RETURNING 1")
     rows("INSERT INTO series (device_id, metric) VALUES ('S-SCHOOL', 'made_up_by_a_city') RETURNING 1")
 
     async def main() -> None:
@@ -165,8 +168,21 @@ def test_no_code_of_ours_is_shown_to_people(portals: Open, rows: Any) -> None:
             page = (await p.http.get("/facilities/SCHOOL", headers={**HTML, "Accept-Language": "es"})).text
             assert "Dióxido de nitrógeno" in page
             assert "Made up by a city" in page
-            for code in ("no2_ug_m3", "co2_ppm", "made_up", "ug/m3"):
+            for code in ("no2_ug_m3", "co2_ppm", "made_up", "ug/m3", "pool-sensor"):
                 assert code not in page, code
+            for language, pool, controller, schedule in (
+                ("es", "Sensores de la piscina", "Controlador de la farola", "del anochecer al amanecer"),
+                ("ast", "Sensores de la piscina", "Controlador de la farola", "del escurecer al amanecer"),
+                ("en", "Sensors of the swimming pool", "Controller of the lamp", "from dusk to dawn"),
+            ):
+                headers = {**HTML, "Accept-Language": language}
+                assert pool in (await p.http.get("/facilities/SCHOOL", headers=headers)).text
+                page = (await p.http.get("/lamps/L-1", headers=headers)).text
+                assert controller in page
+                assert "lamp-controller" not in page
+                page = (await p.http.get("/feeders/C-1.F1", headers=headers)).text
+                assert schedule in page
+                assert "astronomical" not in page
             error = (await p.http.get("/tickets/77", headers={**HTML, "Accept-Language": "es"})).text
             assert "there is no ticket" not in error
 

@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from city.errors import SettingsError
 
 PREFIX = "CITYNERVE_"
-_SECRET = {"mqtt_url", "database_url"}
-"""May carry a password: errors do not repeat them."""
+_SECRET = {"mqtt_url", "mqtt_share", "database_url"}
+"""Carry a secret: errors do not repeat them."""
 
 
 def default_city() -> Path:
@@ -50,9 +51,8 @@ class Settings(BaseSettings):
     )
     mqtt_share: str | None = Field(
         None,
-        pattern="^[A-Za-z0-9_-]{1,64}$",
-        description="Name of the shared subscription in which several ingest processes divide the messages among them."
-        " Absent: this one takes all.",
+        description="Name of the shared subscription in which several ingest processes divide the messages among them:"
+        " a secret, 20 to 64 characters. Absent: this one takes all.",
     )
     broker_host: str = Field("127.0.0.1", description="Address on which the embedded broker listens.")
     broker_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded broker.")
@@ -151,6 +151,17 @@ class Settings(BaseSettings):
     @classmethod
     def _mqtt(cls, value: str | None) -> str | None:
         return _url(value, {"mqtt", "mqtts"}, "mqtt://host:1883")
+
+    @field_validator("mqtt_share")
+    @classmethod
+    def _share(cls, value: str | None) -> str | None:
+        # Mosquitto lets every client join a group that it can name, and drops what would be the share of one that may not read.
+        if value and not re.fullmatch("[A-Za-z0-9_-]{20,64}", value):
+            raise ValueError(
+                "whoever knows the name can have messages dropped: give 20 to 64 letters, digits, '-' or '_' that nobody"
+                " can guess, such as openssl rand -hex 16 makes"
+            )
+        return value
 
     @field_validator("database_url")
     @classmethod

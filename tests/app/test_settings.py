@@ -77,6 +77,8 @@ def test_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> Non
         ("mqtt_url", "mqtt://"),
         ("mqtt_url", "mqtt://host:99999"),
         ("mqtt_url", "mqtt://[::1"),
+        ("mqtt_share", "ingest"),
+        ("mqtt_share", "a name with spaces, long enough"),
         ("database_url", "mysql://host/x"),
         ("database_url", "postgresql://[x/y"),
         ("kafka", "host"),
@@ -113,6 +115,13 @@ def test_errors_do_not_repeat_passwords(monkeypatch: pytest.MonkeyPatch, name: s
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert "secret" not in str(caught.value)
+
+
+def test_error_does_not_repeat_the_name_of_the_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITYNERVE_MQTT_SHARE", "a-long-name-with-a-slip/")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "a-slip" not in str(caught.value)
 
 
 def test_slip_of_the_pen_in_a_name_is_refused_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -273,6 +273,22 @@ def test_several_of_ingest_are_let_in_each_under_an_id_of_its_own(broker: Broker
         assert (one.subscribe("citynerve/v1/+/readings"), two.subscribe("citynerve/v1/+/readings")) == (1, 1)
 
 
+def test_gateway_that_does_not_know_the_shares_name_takes_no_part_in_it(broker: Broker) -> None:
+    share = "5f1d6c0c3c8b4b1f9d2e7a6b8c9d0e1f"
+    with (
+        Client(broker, "citynerve-ingest", client_id="citynerve-ingest-1") as ingest,
+        Client(broker, "GW-2") as curious,
+        Client(broker, "GW-1") as gateway,
+    ):
+        assert ingest.subscribe(f"$share/{share}/citynerve/v1/+/readings") == 1
+        for name in ("ingest", "citynerve-ingest", "+"):
+            for topic in ("citynerve/v1/+/readings", "#"):
+                curious.subscribe(f"$share/{name}/{topic}")
+        for number in range(20):
+            assert gateway.publish("citynerve/v1/GW-1/readings", b"%d" % number) == 0
+        assert [ingest.event()[1] for _ in range(20)] == [b"%d" % number for number in range(20)]
+
+
 def test_what_waits_for_ingest_survives_a_restart_of_the_broker_and_more_is_kept(
     prepared: Folder, tmp_path: Path
 ) -> None:

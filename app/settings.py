@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.proxies import parse as parse_proxies
 from city.errors import SettingsError
 
 PREFIX = "CITYNERVE_"
@@ -39,6 +40,11 @@ class Settings(BaseSettings):
     public_hosts: str = Field(
         "localhost,127.0.0.1,[::1]",
         description="Names under which the pages are reached, separated by commas; `*` for any.",
+    )
+    proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses or networks of the web servers before the pages, separated by commas: their"
+        " `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
     )
     mqtt_url: str | None = Field(
         None, description="Broker, `mqtt://user:password@host:1883` or `mqtts://…`. Absent: the embedded broker."
@@ -147,6 +153,12 @@ class Settings(BaseSettings):
             raise ValueError("say real or perfect")
         return value
 
+    @field_validator("proxies")
+    @classmethod
+    def _proxies(cls, value: str) -> str:
+        parse_proxies(value)
+        return value
+
     @field_validator("mqtt_url")
     @classmethod
     def _mqtt(cls, value: str | None) -> str | None:
@@ -155,11 +167,11 @@ class Settings(BaseSettings):
     @field_validator("mqtt_share")
     @classmethod
     def _share(cls, value: str | None) -> str | None:
-        # Mosquitto lets every client join a group that it can name, and drops what would be the share of one that may not read.
+        # Mosquitto lets every client join a group that it can name, and drops the part of one that may not read.
         if value and not re.fullmatch("[A-Za-z0-9_-]{20,64}", value):
             raise ValueError(
-                "whoever knows the name can have messages dropped: give 20 to 64 letters, digits, '-' or '_' that nobody"
-                " can guess, such as openssl rand -hex 16 makes"
+                "whoever knows the name can have messages dropped: give 20 to 64 letters, digits, '-' or '_' that"
+                " nobody can guess, such as openssl rand -hex 16 makes"
             )
         return value
 

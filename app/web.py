@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from app.doors import listen
+from app.proxies import forwarded_allow_ips
 from app.settings import Settings
 from city.clock import Clock
 from portals_api.deps import PortalDeps, PortalOptions
@@ -44,6 +45,8 @@ async def serve(
         lifespan="off",
         log_config=None,
         access_log=False,
+        # From anybody else these headers are what he likes to call himself.
+        forwarded_allow_ips=forwarded_allow_ips(settings.proxies),
         timeout_graceful_shutdown=5,
     )
     server = _Server(config)

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,6 +94,13 @@ def test_the_broker_sees_ingest_and_the_simulator_and_nobody_else_sees_the_broke
     for name, user in (("ingest", "citynerve-ingest"), ("sim", "citynerve-sim")):
         url = urlsplit(compose["services"][name]["environment"]["CITYNERVE_MQTT_URL"])
         assert (url.scheme, url.username, url.hostname, url.port) == ("mqtts", user, "mosquitto", 8884)
+
+
+def test_the_pages_believe_the_machines_own_web_server_and_no_other_container(compose: dict[str, Any]) -> None:
+    (addresses,) = compose["networks"]["front"]["ipam"]["config"]
+    assert ip_address(addresses["gateway"]) in ip_network(addresses["subnet"])
+    believed = compose["services"]["api"]["environment"]["CITYNERVE_PROXIES"].split(",")
+    assert believed == ["127.0.0.1", "::1", addresses["gateway"]]
 
 
 def test_no_secret_stands_in_the_file(prepared: Folder) -> None:

@@ -1,0 +1,127 @@
+"""The pages behind a web server, on a real uvicorn: whose word on who asks is believed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import httpx2
+import pytest
+
+from app.settings import Settings
+from app.web import serve
+from city import topics
+from city.clock import ManualClock
+from portals_api.deps import PortalOptions
+from storage.pool import open_pool
+from stream.logs.postgres import open_postgres_log
+from tests.support.servers import free_port
+from tests.support.small_city import NOW, city_url
+
+__all__ = ["city_url"]
+
+LIMIT = PortalOptions().reports_per_minute
+PROXY, STRANGER = "127.0.0.1", "127.0.0.2"
+
+Serving = Callable[..., AbstractAsyncContextManager[Callable[..., httpx2.AsyncClient]]]
+
+
+@pytest.fixture
+def serving(city_url: str) -> Serving:
+    @asynccontextmanager
+    async def served(host: str = "127.0.0.1", **settings: str) -> AsyncIterator[Callable[..., httpx2.AsyncClient]]:
+        pool = await open_pool(city_url)
+        log = await open_postgres_log(city_url)
+        await log.create_topics(topics.PARTITIONS)
+        port = free_port()
+        stop = asyncio.Event()
+        chosen = Settings(host=host, port=port, **settings)
+        running = asyncio.create_task(
+            serve(chosen, pool, log, ManualClock(NOW), topics.PARTITIONS[topics.TICKETS], stop)
+        )
+
+        def client(address: str = PROXY) -> httpx2.AsyncClient:
+            """Return a client whose connections come from `address`, tried until the server listens."""
+            transport = httpx2.AsyncHTTPTransport(local_address=address, retries=8)
+            return httpx2.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{port}")
+
+        try:
+            yield client
+        finally:
+            stop.set()
+            await running
+            await log.close()
+            await pool.close()
+
+    return served
+
+
+async def _report(client: httpx2.AsyncClient, forwarded_for: str | None) -> int:
+    """Send a report that is refused for what it says, unless it is refused for how many there were."""
+    headers = {} if forwarded_for is None else {"X-Forwarded-For": forwarded_for}
+    return (await client.post("/api/v1/reports", json={}, headers=headers)).status_code
+
+
+async def _use_up(client: httpx2.AsyncClient, forwarded_for: Callable[[int], str | None]) -> None:
+    assert [await _report(client, forwarded_for(n)) for n in range(LIMIT)] == [422] * LIMIT
+
+
+def test_behind_a_proxy_every_citizen_has_reports_of_his_own(serving: Serving) -> None:
+    async def main() -> None:
+        async with serving() as client, client(PROXY) as proxy:
+            await _use_up(proxy, lambda _: "203.0.113.1")
+            assert await _report(proxy, "203.0.113.1") == 429
+            assert await _report(proxy, "203.0.113.2") == 422
+            # What a citizen wrote before the proxy's own entry is what he likes to call himself.
+            assert await _report(proxy, "198.51.100.7, 203.0.113.1") == 429
+            assert await _report(proxy, "127.0.0.1, 203.0.113.1") == 429
+
+    asyncio.run(main())
+
+
+def test_header_from_elsewhere_does_not_count(serving: Serving) -> None:
+    async def main() -> None:
+        async with serving() as client, client(PROXY) as proxy, client(STRANGER) as stranger:
+            await _use_up(stranger, lambda n: f"203.0.113.{n}")
+            assert await _report(stranger, "203.0.113.200") == 429
+            assert await _report(stranger, None) == 429
+            # Nor can he use up what is another's.
+            assert await _report(proxy, "203.0.113.1") == 422
+
+    asyncio.run(main())
+
+
+def test_a_chain_of_proxies_is_followed_to_the_first_that_is_none(serving: Serving) -> None:
+    async def main() -> None:
+        async with (
+            serving(proxies="127.0.0.2,10.1.0.0/16") as client,
+            client(STRANGER) as proxy,
+            client(PROXY) as other,
+        ):
+            await _use_up(proxy, lambda n: f"203.0.113.{n}, 198.51.100.1, 10.1.2.{n}")
+            assert await _report(proxy, "198.51.100.1, 10.1.9.9") == 429
+            # The default is gone where something else was chosen.
+            await _use_up(other, lambda n: f"203.0.113.{n}")
+            assert await _report(other, "203.0.113.201") == 429
+
+    asyncio.run(main())
+
+
+def test_a_server_on_ipv6_knows_its_ipv4_proxy(serving: Serving) -> None:
+    async def main() -> None:
+        async with serving("::") as client, client(PROXY) as proxy:
+            await _use_up(proxy, lambda n: f"203.0.113.{n}")
+            assert await _report(proxy, "203.0.113.201") == 422
+
+    asyncio.run(main())
+
+
+def test_addresses_in_feeds_are_secure_where_the_proxy_is(serving: Serving) -> None:
+    async def main() -> None:
+        secure = {"X-Forwarded-Proto": "https"}
+        async with serving() as client, client(PROXY) as proxy, client(STRANGER) as stranger:
+            for asking, scheme in ((proxy, "https"), (stranger, "http")):
+                page = await asking.get("/developers", headers={**secure, "Accept": "text/html"})
+                assert f"{scheme}://127.0.0.1" in page.text
+                assert ("https://127.0.0.1" in page.text) == (scheme == "https")
+
+    asyncio.run(main())

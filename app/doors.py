@@ -3,7 +3,10 @@
 import errno
 import socket
 import time
+from ipaddress import ip_address
+from typing import Any
 
+from app.settings import Settings
 from city.errors import SettingsError
 
 
@@ -20,12 +23,7 @@ def listen(host: str, port: int, way_out: str) -> socket.socket:
     SettingsError
         Taken, not allowed, or not an address of this machine.
     """
-    try:
-        ((family, kind, protocol, _, address), *_) = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except (OSError, UnicodeError) as exc:
-        raise SettingsError(f"{host!r} is not an address of this machine: use 127.0.0.1, or 0.0.0.0 for all") from exc
+    family, kind, protocol, _, address = _addresses(host, port)[0]
     found = socket.socket(family, kind, protocol)
     try:
         # As servers do: what is left of connections that have ended does not bar the way.
@@ -64,6 +62,35 @@ def check_free(host: str, port: int, way_out: str, patience_s: float = 0.0) -> N
                 raise
             raise SettingsError(_refusal(exc, f"{host}:{port}", way_out)) from exc
         return
+
+
+def check_broker(settings: Settings) -> None:
+    """Make sure that the embedded broker, where it is to run, is open to nobody by accident.
+
+    Raises
+    ------
+    SettingsError
+        It would listen beyond loopback, where anyone may publish, and nobody said that this is meant; or nowhere.
+    """
+    if settings.mqtt_url is not None or settings.broker_open or _is_loopback(settings.broker_host):
+        return
+    raise SettingsError(
+        f"CITYNERVE_BROKER_HOST={settings.broker_host}: the embedded broker asks nobody for a password, so anyone who"
+        " reaches it could publish as any gateway: leave it on 127.0.0.1, use a broker with passwords"
+        " (CITYNERVE_MQTT_URL, docs/deploy.md), or allow it with CITYNERVE_BROKER_OPEN=true"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether a server on `host` is reached from this machine alone."""
+    return all(ip_address(address[0]).is_loopback for *_, address in _addresses(host, 0))
+
+
+def _addresses(host: str, port: int) -> list[Any]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as exc:
+        raise SettingsError(f"{host!r} is not an address of this machine: use 127.0.0.1, or 0.0.0.0 for all") from exc
 
 
 def _refusal(cause: OSError, place: str, way_out: str) -> str:

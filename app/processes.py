@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from app import kernels, wiring
+from app.doors import check_broker
 from app.metrics import registry_of, serve_metrics, watch_clock
 from app.settings import Settings
 from city import topics
@@ -156,6 +157,8 @@ def run_role(role: str, settings: Settings) -> None:
     if role not in ROLES:
         raise SettingsError(f"there is no process {role!r}: say one of {', '.join(ROLES)}")
     _die_with_supervisor()
+    if role == "ingest":
+        check_broker(settings)
     if role == "detect":
         kernels.warm(settings.data)
     asyncio.run(_run(role, settings))

@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     )
     broker_host: str = Field("127.0.0.1", description="Address on which the embedded broker listens.")
     broker_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded broker.")
+    broker_open: bool = Field(
+        False,
+        description="Let the embedded broker, which asks nobody for a password, listen beyond loopback: anyone who"
+        " reaches this port may publish as any gateway.",
+    )
     kafka: str | None = Field(
         None, description="Bootstrap servers, `host:9092,host:9092`. Absent: the log lives in PostgreSQL."
     )

@@ -15,7 +15,7 @@ from types import FrameType
 
 from app import setup
 from app.console import Bar
-from app.doors import check_free
+from app.doors import check_broker, check_free
 from app.runtime import RESERVE_BYTES, FolderLock, Note, free_bytes, prepare_folder, write_note
 from app.settings import Settings
 from app.supervisor import Role, Supervisor
@@ -103,6 +103,7 @@ def _bring_up(settings: Settings, data: Path, stack: ExitStack) -> _Running:
     lock = FolderLock(data)
     stack.callback(lock.release)
     patience_s = AFTER_A_KILL_S if lock.after_a_kill else 0.0
+    check_broker(settings)
     check_free(settings.host, settings.port, _HTTP_WAY_OUT, patience_s)
     if settings.mqtt_url is None:
         check_free(settings.broker_host, settings.broker_port, _MQTT_WAY_OUT, patience_s)

@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from app.doors import check_free, listen
+from app.doors import check_broker, check_free, listen
+from app.settings import Settings
 from city.errors import SettingsError
 from tests.support.servers import free_port
 
@@ -43,3 +44,22 @@ def test_free_port_is_bound_and_answers(host: str) -> None:
     with listen(host, port, "PORT=1") as door:
         door.listen()
         socket.create_connection(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+def test_broker_on_loopback_needs_no_word(host: str) -> None:
+    check_broker(Settings(broker_host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "0"])
+def test_broker_that_would_be_open_to_others_is_refused_unless_it_is_meant(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"could publish as any gateway: .* CITYNERVE_BROKER_OPEN=true"):
+        check_broker(Settings(broker_host=host))
+    check_broker(Settings(broker_host=host, broker_open=True))
+    # With a broker elsewhere ours does not run.
+    check_broker(Settings(broker_host=host, mqtt_url="mqtt://broker"))
+
+
+def test_broker_on_a_name_that_nobody_knows_is_refused_for_that() -> None:
+    with pytest.raises(SettingsError, match="'no host' is not an address of this machine"):
+        check_broker(Settings(broker_host="no host"))

@@ -36,7 +36,7 @@ def ours(compose: dict[str, Any]) -> dict[str, dict[str, str]]:
 def test_every_setting_named_exists_and_is_accepted(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     known = {variable(name) for name in Settings.model_fields}
     assert set(ours(compose)) == set(ROLES) | {"sim", "setup"}
-    for environment in ours(compose).values():
+    for service, environment in ours(compose).items():
         assert set(environment) <= known
         with monkeypatch.context() as patch:
             for name in known:
@@ -45,7 +45,8 @@ def test_every_setting_named_exists_and_is_accepted(compose: dict[str, Any], mon
                 patch.setenv(name, str(value))
             settings = load_settings()
             assert settings.kafka == "kafka:9092"
-            assert str(settings.mqtt_url).startswith("mqtts://")
+            # Who does not speak with the broker does not hold a password for it.
+            assert (str(settings.mqtt_url).startswith("mqtts://")) == (service in ("ingest", "sim"))
     everywhere = (ROOT / "docker-compose.yml").read_text() + (ROOT / ".env.example").read_text()
     assert set(re.findall(r"CITYNERVE_\w+", everywhere)) <= known
 
@@ -78,9 +79,18 @@ def test_only_the_brokers_door_for_devices_is_open_to_the_world(compose: dict[st
             else:
                 assert str(port).startswith("127.0.0.1:"), f"{name}: {port}"
     networks = compose["networks"]
-    assert {name for name, network in networks.items() if network and network.get("internal")} == {"back", "mqtt"}
-    for name in ("kafka", "timescale", "store", "detect", "desk", "setup"):
-        assert set(compose["services"][name]["networks"]) == {"back"}, name
+    assert {name for name, network in networks.items() if network and network.get("internal")} == {
+        *("back", "log", "mqtt"),
+    }
+    for name in ("store", "detect", "desk", "setup"):
+        assert set(compose["services"][name]["networks"]) == {"back", "log"}, name
+    assert set(compose["services"]["timescale"]["networks"]) == {"back"}
+
+
+def test_only_our_own_processes_see_the_log_which_asks_nobody_for_a_password(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]["kafka"]["networks"]) == {"log"}
+    seeing = {name for name, service in compose["services"].items() if "log" in service["networks"]}
+    assert seeing == {"kafka", "setup", *ROLES}
 
 
 def test_the_broker_sees_ingest_and_the_simulator_and_nobody_else_sees_the_broker(compose: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 // The card that tells of what is chosen on the map. It changes where it stands: whoever reads it by keyboard, or is about
 // to click on one of its links, keeps the place, however often the city changes meanwhile.
+const PAGES = { facility: "/facilities/", cabinet: "/cabinets/", gateway: "/gateways/", feeder: "/feeders/", district: "/districts/" };
+const KINDS = [...Object.keys(PAGES), "lamp", "street", "ticket"];
 const element = (name, properties = {}, ...children) => {
   const made = Object.assign(document.createElement(name), properties);
   made.append(...children);
@@ -61,5 +63,47 @@ export class Card {
       const a = before.get(href);
       if (a) { write(a, text); next = a.nextElementSibling; } else this.links.insertBefore(element("a", { href, textContent: text }), next);
     }
+  }
+}
+
+/** What a card says of each kind of thing: `{title, lines, links}`, in the reader's language. */
+export class CardWords {
+  constructor(words) { Object.assign(this, words); }
+
+  missing(kind, id) {
+    const { texts } = this;
+    const title = KINDS.includes(kind) ? `${texts[kind]} ${id}` : id; // The address may say anything.
+    if (kind === "ticket" && /^\d+$/.test(id)) return { title, lines: [{ text: texts.not_open }], links: [[texts.open_page, `/tickets/${id}`]] };
+    return { title, lines: [{ text: texts.none_named }], links: [[texts.search, `/search?q=${encodeURIComponent(id)}`]] };
+  }
+
+  lamp(id, { lamps, tickets, states }, names) {
+    const { texts } = this;
+    const at = lamps.index.get(id);
+    const state = names[states[at]];
+    const street = lamps.streets[lamps.street[at]];
+    const lines = [{ mark: state, text: texts[`state_${state}`] }];
+    if (street) lines.push({ text: street });
+    return { title: `${texts.lamp} ${id}`, lines, links: [[texts.open_page, `/lamps/${encodeURIComponent(id)}`],
+      ...tickets.filter((t) => t.scope.id === id).map((t) => [`${texts.ticket} #${t.id}`, t.url]),
+      [texts.report, `/report?lamp=${encodeURIComponent(id)}`]] };
+  }
+
+  ticket({ id, category, state, scope, url }) {
+    const { texts, categories, ticket_states: ticketStates } = this;
+    return { title: `#${id} ${categories[category] || category}`, links: [[texts.open_page, url]], lines: [
+      { text: ticketStates[state] || state }, { text: `${texts[scope.kind] || ""} ${scope.kind === "place" ? "" : scope.id}` }] };
+  }
+
+  /** `state` is the place's own, as far as the map knows one. */
+  place({ kind, id, name, what, district }, state) {
+    const { texts, kinds } = this;
+    const titled = name && name !== id || kind === "street";
+    const lines = [{ text: [kinds[what] || texts[kind], district].filter(Boolean).join(", ") }];
+    const links = [];
+    if (texts[state]) lines.push({ text: texts[state] });
+    if (PAGES[kind]) links.push([texts.open_page, PAGES[kind] + encodeURIComponent(id)]);
+    if (kind === "district" || kind === "street") links.push([texts.its_lamps, `/map/list?${new URLSearchParams({ [kind]: id })}`]);
+    return { title: titled ? name : `${texts[kind] || ""} ${id}`, lines, links };
   }
 }

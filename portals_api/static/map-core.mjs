@@ -130,7 +130,8 @@ const layers = (c) => {
     // Above all marks, with a rim in its circle's colour: what is counted can be read whatever stands there.
     { id: "cluster-counts", type: "symbol", source: "clusters", maxzoom: CLUSTERED_BELOW, filter: [">", ["get", "count"], 1],
       layout: { ...text, "text-field": ["get", "told"], "text-size": 12, "text-allow-overlap": true, "text-padding": 8 },
-      paint: { "text-color": byLit("cluster-text", "lit-text"), "text-halo-color": byLit("cluster", "lit"), "text-halo-width": 2 } },
+      // Either colour of text, never one between the two: halfway it would be that of its circle.
+      paint: { "text-color": ["step", ["get", "lit"], c["cluster-text"], 0.42, c["lit-text"]], "text-halo-color": byLit("cluster", "lit"), "text-halo-width": 2 } },
     { id: "selected", type: "circle", source: "selected", paint: {
       "circle-radius": 16, "circle-color": "transparent", "circle-stroke-width": 3, "circle-stroke-color": c.text } },
   ];

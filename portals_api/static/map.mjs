@@ -1,9 +1,9 @@
 // The page of the live map: loads the city, follows its changes, and keeps filters and choices in the address.
 const box = document.getElementById("map");
-const { versions, texts, categories, ticket_states: ticketStates, kinds } = JSON.parse(box.dataset.map);
+const { versions, ...words } = JSON.parse(box.dataset.map);
+const { texts } = words;
 const byId = (id) => document.getElementById(id);
 const told = byId("map-told");
-const PAGES = { facility: "/facilities/", cabinet: "/cabinets/", gateway: "/gateways/", feeder: "/feeders/", district: "/districts/" };
 const SEARCHED = ["street", "feeder"]; // What the map does not hold: the search tells where it is.
 const QUERY_MAX = 80;
 const NO_STATE = "none"; // In the address: every state is switched off.
@@ -39,7 +39,7 @@ const named = (hash) => {
 };
 
 const start = async () => {
-  const [core, { Card }] = await Promise.all([import(box.dataset.core), import(box.dataset.card)]);
+  const [core, { Card, CardWords }] = await Promise.all([import(box.dataset.core), import(box.dataset.card)]);
   const [packed, places, now] = await data;
   const lamps = core.unpack(packed);
   const states = Uint8Array.from(now.states, (digit) => digit.charCodeAt(0) - 48);
@@ -48,13 +48,14 @@ const start = async () => {
   city.placeStates = now.places;
   await city.loaded;
   box.cityMap = city;
-  new Page(city, core.STATES, now.at, Card).begin();
+  new Page(city, core.STATES, now.at, { Card, CardWords }).begin();
 };
 
 class Page {
-  constructor(city, names, at, Card) {
+  constructor(city, names, at, { Card, CardWords }) {
     this.city = city; this.names = names; this.at = at; this.chosen = null; this.failures = 0;
     this.card = new Card(byId("map-card"), { close: texts.close, onClose: () => this.close(true) });
+    this.words = new CardWords(words);
   }
 
   begin() {
@@ -164,7 +165,8 @@ class Page {
       if (at === undefined) return null;
       return lamps.nowhere.has(at) ? { kind, id } : { kind, id, lon: lamps.lon[at], lat: lamps.lat[at] };
     }
-    const among = { ticket: tickets, district: places.districts }[kind] || places.places.filter((p) => p.kind === kind);
+    let among = places.places.filter((p) => p.kind === kind);
+    if (kind === "ticket") among = tickets; else if (kind === "district") among = places.districts;
     const one = among.find((p) => String(p.id) === String(id));
     return one ? { kind, id: one.id, name: one.name, what: one.what, lon: one.lon, lat: one.lat } : null;
   }
@@ -202,46 +204,9 @@ class Page {
     const { kind, id } = this.chosen;
     const ticket = kind === "ticket" && this.city.tickets.find((t) => t.id === id);
     if (kind === "ticket" && !ticket) this.chosen.missing = true; // Closed while it was looked at.
-    let told;
-    if (this.chosen.missing) told = this.missing(kind, id);
-    else if (kind === "lamp") told = this.lamp(id);
-    else if (ticket) told = this.ticket(ticket);
-    else told = this.place(this.chosen);
-    this.card.tell(told);
-  }
-
-  missing(kind, id) {
-    const title = `${texts[kind] || ""} ${id}`;
-    if (kind === "ticket" && /^\d+$/.test(id)) return { title, lines: [{ text: texts.not_open }], links: [[texts.open_page, `/tickets/${id}`]] };
-    return { title, lines: [{ text: texts.none_named }], links: [[texts.search, `/search?q=${encodeURIComponent(id)}`]] };
-  }
-
-  lamp(id) {
-    const { lamps, tickets, states } = this.city;
-    const at = lamps.index.get(id);
-    const state = this.names[states[at]];
-    const street = lamps.streets[lamps.street[at]];
-    const lines = [{ mark: state, text: texts[`state_${state}`] }];
-    if (street) lines.push({ text: street });
-    return { title: `${texts.lamp} ${id}`, lines, links: [[texts.open_page, `/lamps/${encodeURIComponent(id)}`],
-      ...tickets.filter((t) => t.scope.id === id).map((t) => [`${texts.ticket} #${t.id}`, t.url]),
-      [texts.report, `/report?lamp=${encodeURIComponent(id)}`]] };
-  }
-
-  ticket({ id, category, state, scope, url }) {
-    return { title: `#${id} ${categories[category] || category}`, links: [[texts.open_page, url]], lines: [
-      { text: ticketStates[state] || state }, { text: `${texts[scope.kind] || ""} ${scope.kind === "place" ? "" : scope.id}` }] };
-  }
-
-  place({ kind, id, name, what, district }) {
-    const titled = name && name !== id || kind === "street";
-    const lines = [{ text: [kinds[what] || texts[kind], district].filter(Boolean).join(", ") }];
-    const links = [];
-    const state = this.city.placeStates[id];
-    if (texts[state]) lines.push({ text: texts[state] });
-    if (PAGES[kind]) links.push([texts.open_page, PAGES[kind] + encodeURIComponent(id)]);
-    if (kind === "district" || kind === "street") links.push([texts.its_lamps, `/map/list?${new URLSearchParams({ [kind]: id })}`]);
-    return { title: titled ? name : `${texts[kind] || ""} ${id}`, lines, links };
+    if (this.chosen.missing) this.card.tell(this.words.missing(kind, id));
+    else if (kind === "lamp") this.card.tell(this.words.lamp(id, this.city, this.names));
+    else this.card.tell(ticket ? this.words.ticket(ticket) : this.words.place(this.chosen, this.city.placeStates[id]));
   }
 
   whereAmI() {

@@ -212,7 +212,7 @@ def test_every_kind_is_reached_by_its_address_and_leads_to_its_page(
 def test_an_address_that_names_nothing_says_so(browser: Browser, site: Site) -> None:
     with visit(browser, site, size=PHONE) as page:
         card = page.get_by_role("dialog")
-        for end in ("lamp/NOPE", "street/Calle%20Nunca", "bridge/7", "lamp/%E0%A4%A"):
+        for end in ("lamp/NOPE", "street/Calle%20Nunca", "bridge/7", "constructor/7", "lamp/%E0%A4%A"):
             opened(page, f"/map#/{end}")
             expect(card).to_contain_text("No hay nada con ese nombre en esta ciudad.")
             page.keyboard.press("Escape")

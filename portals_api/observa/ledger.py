@@ -13,7 +13,7 @@ from portals_api.routing import PortalDep, documented
 
 router = APIRouter(tags=["ledger"])
 
-_PAGE = 100
+_PAGE = 50
 
 
 @router.get("/api/v1/ledger", summary="List the ledger", **documented(LedgerPage, 400))

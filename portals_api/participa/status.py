@@ -12,6 +12,7 @@ from city.opening import from_plain, is_open, next_change
 from portals_api import reads
 from portals_api.answers.facilities import StatusPage
 from portals_api.i18n import plain_text
+from portals_api.labels import Labels
 from portals_api.paging import decode_cursor, page
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
@@ -114,12 +115,15 @@ async def _shown(
     found = await read_status(portal, limit=_SHOWN_MAX, district=district, kind=kind)
     if not portal.wants_page(request):
         return JSONResponse(found)
+    label = await portal.labels(await portal.words(request))
+    shown = sorted(found["items"], key=lambda one: (one["state"] != "alarm", plain_text(one["name"])))
     kinds = [row["kind"] for row in await reads.rows(portal.pool, SQL.kinds)]
     return await portal.page(
         request,
         template,
         found=found,
-        facilities=sorted(found["items"], key=lambda one: (one["state"] != "alarm", plain_text(one["name"]))),
+        facilities=shown,
+        groups=_by_kind(shown, label),
         counts=count(found["items"]),
         district=district,
         kind=kind,
@@ -129,6 +133,13 @@ async def _shown(
         json_url=address("/api/v1/status", district=district, kind=kind),
         **more,
     )
+
+
+def _by_kind(shown: list[Row], label: Labels) -> list[tuple[str, str, list[Row]]]:
+    """Return name, code and facilities of each kind, kinds by name."""
+    kinds = {one["kind"] or "": label.facility_kind(one["kind"]) for one in shown}
+    ordered = sorted(kinds, key=lambda kind: plain_text(kinds[kind]))
+    return [(kinds[kind], kind, [one for one in shown if (one["kind"] or "") == kind]) for kind in ordered]
 
 
 @router.get("/status", include_in_schema=False)

@@ -92,6 +92,40 @@ def test_every_page_fits_its_screen_in_each_language(browser: Browser, site: Sit
                 assert wide <= size["width"], f"{path} is {wide} wide"
 
 
+@pytest.mark.parametrize("path", ["/developers", "/ledger", "/gateways/G-1"])
+def test_on_a_phone_no_column_lies_past_the_edge(browser: Browser, site: Site, path: str) -> None:
+    with visit(browser, site, size=PHONE) as page:
+        page.goto(path)
+        cells = page.locator("table.stack :is(td, th[scope=row])")
+        assert cells.count() > 0
+        edges = cells.evaluate_all("cells => cells.map(c => c.getBoundingClientRect().right)")
+        assert max(edges) <= PHONE["width"]
+        roles = page.get_by_role("row").count()
+        assert roles > 1, "what looks like cards is still a table to who listens"
+
+
+def test_the_status_page_is_short_and_opens_sensors_on_demand(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE, language="en", scripts=False) as page:
+        page.goto("/status")
+        expect(page.get_by_role("heading", name="School", exact=True)).to_be_visible()
+        value = page.locator(".place .sensors dt").first
+        expect(value).to_be_hidden()
+        page.locator(".place summary").first.click()
+        expect(value).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_the_bars_of_a_card_end_where_the_card_ends(browser: Browser, site: Site, size: ViewportSize) -> None:
+    with visit(browser, site, size=size) as page:
+        page.goto("/observa")
+        over = page.locator(".tile").evaluate_all(
+            "tiles => tiles.map(t => t.querySelector('svg').getBoundingClientRect().right"
+            " - t.getBoundingClientRect().right)"
+        )
+        assert len(over) == 10
+        assert max(over) <= 0
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_a_citizen_reports_a_lamp_and_says_later_that_it_is_still_dark(

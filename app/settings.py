@@ -15,6 +15,8 @@ from app.proxies import parse as parse_proxies
 from city.errors import SettingsError
 
 PREFIX = "CITYNERVE_"
+_OPTIONS = {"sim_realism": "realism"}
+"""Options that are not called as their settings are."""
 _SECRET = {"mqtt_url", "mqtt_share", "database_url"}
 """Carry a secret: errors do not repeat them."""
 
@@ -231,7 +233,7 @@ def load_settings(**flags: Any) -> Settings:
         lines = []
         for error in exc.errors():
             name = str(error["loc"][0]) if error["loc"] else "settings"
-            source = f"--{name.replace('_', '-')}" if name in given else variable(name)
+            source = option(name) if name in given else variable(name)
             shown = "" if name in _SECRET else f"; it is {json.dumps(error['input'], default=str)[:80]}"
             lines.append(f"{source}: {error['msg'].removeprefix('Value error, ')}{shown}")
         raise SettingsError("; ".join(lines)) from exc
@@ -240,6 +242,11 @@ def load_settings(**flags: Any) -> Settings:
 def variable(name: str) -> str:
     """Return the variable of a setting."""
     return PREFIX + name.upper()
+
+
+def option(name: str) -> str:
+    """Return the command line's option of a setting."""
+    return f"--{_OPTIONS.get(name, name.replace('_', '-'))}"
 
 
 def describe() -> list[tuple[str, str, str]]:

@@ -165,3 +165,10 @@ def test_another_process_gets_these_very_settings(monkeypatch: pytest.MonkeyPatc
 def test_addresses_are_told_as_they_are_reached_from_this_machine(host: str, told: str) -> None:
     settings = Settings(host=host, broker_host=host, port=80, broker_port=18)
     assert (settings.pages_url, settings.embedded_broker_url) == (f"http://{told}:80", f"mqtt://{told}:18")
+
+
+def test_an_option_that_makes_no_sense_is_named_as_it_was_written() -> None:
+    with pytest.raises(SettingsError, match=r"^--realism: say real or perfect; it is \"odd\"$"):
+        load_settings(sim_realism="odd")
+    with pytest.raises(SettingsError, match=r"^--mqtt-url: "):
+        load_settings(mqtt_url="odd")

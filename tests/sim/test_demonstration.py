@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from city.alarm import FaultClass
 from city.asset import Switching
 from city.clock import DAY_US, HOUR_US, from_datetime
@@ -27,6 +29,21 @@ def test_an_evening_has_a_dark_lamp_a_silent_one_an_outage_and_one_that_burns_on
     assert len(evening) == 4
     assert {FEEDERS[HANGS_ON[f.asset_id]].switching for f in evening} == {Switching.PERMANENT}
     assert len({HANGS_ON[f.asset_id] for f in evening}) == 4
+
+
+@pytest.mark.parametrize("seed", [1, 33])
+def test_every_evening_has_a_lamp_that_stays_dark_and_a_street_that_goes_dark(seed: int) -> None:
+    faults = shown_faults(PACK, seed, NOON, NOON + 60 * DAY_US)
+    schedule = PACK.schedules["astronomical"]
+    for day in range(1, 60):
+        noon = NOON + day * DAY_US
+        dusk = schedule.next_on(noon)
+        assert dusk is not None
+        assert [f for f in faults if f.fault is FaultClass.LAMP_FAILURE and noon <= f.onset_us < dusk]
+        evening = [f for f in faults if dusk + HOUR_US <= f.onset_us < dusk + 2 * HOUR_US]
+        (outage,) = [f for f in evening if f.fault is FaultClass.SUPPLY_LOSS][:1]
+        assert outage.end_us is not None
+        assert outage.end_us - outage.onset_us <= 12 * HOUR_US
 
 
 def test_a_simulator_that_starts_again_goes_on_with_the_same_evening() -> None:

@@ -102,21 +102,6 @@ def test_random_faults_of_facilities_have_a_sensor_that_shows_them() -> None:
     assert set(leaks) == {"water-tank", "pool"}
 
 
-@pytest.mark.parametrize("seed", [1, 33])
-def test_every_evening_has_a_lamp_that_stays_dark_and_a_street_that_goes_dark(seed: int) -> None:
-    faults = random_faults(PACK, seed, NOW, NOW + 60 * DAY_US)
-    schedule = PACK.schedules["astronomical"]
-    for day in range(1, 60):
-        noon = (NOW // DAY_US + day) * DAY_US + 12 * HOUR_US
-        dusk = schedule.next_on(noon)
-        assert dusk is not None
-        assert [f for f in faults if f.fault is FaultClass.LAMP_FAILURE and noon - DAY_US // 2 <= f.onset_us <= noon]
-        evening = [f for f in faults if dusk + HOUR_US <= f.onset_us < dusk + 2 * HOUR_US]
-        (outage,) = [f for f in evening if f.fault is FaultClass.SUPPLY_LOSS][:1]
-        assert outage.end_us is not None
-        assert outage.end_us - outage.onset_us <= 12 * HOUR_US
-
-
 def test_labels_read_back(tmp_path: Path) -> None:
     planted = plant(PACK, 1, NOW, end_us=NOW + DAY_US) + random_faults(PACK, 1, NOW, NOW + DAY_US)
     write_labels(tmp_path / "labels.json", planted)

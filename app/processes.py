@@ -180,8 +180,8 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     from app.keeping import resend_s_of
     from app.life import simulated_life
     from app.setup import free_clock
-    from sim.demonstration import shown_faults
-    from sim.faults import random_faults, read_labels, write_labels
+    from sim.demonstration import demonstration_faults
+    from sim.faults import read_labels, write_labels
     from sim.metrics import SimMetrics
     from sim.publish import FleetOptions
     from sim.realism import REALISMS
@@ -209,10 +209,7 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     options = RunOptions(fleet, settings.seed, folder / "outbox.sqlite", realism=realism)
     if settings.faults is None:
         now_us = clock.now_us()
-        faults = (
-            *random_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US),
-            *shown_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US),
-        )
+        faults = demonstration_faults(pack, settings.seed, now_us, now_us + FAULTS_AHEAD_US)
     else:
         faults = read_labels(settings.faults, pack)
     if labels is not None:

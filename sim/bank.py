@@ -258,7 +258,7 @@ class LampBank:
         return values
 
     def _counted(self, at_us: int) -> dict[str, list[float]]:
-        counters = Counters(self.columns, self.lamp_ids, self._seed)
+        counters = Counters(self.columns)
         schedules = [self._all_supplies[feeder_id].schedule for feeder_id in self.feeder_ids]
         by_lamp = [schedules[number] for number in self._feeder.tolist()]
         hours, energy, switched = counters.count(at_us, by_lamp, self._faults, self._rows)

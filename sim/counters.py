@@ -6,13 +6,17 @@ from city.alarm import FaultClass
 from city.lighting import LightingSchedule
 from sim.burning import burning_of
 from sim.faultkinds import SimFault
-from sim.faults import PlantedFault
+from sim.faults import PlantedFault, last_reset
 from sim.lampfaults import CYCLE_US, hours_between
 from sim.lamps import LampColumns
 from sim.noise import uniform
 
 _FIRST_HOURS = 15_000.0
 _HOURS_A_SWITCHING = 11.5
+
+
+Count = tuple[float, float, float]
+"""Hours (h), energy (kWh) or what stands for it in hours at full power, and switchings."""
 
 
 class Counters:
@@ -22,10 +26,9 @@ class Counters:
     a lamp is told counts, not the seconds by which a clock is wrong. Faults that keep a lamp dark or burning count.
     """
 
-    def __init__(self, columns: LampColumns, lamp_ids: Sequence[str], seed: int) -> None:
+    def __init__(self, columns: LampColumns) -> None:
         self._full_kw = (columns.full_w / 1000).tolist()
         self._first_hours = (uniform(columns.keys, 8) * _FIRST_HOURS).tolist()
-        self._n = len(lamp_ids)
 
     def count(
         self,
@@ -35,29 +38,34 @@ class Counters:
         rows: Mapping[str, Sequence[int]],
     ) -> tuple[list[float], list[float], list[float]]:
         """Return hours (h), energy (kWh) and switchings of each lamp at `at_us`, µs UTC."""
-        said = {schedule: self._said(schedule, at_us) for schedule in set(schedules)}
-        hours, full, switched = (list(column) for column in zip(*(said[s] for s in schedules), strict=True))
-        resets: list[PlantedFault] = []
+        by_row: dict[int, list[PlantedFault]] = {}
         for fault in faults:
-            if fault.onset_us > at_us:
-                continue
-            if fault.fault is SimFault.COUNTER_RESET:
-                resets.append(fault)
             for row in rows[fault.asset_id]:
-                more, extra = self._of_fault(fault, schedules[row], at_us)
-                hours[row] += more
-                full[row] += more
-                switched[row] += extra
-        for row in range(self._n):
-            first = self._first_hours[row]
-            hours[row] += first
-            switched[row] += int(first / _HOURS_A_SWITCHING)
-            full[row] = (full[row] + 0.93 * first) * self._full_kw[row]
-        for fault in resets:
-            self._reset(fault, schedules, rows, (hours, full, switched))
-        return [round(h, 2) for h in hours], [round(e, 3) for e in full], switched
+                by_row.setdefault(row, []).append(fault)
+        said = {schedule: self._said(schedule, at_us) for schedule in set(schedules)}
+        found = [self._row(row, s, said[s], by_row.get(row, ()), at_us) for row, s in enumerate(schedules)]
+        for row, hit in by_row.items():
+            reset_us = last_reset(hit, at_us)
+            if reset_us is not None:
+                then = self._row(row, schedules[row], self._said(schedules[row], reset_us), hit, reset_us)
+                hours, energy, switched = (max(now - before, 0) for now, before in zip(found[row], then, strict=True))
+                found[row] = hours, energy, switched
+        return [round(h, 2) for h, _, _ in found], [round(e, 3) for _, e, _ in found], [s for _, _, s in found]
 
-    def _said(self, schedule: LightingSchedule, at_us: int) -> tuple[float, float, int]:
+    def _row(
+        self, row: int, schedule: LightingSchedule, said: Count, faults: Sequence[PlantedFault], at_us: int
+    ) -> Count:
+        """Return what one lamp has counted by `at_us`, resets left out."""
+        hours, full, switched = said
+        for fault in faults:
+            if fault.onset_us <= at_us:
+                more, extra = self._of_fault(fault, schedule, at_us)
+                hours, full, switched = hours + more, full + more, switched + extra
+        first = self._first_hours[row]
+        energy = (full + 0.93 * first) * self._full_kw[row]
+        return hours + first, energy, switched + int(first / _HOURS_A_SWITCHING)
+
+    def _said(self, schedule: LightingSchedule, at_us: int) -> Count:
         table = burning_of(schedule, at_us)
         return (*table.hours(at_us), table.switchings(at_us))
 
@@ -74,17 +82,3 @@ class Counters:
             case SimFault.CYCLING_FAILURE:
                 return -0.3 * burned, int(burned * 3_600_000_000 / CYCLE_US)
         return 0.0, 0
-
-    def _reset(
-        self,
-        fault: PlantedFault,
-        schedules: Sequence[LightingSchedule],
-        rows: Mapping[str, Sequence[int]],
-        columns: tuple[list[float], list[float], list[float]],
-    ) -> None:
-        for row in rows[fault.asset_id]:
-            then_hours, then_full, then_switched = self._said(schedules[row], fault.onset_us)
-            first = self._first_hours[row]
-            columns[0][row] = max(columns[0][row] - then_hours - first, 0.0)
-            columns[1][row] = max(columns[1][row] - (then_full + 0.93 * first) * self._full_kw[row], 0.0)
-            columns[2][row] = max(columns[2][row] - then_switched - int(first / _HOURS_A_SWITCHING), 0)

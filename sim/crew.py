@@ -6,6 +6,7 @@ truth: where nothing is broken they find nothing, and say so.
 
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from city.errors import ConflictError, NotFoundError
 from city.pack import CityPack
 from city.ticket import TicketState
 from sim.diary import Diary
-from sim.faultkinds import Fault
+from sim.faultkinds import Fault, SimFault
 from sim.faults import PlantedFault
 from sim.noise import key_of
 from sim.portal import Portal
@@ -34,6 +35,8 @@ _DONE: dict[Fault, str] = {
     FaultClass.LAMP_UNEXPECTED_ON: "relé cambiado",
     FaultClass.COMMUNICATION_FAILURE: "equipo de comunicación cambiado",
     FaultClass.SUPPLY_LOSS: "suministro repuesto",
+    SimFault.CIRCUIT_BREAKER_TRIPPED: "interruptor rearmado",
+    SimFault.CABINET_CLOCK_WRONG: "reloj del cuadro puesto en hora",
 }
 
 
@@ -120,6 +123,7 @@ class Crews:
         self._zone = ZoneInfo(pack.timezone)
         self._depot = (pack.lat, pack.lon)
         self._above = _above(pack)
+        self._gateways = _gateways(pack)
         count = self._options.by_day + self._options.at_any_hour
         self._names = [f"Brigada simulada {number + 1}" for number in range(count)]
 
@@ -211,7 +215,7 @@ class Crews:
 
     def _finish(self, crew: int, job: Job, ticket: dict[str, Any], visits: dict[int, list[int]], now_us: int) -> None:
         name, count = self._names[crew], visits.get(job.ticket_id, [0, 0])[0]
-        assets = self._above.get(ticket["scope"]["id"], (ticket["scope"]["id"],))
+        assets = self._looked_at(ticket)
         if count == 0 and _chance(self._seed, "lost", job.ticket_id) < self._options.lost_share:
             self._portal.move(ticket, S.ASSIGNED, f"{name}: no encuentra el lugar; se volverá")
             visits[job.ticket_id] = [1, now_us + self._options.again_us]
@@ -223,6 +227,12 @@ class Crews:
                 visits[job.ticket_id] = [count + 1, now_us + self._options.again_us]
             self._portal.move(ticket, S.RESOLVED, f"{name}: {done}")
         self._leave(crew, job)
+
+    def _looked_at(self, ticket: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the asset and what feeds it; where it is silent, also the gateway that speaks for it."""
+        about = ticket["scope"]["id"]
+        silent = ticket["fault"] == FaultClass.COMMUNICATION_FAILURE
+        return (*self._above.get(about, (about,)), *(self._gateways.get(about, ()) if silent else ()))
 
     def _close_what_came_back(self, tickets: Iterable[dict[str, Any]], now_us: int) -> None:
         """Close what sensors have seen recover, from the desk, unless a citizen has spoken."""
@@ -266,6 +276,14 @@ def _above(pack: CityPack) -> dict[str, tuple[str, ...]]:
     """Return for each asset what a crew looks at: the asset, and what feeds it."""
     above = {feeder.feeder_id: (feeder.feeder_id, feeder.cabinet_id) for feeder in pack.feeders}
     return above | {lamp.lamp_id: (lamp.lamp_id, *above[lamp.feeder_id]) for lamp in pack.lamps}
+
+
+def _gateways(pack: CityPack) -> dict[str, tuple[str, ...]]:
+    """Return through which gateways each asset is heard."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for device in pack.devices:
+        found[device.asset_id][device.gateway_id] = None
+    return {asset_id: tuple(gateways) for asset_id, gateways in found.items()}
 
 
 def _chance(seed: int, *parts: str | int) -> float:

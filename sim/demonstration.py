@@ -13,6 +13,7 @@ from city.alarm import FaultClass
 from city.asset import Feeder, Switching
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 from city.pack import CityPack
+from sim.chance import LASTS_US_MAX, random_faults
 from sim.faults import PlantedFault
 
 _REPORT_S_MAX = 900
@@ -25,6 +26,35 @@ _UNMENDED_US = {
 }
 """Faults that no crew comes for end by themselves: a city without crews does not go dark for good, and one that begins
 at dusk has nothing silent that was never heard."""
+
+
+def demonstration_faults(pack: CityPack, seed: int, start_us: int, end_us: int) -> tuple[PlantedFault, ...]:
+    """Return `shown_faults`, and of `random_faults` those that are not in the way of what they show."""
+    # Asked for further than needed: what is left out must not depend on where the range begins.
+    shown = shown_faults(pack, seed, start_us - LASTS_US_MAX, end_us + LASTS_US_MAX)
+    above = _above(pack)
+    told: dict[str, list[PlantedFault]] = defaultdict(list)
+    for fault in shown:
+        for asset_id in above[fault.asset_id]:
+            told[asset_id].append(fault)
+    drawn = random_faults(pack, seed, start_us, end_us)
+    clear = (fault for fault in drawn if not any(_meet(fault, other) for other in told[fault.asset_id]))
+    seen = (fault for fault in shown if fault.onset_us < end_us and (fault.end_us or end_us) > start_us)
+    return tuple(sorted((*clear, *seen)))
+
+
+def _above(pack: CityPack) -> dict[str, set[str]]:
+    """Return for each lamp and feeder itself and what could hide its state: feeder, cabinet, gateways."""
+    above = {feeder.feeder_id: {feeder.feeder_id, feeder.cabinet_id} for feeder in pack.feeders}
+    feeder_of = {lamp.lamp_id: lamp.feeder_id for lamp in pack.lamps}
+    for device in pack.devices:
+        if device.asset_id in feeder_of:
+            above[feeder_of[device.asset_id]].add(device.gateway_id)
+    return above | {lamp_id: {lamp_id, *above[feeder_id]} for lamp_id, feeder_id in feeder_of.items()}
+
+
+def _meet(one: PlantedFault, other: PlantedFault) -> bool:
+    return (one.end_us is None or other.onset_us < one.end_us) and (other.end_us is None or one.onset_us < other.end_us)
 
 
 def shown_faults(pack: CityPack, seed: int, start_us: int, end_us: int) -> tuple[PlantedFault, ...]:

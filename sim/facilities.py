@@ -10,7 +10,7 @@ from city.clock import DAY_US, HOUR_US, MINUTE_US
 from city.metric import Metric
 from city.opening import OpeningHours
 from sim.faultkinds import SimFault
-from sim.faults import PlantedFault
+from sim.faults import PlantedFault, last_reset
 from sim.noise import key_of, unit, wander
 from sim.occupancy import Occupancy, local_us
 from sim.weather import Weather
@@ -20,6 +20,7 @@ Values = NDArray[np.float64]
 
 _ENERGY_EPOCH_US = 20_454 * DAY_US
 _LEAK_M3_H = 9.0
+_WASTE = 1.6
 _DAY_HOURS = np.arange(25, dtype=np.float64)
 _DECIMALS = {
     "active_energy_kwh": 1,
@@ -131,9 +132,11 @@ class FacilityModel:
             warm -= 6.0
         return warm + people + 0.25 * self._wander("indoor", at_us, 90 * MINUTE_US)
 
-    def _humidity(self, at_us: int, _: Sequence[PlantedFault]) -> float:
+    def _humidity(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
         outside = float(self._weather.humidity_pct(_one(at_us))[0])
         wet = 18.0 if self._kind == "pool" else 0.0
+        if _active(faults, SimFault.HUMIDITY_OUT_OF_PATTERN, at_us):
+            wet += 24.0
         people = 6.0 * float(self._occupancy.share(_one(at_us - 20 * MINUTE_US))[0])
         return 32 + 0.2 * outside + wet + people + 1.5 * self._wander("humidity", at_us, 3 * HOUR_US)
 
@@ -148,10 +151,14 @@ class FacilityModel:
     def _power(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
         watts = float(self._watts(_one(at_us))[0])
         if _active(faults, SimFault.ENERGY_OUT_OF_PATTERN, at_us):
-            watts *= 1.6
+            watts *= _WASTE
         if _active(faults, SimFault.HEATING_WHILE_CLOSED, at_us):
-            watts += 0.35 * self._building()[1] * self._size
+            watts += self._heating_w()
         return watts * (1 + 0.02 * self._wander("power", at_us, 20 * MINUTE_US))
+
+    def _heating_w(self) -> float:
+        """Return what the heating draws on a cold day."""
+        return 0.35 * self._building()[1] * self._size
 
     def _watts(self, at_us: Times) -> Values:
         """Return the mean power, W: what always runs, what people use, lights when it is dark, heat when it is cold."""
@@ -166,11 +173,22 @@ class FacilityModel:
 
     def _energy(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
         """Return the counter: whole days are summed once, the day that runs is interpolated between its hours."""
+        since_us = last_reset(faults, at_us)
+        first = self._first_kwh if since_us is None else -self._counted(since_us, faults)
+        return max(self._counted(at_us, faults) + first, 0.0)
+
+    def _counted(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
+        """Return the energy since the counter's first day, kWh, with what faults waste."""
         total = self._kwh(at_us)
         for fault in faults:
-            if fault.fault is SimFault.COUNTER_RESET and fault.onset_us <= at_us:
-                return max(total - self._kwh(fault.onset_us), 0.0)
-        return total + self._first_kwh
+            until_us = at_us if fault.end_us is None else min(at_us, fault.end_us)
+            if until_us <= fault.onset_us:
+                continue
+            if fault.fault is SimFault.ENERGY_OUT_OF_PATTERN:
+                total += (_WASTE - 1) * (self._kwh(until_us) - self._kwh(fault.onset_us))
+            elif fault.fault is SimFault.HEATING_WHILE_CLOSED:
+                total += self._heating_w() / 1000 * (until_us - fault.onset_us) / HOUR_US
+        return total
 
     def _kwh(self, at_us: int) -> float:
         day = max(at_us - _ENERGY_EPOCH_US, 0) // DAY_US

@@ -30,15 +30,17 @@ class SimFault(StrEnum):
     RCD_RECLOSING = "residualCurrentReclosing"
     """A chafed cable: the breaker trips and recloses a few times a night."""
     CIRCUIT_BREAKER_TRIPPED = "circuitBreakerTripped"
-    """One phase of a feeder is out."""
+    """One phase of a feeder is out; at a cabinet its main breaker, and so all of it."""
     LED_MODULE_LOST = "ledModuleLost"
     LAMP_POWER_TOO_LOW = "lampPowerTooLow"
     """Falls away slowly, a tenth in some days, until it is mended."""
     LAMP_POWER_TOO_HIGH = "lampPowerTooHigh"
     STUCK_SENSOR = "stuckSensor"
     COUNTER_RESET = "counterReset"
-    """Counters begin again at nothing; mending does not bring the old count back."""
+    """Counters begin again at nothing, each six hours until mended; the old count does not come back."""
     TEMPERATURE_OUT_OF_PATTERN = "temperatureOutOfPattern"
+    HUMIDITY_OUT_OF_PATTERN = "humidityOutOfPattern"
+    """Damp: water comes in, or the air is not changed."""
     ENERGY_OUT_OF_PATTERN = "energyOutOfPattern"
     WATER_LEAK = "waterLeak"
     CO2_TOO_HIGH = "co2TooHigh"
@@ -54,6 +56,7 @@ Fault = FaultClass | SimFault
 LAMP = "lamp"
 FEEDER = "feeder"
 CABINET = "cabinet"
+GATEWAY = "gateway"
 FACILITY = "facility"
 
 _LAMP_ONLY = (
@@ -75,7 +78,6 @@ _FEEDER_ONLY = (
     SimFault.LOST_NEUTRAL,
     SimFault.CABLE_THEFT,
     SimFault.RCD_RECLOSING,
-    SimFault.CIRCUIT_BREAKER_TRIPPED,
 )
 
 FACILITY_METRICS: Mapping[Fault, str] = {
@@ -86,6 +88,7 @@ FACILITY_METRICS: Mapping[Fault, str] = {
     SimFault.HOT_WATER_TOO_COLD: "hot_water_temperature_deg_c",
     SimFault.COLD_ROOM_TOO_WARM: "cold_room_temperature_deg_c",
     SimFault.HEATING_WHILE_CLOSED: "indoor_temperature_deg_c",
+    SimFault.HUMIDITY_OUT_OF_PATTERN: "indoor_humidity_pct",
 }
 """Faults of facilities, and the metric that shows them."""
 
@@ -93,8 +96,9 @@ TARGETS: Mapping[Fault, tuple[str, ...]] = {
     **dict.fromkeys(_LAMP_ONLY, (LAMP,)),
     **dict.fromkeys(_FEEDER_ONLY, (FEEDER,)),
     **dict.fromkeys(FACILITY_METRICS, (FACILITY,)),
-    FaultClass.COMMUNICATION_FAILURE: (LAMP, FACILITY),
+    FaultClass.COMMUNICATION_FAILURE: (LAMP, GATEWAY, FACILITY),
     FaultClass.SUPPLY_LOSS: (FEEDER, CABINET),
+    SimFault.CIRCUIT_BREAKER_TRIPPED: (FEEDER, CABINET),
     SimFault.CABINET_CLOCK_WRONG: (CABINET,),
     SimFault.STUCK_SENSOR: (LAMP, FACILITY),
     SimFault.COUNTER_RESET: (LAMP, FACILITY),

@@ -2,42 +2,20 @@
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from city.alarm import FaultClass
 from city.asset import Switching
-from city.clock import DAY_US, HOUR_US, from_datetime, isoformat
+from city.clock import HOUR_US, from_datetime, isoformat
 from city.errors import SettingsError
 from city.pack import CityPack
-from sim.faultkinds import CABINET, FACILITY, FACILITY_METRICS, FEEDER, LAMP, TARGETS, Fault, SimFault, fault_named
+from sim.faultkinds import CABINET, FACILITY, FEEDER, GATEWAY, LAMP, TARGETS, Fault, SimFault, fault_named
 from sim.times import parse_time
 
 LAMP_FAULTS = (FaultClass.LAMP_FAILURE, FaultClass.LAMP_UNEXPECTED_ON, FaultClass.COMMUNICATION_FAILURE)
-
-_OTHER_LAMP_FAULTS = (
-    SimFault.DIMMING_FAILURE,
-    SimFault.CYCLING_FAILURE,
-    SimFault.FLICKER,
-    SimFault.POWER_FACTOR_TOO_LOW,
-    SimFault.LED_MODULE_LOST,
-    SimFault.LAMP_POWER_TOO_LOW,
-    SimFault.LAMP_POWER_TOO_HIGH,
-    SimFault.STUCK_SENSOR,
-    SimFault.COUNTER_RESET,
-)
-_OTHER_FEEDER_FAULTS = (
-    SimFault.SUPPLY_VOLTAGE_TOO_LOW,
-    SimFault.SUPPLY_VOLTAGE_TOO_HIGH,
-    SimFault.RCD_RECLOSING,
-    SimFault.CIRCUIT_BREAKER_TRIPPED,
-    SimFault.CABLE_THEFT,
-    SimFault.LOST_NEUTRAL,
-    SimFault.SWITCHING_ERROR_ON,
-    SimFault.SWITCHING_ERROR_OFF,
-)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,6 +41,21 @@ class PlantedFault:
     def active(self, at_us: int) -> bool:
         """Tell whether the fault is there at `at_us`."""
         return self.onset_us <= at_us and (self.end_us is None or at_us < self.end_us)
+
+
+RESET_EVERY_US = 6 * HOUR_US
+"""A controller that loses its memory loses it again: one reset alone is no fault, two in a day are."""
+
+
+def last_reset(faults: Iterable[PlantedFault], at_us: int) -> int | None:
+    """Return when an asset's counters last began again at nothing, µs UTC; None: never by `at_us`."""
+    found = None
+    for fault in faults:
+        if fault.fault is SimFault.COUNTER_RESET and fault.onset_us <= at_us:
+            until_us = at_us if fault.end_us is None else max(min(at_us, fault.end_us - 1), fault.onset_us)
+            reset_us = until_us - (until_us - fault.onset_us) % RESET_EVERY_US
+            found = reset_us if found is None else max(found, reset_us)
+    return found
 
 
 def plant(
@@ -121,75 +114,6 @@ def plant(
     )
 
 
-def random_faults(
-    pack: CityPack,
-    seed: int,
-    start_us: int,
-    end_us: int,
-    *,
-    per_day: float = 3.0,
-    outages_per_day: float = 0.1,
-    others_per_day: float = 1.0,
-    feeder_others_per_day: float = 0.05,
-    facility_per_day: float = 0.5,
-) -> tuple[PlantedFault, ...]:
-    """Return the faults of a city left to itself, repaired after hours or days.
-
-    Each UTC day has its own seed: the same instant sees the same faults whatever range is asked for, so that a
-    simulator that starts again goes on with the city that it left. No asset is struck twice in a day.
-
-    Parameters
-    ----------
-    per_day, outages_per_day : float
-        Mean numbers of faults of lamps and of feeder outages: those that the city's rules know by name.
-    others_per_day, feeder_others_per_day, facility_per_day : float
-        Of all other faults of lamps, of feeders and of facilities.
-    """
-    lamps, feeders = [lamp.lamp_id for lamp in pack.lamps], [feeder.feeder_id for feeder in pack.feeders]
-    by_fault = _facilities_by_fault(pack)
-    found: list[PlantedFault] = []
-    for day in range(start_us // DAY_US - 4, -(-end_us // DAY_US)):
-        rng = random.Random(f"day|{seed}|{day}")  # noqa: S311 - a label, not a secret
-        struck: set[str] = set()
-        draws: tuple[tuple[Sequence[str], float, tuple[Fault, ...], tuple[int, int]], ...] = (
-            (lamps, per_day, LAMP_FAULTS, (18, 72)),
-            (feeders, outages_per_day, (FaultClass.SUPPLY_LOSS,), (3, 12)),
-            (lamps, others_per_day, _OTHER_LAMP_FAULTS, (48, 96)),
-            (feeders, feeder_others_per_day, _OTHER_FEEDER_FAULTS, (8, 30)),
-            ((), facility_per_day, tuple(by_fault), (6, 72)),
-        )
-        for names, rate, kinds, hours in draws:
-            for _ in range(_poisson(rng, rate) if kinds and (names or kinds[0] in by_fault) else 0):
-                fault = rng.choice(kinds)
-                asset = rng.choice(names or by_fault[fault])
-                onset = day * DAY_US + rng.randrange(DAY_US)
-                last = onset + rng.randrange(hours[0] * HOUR_US, hours[1] * HOUR_US)
-                if asset not in struck:
-                    found.append(PlantedFault(onset, asset, fault, last))
-                struck.add(asset)
-    return tuple(sorted(f for f in found if f.onset_us < end_us and (f.end_us is None or f.end_us > start_us)))
-
-
-def _facilities_by_fault(pack: CityPack) -> dict[Fault, list[str]]:
-    """Return which facilities have a sensor that would show each fault."""
-    metrics: dict[str, set[str]] = {}
-    for device in pack.devices:
-        metrics.setdefault(device.asset_id, set()).update(pack.profiles[device.profile_id].metrics)
-    found = {
-        fault: [f.facility_id for f in pack.facilities if metric in metrics.get(f.facility_id, ())]
-        for fault, metric in FACILITY_METRICS.items()
-    }
-    return {fault: names for fault, names in found.items() if names}
-
-
-def _poisson(rng: random.Random, rate: float) -> int:
-    count, left = 0, rng.expovariate(rate) if rate > 0 else 2.0
-    while left < 1:
-        count += 1
-        left += rng.expovariate(rate)
-    return count
-
-
 def labels(faults: Sequence[PlantedFault]) -> Iterator[dict[str, Any]]:
     """Yield each fault as plain JSON values."""
     for fault in faults:
@@ -229,12 +153,13 @@ def read_labels(path: Path, pack: CityPack) -> tuple[PlantedFault, ...]:
         raise SettingsError(
             f"{path} does not list faults ({exc!r}): write a JSON array of objects with fault, asset, onset and end"
         ) from exc
-    # A facility that nothing measures cannot fall silent.
-    heard = {device.asset_id for device in pack.devices}
+    # A facility that nothing measures, or a gateway that speaks for nothing, cannot fall silent.
+    heard = {name for device in pack.devices for name in (device.asset_id, device.gateway_id)}
     assets = {
         LAMP: {lamp.lamp_id for lamp in pack.lamps},
         FEEDER: {feeder.feeder_id for feeder in pack.feeders},
         CABINET: {cabinet.cabinet_id for cabinet in pack.cabinets},
+        GATEWAY: {gateway.gateway_id for gateway in pack.gateways} & heard,
         FACILITY: {facility.facility_id for facility in pack.facilities} & heard,
     }
     for fault in faults:

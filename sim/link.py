@@ -129,6 +129,7 @@ class Link:
             self._client.tls_set_context(trusted)
         self._farewell: mqtt.MQTTMessageInfo | None = None
         self._leaving = False
+        self._said = "online"
         self._client.max_inflight_messages_set(0)
         self._client.reconnect_delay_set(*_BACKOFF_S)
         self._client.on_pre_connect = self._on_pre_connect
@@ -145,6 +146,13 @@ class Link:
         """Hand a message to the broker at QoS 1; return the id that ACK will carry, or None without a connection."""
         info = self._client.publish(self._topic, payload, qos=1)
         return info.mid if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def say(self, state: str) -> None:
+        """Be ``online`` or ``offline`` from now on, as far as others are told; the connection stays."""
+        if state != self._said:
+            self._said = state
+            if self._client.is_connected():
+                self._client.publish(state_topic(self.gateway), self._state(state), qos=1, retain=True)
 
     def say_farewell(self) -> None:
         """Publish that the gateway is offline, so that its last will stays unsaid."""
@@ -173,7 +181,7 @@ class Link:
         if reason.is_failure:
             logger.warning("the broker refuses a gateway", extra={"gateway": self.gateway, "reason": str(reason)})
             return
-        client.publish(state_topic(self.gateway), self._state("online"), qos=1, retain=True)
+        client.publish(state_topic(self.gateway), self._state(self._said), qos=1, retain=True)
         self._events.put(LinkEvent(LinkEventKind.UP, self.gateway))
 
     def _on_disconnect(self, _client: mqtt.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:

@@ -134,6 +134,10 @@ class Fleet:
             if not state.up:
                 self._overflow(gateway, state)
 
+    def say(self, gateway: str, *, online: bool) -> None:
+        """Let a gateway's state be known, where it has changed."""
+        self._states[gateway].link.say("online" if online else "offline")
+
     def pump(self, timeout_s: float) -> None:
         """Send what may be sent, then take what happened, waiting up to `timeout_s` for the first event."""
         for state in self._states.values():

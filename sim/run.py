@@ -128,10 +128,13 @@ def _read_devices(
     messages: list[tuple[str, bytes]] = []
     progress: dict[str, int] = {}
     for gateway, done_us in done.items():
-        # What a gateway hears while its uplink stalls stays with it, and goes out afterwards in order.
-        if done_us >= now_us or world.truth_of.stalled(gateway, now_us):
+        # What a gateway hears while its uplink is out stays with it, and goes out afterwards in order.
+        silent_us = world.silent_since(gateway, now_us)
+        until_us = now_us if silent_us is None else silent_us - 1
+        fleet.say(gateway, online=not world.is_out(gateway, now_us))
+        if done_us >= until_us:
             continue
-        moments = world.moments(gateway, done_us, now_us)
+        moments = world.moments(gateway, done_us, until_us)
         for at_us in moments[:_MOMENTS_AT_ONCE]:
             heard = world.observe(gateway, at_us)
             built = numbering.messages(gateway, heard, now_us + world.skew_us(gateway))
@@ -153,6 +156,6 @@ def _on_the_way(world: World, gateway: str, at_us: int, messages: list[bytes]) -
 def _pause_s(world: World, clock: Clock, done: dict[str, int]) -> float:
     """Return how long nothing is due, by the machine's clock."""
     now_us = clock.now_us()
-    awake = (g for g in done if not world.truth_of.stalled(g, now_us))
+    awake = (g for g in done if world.silent_since(g, now_us) is None)
     due_us = min((world.next_moment(gateway, done[gateway]) for gateway in awake), default=now_us + MINUTE_US)
     return min(max((due_us - now_us) / SECOND_US / clock.speed, _ROUND_S_MIN), _ROUND_S_MAX)

@@ -134,7 +134,7 @@ class FeederSupply:
     def _of_fault(self, fault: PlantedFault, start_us: int, end_us: int) -> Iterator[Interruption]:
         key = key_of(self._seed, "interruption", self.feeder.feeder_id, fault.onset_us)
         match fault.fault:
-            case SimFault.CIRCUIT_BREAKER_TRIPPED:
+            case SimFault.CIRCUIT_BREAKER_TRIPPED if fault.asset_id == self.feeder.feeder_id:
                 yield Interruption(fault.onset_us, fault.end_us, phase=key % 3)
             case SimFault.CABLE_THEFT:
                 yield Interruption(fault.onset_us, fault.end_us, tail=0.3 + (key % 40) / 100)

@@ -58,14 +58,14 @@ class Truth:
             if said != (true.feeder_id, true.phase, true.lamp_type, true.rated_w):
                 yield lamp, true
 
-    def stalled(self, gateway_id: str, at_us: int) -> bool:
-        """Tell whether a gateway's uplink stalls at `at_us`."""
+    def stalled_since(self, gateway_id: str, at_us: int) -> int | None:
+        """Return since when a gateway's uplink stalls at `at_us`, µs UTC; None: it does not."""
         day = at_us // DAY_US
         if unit(self._seed, "stall", gateway_id, day) >= self._realism.stalls_per_day:
-            return False
+            return None
         start = day * DAY_US + int(unit(self._seed, "stall at", gateway_id, day) * 23 * HOUR_US)
         length = (8 + int(unit(self._seed, "stall for", gateway_id, day) * 32)) * MINUTE_US
-        return start <= at_us < start + length
+        return start if start <= at_us < start + length else None
 
     def sent_twice(self, gateway_id: str, at_us: int) -> bool:
         """Tell whether a gateway sends what it heard at `at_us` twice."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from city.alarm import FaultClass
 from city.asset import Device
-from city.clock import SECOND_US, isoformat
+from city.clock import HOUR_US, SECOND_US, isoformat
 from city.pack import CityPack
 from sim.bank import LampBank, Observation
 from sim.facilities import FacilityModel
@@ -17,7 +17,10 @@ from sim.supply import FeederSupply
 from sim.truth import Truth
 from sim.weather import weather_of
 
-__all__ = ["Observation", "World"]
+__all__ = ["GATEWAY_KEEPS_US", "Observation", "World"]
+
+GATEWAY_KEEPS_US = 24 * HOUR_US
+"""How much a gateway keeps while its uplink is out; it sends that afterwards, in order."""
 
 
 class World:
@@ -75,6 +78,24 @@ class World:
         """Return the next regular moment after `after_us`; last gasps may come before it."""
         return min(offset + ((after_us - offset) // p + 1) * p for p, offset in self._beats[gateway])
 
+    def silent_since(self, gateway: str, at_us: int) -> int | None:
+        """Return since when nothing of what `gateway` hears leaves it, µs UTC; None: its uplink works at `at_us`."""
+        out = [f.onset_us for f in self._outages(gateway) if f.active(at_us)]
+        stall_us = self.truth_of.stalled_since(gateway, at_us)
+        return min(out if stall_us is None else [*out, stall_us], default=None)
+
+    def is_out(self, gateway: str, at_us: int) -> bool:
+        """Tell whether `gateway` has a fault that takes its connection; a stall does not."""
+        return any(f.active(at_us) for f in self._outages(gateway))
+
+    def kept(self, gateway: str, at_us: int) -> bool:
+        """Tell whether what `gateway` hears at `at_us` ever leaves it: in a long outage the oldest gives way."""
+        return all(
+            f.end_us is not None and f.end_us - at_us <= GATEWAY_KEEPS_US
+            for f in self._outages(gateway)
+            if f.active(at_us)
+        )
+
     def skew_us(self, gateway: str) -> int:
         """Return how far a gateway's clock is ahead, µs."""
         return self.truth_of.skew_us.get(gateway, 0)
@@ -82,9 +103,11 @@ class World:
     # ------------------------------------------------------------ what
 
     def observe(self, gateway: str, at_us: int) -> list[Observation]:
-        """Return what `gateway` hears at one of its moments; silent devices and lost reports are absent."""
-        at = isoformat(at_us + self.skew_us(gateway))
+        """Return what `gateway` hears at one of its moments and keeps; silent devices and lost reports are absent."""
         heard: list[Observation] = []
+        if not self.kept(gateway, at_us):
+            return heard
+        at = isoformat(at_us + self.skew_us(gateway))
         for bank in self._banks.get(gateway, ()):
             if (at_us - self._offset(gateway, bank.period_us)) % bank.period_us == 0:
                 heard += bank.observe(at_us, at)
@@ -170,6 +193,9 @@ class World:
             f.fault is FaultClass.COMMUNICATION_FAILURE and f.active(at_us)
             for f in self._by_asset.get(device.asset_id, ())
         )
+
+    def _outages(self, gateway: str) -> list[PlantedFault]:
+        return [f for f in self._by_asset.get(gateway, ()) if f.fault is FaultClass.COMMUNICATION_FAILURE]
 
     def _periods(self, gateway: str) -> set[int]:
         periods = {bank.period_us for bank in self._banks.get(gateway, ())}

@@ -1,20 +1,23 @@
 """Simulated crews against the real API: what they take, when, what they mend, and what they say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from city.alarm import FaultClass
+from city.alarm import FaultClass, Scope
+from city.asset import Device
 from city.clock import HOUR_US, MINUTE_US
 from city.errors import EngineError, SettingsError
 from city.profile import parse_pack
 from sim.city import generate_city
 from sim.crew import CrewOptions, Crews
 from sim.diary import Diary
+from sim.faultkinds import Fault, SimFault
 from sim.faults import PlantedFault
 from sim.portal import Portal
 from sim.repairs import Repairs
-from tests.incidents.world import CLEARED, FAILURE, FEEDER, RAISED, SUPPLY, event, lamp
+from tests.incidents.world import CLEARED, FAILURE, FEEDER, GATEWAY, RAISED, SILENT, SUPPLY, event, lamp
 from tests.sim.portals import Served, city_url, served
 from tests.support.servers import free_port
 from tests.support.small_city import NOW
@@ -148,6 +151,35 @@ def test_what_sensors_saw_recover_is_closed_from_the_desk(served: Served) -> Non
     served.clock.advance(NIGHT_S)
     crews(served, Repairs([])).look(served.now_us)
     assert served.portal.ticket(number)["state"] == "closed"
+
+
+@pytest.mark.parametrize("fault", [FaultClass.SUPPLY_LOSS, SimFault.CIRCUIT_BREAKER_TRIPPED])
+def test_a_cabinets_fault_is_mended_by_who_comes_for_its_feeder(served: Served, fault: Fault) -> None:
+    pack = replace(
+        PACK,
+        cabinets=(*PACK.cabinets, replace(PACK.cabinets[0], cabinet_id="C-1")),
+        feeders=(*PACK.feeders, replace(PACK.feeders[0], feeder_id="C-1.F1", cabinet_id="C-1")),
+    )
+    repairs = Repairs([PlantedFault(NOW - 3 * HOUR_US, "C-1", fault)])
+    served.alarm(event(RAISED, SUPPLY, FEEDER, NOW))
+    work(served, Crews(pack, served.portal, repairs, Diary(), 1, FINDS_ALL), 3)
+    assert served.ticket("C-1.F1")["state"] == "resolved"
+    assert repairs.active(["C-1"], served.now_us) == []
+
+
+@pytest.mark.parametrize(("scope", "kind"), [(GATEWAY, SILENT), (lamp(1), SILENT), (lamp(1), FAILURE)])
+def test_a_gateway_is_mended_by_who_comes_for_a_silence(served: Served, scope: Scope, kind: FaultClass) -> None:
+    heard = Device("N-L-1", "L-1", "G-1", PACK.devices[0].profile_id)
+    out = PlantedFault(NOW - 3 * HOUR_US, "G-1", FaultClass.COMMUNICATION_FAILURE)
+    repairs = Repairs([out])
+    people = Crews(
+        replace(PACK, devices=(*PACK.devices, heard)), served.portal, repairs, Diary(), 1, CrewOptions(lost_share=0)
+    )
+    served.alarm(event(RAISED, kind, scope, NOW))
+    served.clock.advance(NIGHT_S)
+    work(served, people, 4)
+    assert served.ticket(scope.asset_id)["state"] == "resolved"
+    assert repairs.active(["G-1"], served.now_us) == ([] if kind is SILENT else [out])
 
 
 def test_portals_that_are_away_are_an_engine_to_wait_for() -> None:

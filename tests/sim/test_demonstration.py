@@ -9,7 +9,7 @@ from city.asset import Switching
 from city.clock import DAY_US, HOUR_US, from_datetime
 from city.profile import parse_pack
 from sim.city import generate_city
-from sim.demonstration import shown_faults
+from sim.demonstration import demonstration_faults, shown_faults
 
 PACK = parse_pack(generate_city(11, lamps=600, facilities=3))
 NOON = from_datetime(datetime(2026, 11, 24, 12, tzinfo=UTC))
@@ -55,3 +55,29 @@ def test_a_simulator_that_starts_again_goes_on_with_the_same_evening() -> None:
 
 def test_a_city_too_small_for_the_story_has_none() -> None:
     assert shown_faults(parse_pack(generate_city(11, lamps=12, facilities=1)), 1, NOON, NOON + DAY_US) == ()
+
+
+def test_nothing_drawn_at_random_is_in_the_way_of_the_story() -> None:
+    feeder_of = {lamp.lamp_id: lamp.feeder_id for lamp in PACK.lamps}
+    cabinet_of = {f.feeder_id: f.cabinet_id for f in PACK.feeders}
+    gateway_of = {c.cabinet_id: c.gateway_id for c in PACK.cabinets}
+    end = NOON + 2 * 365 * DAY_US
+    faults = demonstration_faults(PACK, 1, NOON, end)
+    shown = set(shown_faults(PACK, 1, NOON, end))
+    drawn = [fault for fault in faults if fault not in shown]
+    assert shown <= set(faults)
+    assert len(drawn) > 1000
+    for fault in shown:
+        feeder = feeder_of.get(fault.asset_id, fault.asset_id)
+        chain = {fault.asset_id, feeder, cabinet_of[feeder], gateway_of[cabinet_of[feeder]]}
+        assert fault.end_us is not None
+        during = [f for f in drawn if f.onset_us < fault.end_us and (f.end_us or end) > fault.onset_us]
+        assert not [f for f in during if f.asset_id in chain]
+
+
+def test_what_is_left_out_does_not_depend_on_when_the_simulator_starts() -> None:
+    whole = demonstration_faults(PACK, 1, NOON, NOON + 60 * DAY_US)
+    for day in range(1, 30):
+        start = NOON + day * DAY_US
+        later = demonstration_faults(PACK, 1, start, NOON + 60 * DAY_US)
+        assert list(later) == [f for f in whole if f.end_us is None or f.end_us > start]

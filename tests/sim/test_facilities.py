@@ -99,6 +99,33 @@ def test_a_fault_crosses_its_line_and_a_sound_facility_does_not(
     )
 
 
+def test_a_counter_that_loses_its_memory_loses_it_again_within_the_day_until_it_is_mended() -> None:
+    reset = PlantedFault(THURSDAY + HOUR_US, "X", SimFault.COUNTER_RESET, THURSDAY + 25 * HOUR_US)
+    counter = course("library", "active_energy_kwh", THURSDAY, 48, reset)
+    falls = [i / 4 for i in range(1, len(counter)) if counter[i] < counter[i - 1]]
+    assert falls == [1, 7, 13, 19]
+
+
+def test_a_room_is_damp_only_with_its_fault() -> None:
+    for kind in ("school", "pool"):
+        damp = PlantedFault(THURSDAY - DAY_US, "X", SimFault.HUMIDITY_OUT_OF_PATTERN)
+        sound = course(kind, "indoor_humidity_pct", THURSDAY, 24)
+        wet = course(kind, "indoor_humidity_pct", THURSDAY, 24, damp)
+        assert min(wet) > max(sound)
+        assert max(wet) <= 100
+
+
+@pytest.mark.parametrize("fault", [SimFault.ENERGY_OUT_OF_PATTERN, SimFault.HEATING_WHILE_CLOSED])
+def test_wasted_energy_is_counted_while_it_is_wasted(fault: SimFault) -> None:
+    much = PlantedFault(THURSDAY + 2 * HOUR_US, "X", fault, THURSDAY + 20 * HOUR_US)
+    counter = course("library", "active_energy_kwh", THURSDAY, 24.25, much)
+    power = course("library", "active_power_w", THURSDAY, 24, much)
+    assert counter == sorted(counter)
+    assert counter[-1] - counter[0] == pytest.approx(sum(power) / 4 / 1000, rel=0.06)
+    sound = course("library", "active_energy_kwh", THURSDAY, 24.25)
+    assert counter[-1] - counter[0] > 1.1 * (sound[-1] - sound[0])
+
+
 def test_hot_water_falls_below_fifty_degrees_only_with_its_fault() -> None:
     metric = "hot_water_temperature_deg_c"
     cold = PlantedFault(THURSDAY - DAY_US, "X", SimFault.HOT_WATER_TOO_COLD)

@@ -212,6 +212,16 @@ def test_counters_grow_with_the_night_and_begin_anew_after_a_reset() -> None:
     assert after[-1] < 12
 
 
+def test_a_lamps_counters_begin_anew_twice_in_a_day_at_least_until_it_is_mended() -> None:
+    lamp_id = lamp()
+    reset = heard([PlantedFault(NOON, lamp_id, SimFault.COUNTER_RESET, NOON + 20 * HOUR_US)], NOON - HOUR_US, 48)
+    for name in ("operating_hours_h", "active_energy_kwh"):
+        counted = column(reset, lamp_id, name)
+        falls = [i for i in range(1, len(counted)) if counted[i] < counted[i - 1]]
+        assert 2 <= len(falls) <= 4
+        assert counted[-1] > 10 if name == "operating_hours_h" else counted[-1] > 0
+
+
 def test_a_dead_lamps_counters_stand_still() -> None:
     lamp_id = lamp()
     said = heard([PlantedFault(NOON, lamp_id, FaultClass.LAMP_FAILURE)], NOON, 24)

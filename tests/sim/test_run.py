@@ -7,18 +7,21 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from city.alarm import FaultClass
 from city.clock import HOUR_US, MINUTE_US, ScaledClock
 from city.errors import SettingsError
 from city.profile import parse_pack
 from sim.city import generate_city
-from sim.outbox import Outbox, sent_readings
+from sim.faults import PlantedFault
+from sim.outbox import Outbox, readings_of, sent_readings
 from sim.publish import FleetOptions
+from sim.repairs import Repairs
 from sim.run import RunOptions, run_simulation
 from sim.world import World
 from tests.sim.listener import Listener, listening, until
@@ -39,12 +42,14 @@ def clock_at(city_us: int, speed: float = 300.0) -> ScaledClock:
 
 
 @contextmanager
-def running(clock: ScaledClock, how: RunOptions) -> Iterator[threading.Event]:
+def running(
+    clock: ScaledClock, how: RunOptions, faults: Sequence[PlantedFault] = (), repairs: Repairs | None = None
+) -> Iterator[threading.Event]:
     """Run the city in a thread; leaving stops it and waits until it has drained."""
     stop, ready, results = threading.Event(), threading.Event(), []
 
     def main() -> None:
-        results.append(run_simulation(PACK, clock, how, (), stop, ready.set))
+        results.append(run_simulation(PACK, clock, how, faults, stop, ready.set, repairs))
 
     thread = threading.Thread(target=main)
     thread.start()
@@ -100,6 +105,33 @@ def test_gateways_say_when_they_are_online_and_when_not(mosquitto: Mosquitto, tm
             assert {s["state"] for s in listener.states.values()} == {"online"}
         until(lambda: {s["state"] for s in listener.states.values()} == {"offline"})
         assert all(s["at"].endswith("Z") for s in listener.states.values())
+
+
+def test_a_gateway_with_a_fault_says_nothing_until_a_crew_mends_it_and_then_all_in_order(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    gateway = "GW-01"
+    onset = MIDNIGHT + 20 * MINUTE_US
+    repairs = Repairs([PlantedFault(onset, gateway, FaultClass.COMMUNICATION_FAILURE)])
+    clock = clock_at(MIDNIGHT)
+    with listening(mosquitto.url) as listener:
+
+        def times() -> list[int]:
+            bodies = [payload for name, payload in listener.payloads if name == gateway]
+            return [at for payload in bodies for _, _, at, _ in readings_of(payload)]
+
+        with running(clock, options(mosquitto.url, tmp_path / "o.sqlite"), repairs.faults(), repairs):
+            until(lambda: listener.states.get(gateway, {}).get("state") == "offline")
+            assert listener.states["EST-CONSTITUCION"]["state"] == "online"
+            until(lambda: clock.now_us() > onset + 20 * MINUTE_US)
+            assert max(times(), default=0) < onset
+            repairs.mend([gateway], clock.now_us())
+            until(lambda: listener.states[gateway]["state"] == "online")
+            until(lambda: max(times(), default=0) > onset + 20 * MINUTE_US)
+        assert_all_arrived(listener, tmp_path / "o.sqlite")
+        assert times() == sorted(times())
+        expected = set(World(PACK, 1).truth(onset, onset + 20 * MINUTE_US))
+        assert expected <= set(sent_readings(tmp_path / "o.sqlite"))
 
 
 def test_a_brokers_death_loses_nothing(mosquitto: Mosquitto, tmp_path: Path) -> None:

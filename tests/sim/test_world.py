@@ -12,8 +12,9 @@ from city.clock import HOUR_US, MINUTE_US, from_datetime
 from city.pack import CityPack
 from city.profile import parse_pack
 from sim.city import AIR_STATION, generate_city
+from sim.faultkinds import SimFault
 from sim.faults import PlantedFault
-from sim.world import Observation, World
+from sim.world import GATEWAY_KEEPS_US, Observation, World
 
 PACK: CityPack = parse_pack(generate_city(33, lamps=2000, facilities=12, mixed=False))
 NOON = from_datetime(datetime(2026, 11, 23, 12, tzinfo=UTC))
@@ -164,3 +165,41 @@ def test_the_air_station_reports_hourly_on_all_channels() -> None:
     said = heard(World(PACK, 1), NOON, NOON + 5 * HOUR_US)["EA-CONSTITUCION"]
     assert len(said) == 5
     assert all(len(one) == 19 for one in said)
+
+
+def test_a_cabinets_main_breaker_takes_all_its_feeders() -> None:
+    cabinet_id = PACK.cabinets[0].cabinet_id
+    tripped = PlantedFault(MIDNIGHT, cabinet_id, SimFault.CIRCUIT_BREAKER_TRIPPED, MIDNIGHT + HOUR_US)
+    world = World(PACK, 1, [tripped])
+    below = {i for f in PACK.feeders if f.cabinet_id == cabinet_id for i in ON_FEEDER[f.feeder_id]}
+    said = quarter(world, MIDNIGHT + 15 * MINUTE_US)
+    assert not below & set(said)
+    assert set(LAMPS) - below <= set(said)
+    assert below <= set(quarter(world, MIDNIGHT + 2 * HOUR_US))
+
+
+def test_a_gateway_whose_uplink_is_out_is_silent_from_onset_to_end() -> None:
+    gateway = PACK.gateways[0].gateway_id
+    out = PlantedFault(MIDNIGHT, gateway, FaultClass.COMMUNICATION_FAILURE, MIDNIGHT + 3 * HOUR_US)
+    world, sound = World(PACK, 1, [out]), World(PACK, 1)
+    assert world.silent_since(gateway, MIDNIGHT - 1) is None
+    assert world.silent_since(gateway, MIDNIGHT + HOUR_US) == MIDNIGHT
+    assert world.silent_since(gateway, MIDNIGHT + 3 * HOUR_US) is None
+    assert world.silent_since(PACK.gateways[-1].gateway_id, MIDNIGHT + HOUR_US) is None
+    # What it heard meanwhile is not lost: it goes out afterwards.
+    span = (MIDNIGHT - HOUR_US, MIDNIGHT + 4 * HOUR_US)
+    assert list(world.truth(*span)) == list(sound.truth(*span))
+
+
+def test_of_a_long_outage_a_gateway_keeps_the_last_day() -> None:
+    gateway = PACK.gateways[0].gateway_id
+    out = PlantedFault(MIDNIGHT, gateway, FaultClass.COMMUNICATION_FAILURE)
+    world = World(PACK, 1, [out])
+    end = MIDNIGHT + 30 * HOUR_US
+    first = world.moments(gateway, MIDNIGHT, end)[0]
+    assert world.observe(gateway, first) == []
+    world.mend(gateway, end)
+    assert world.silent_since(gateway, end) is None
+    assert world.observe(gateway, first) == [], "six hours before what it keeps"
+    kept = [at for at in world.moments(gateway, MIDNIGHT, end) if world.observe(gateway, at)]
+    assert kept == world.moments(gateway, end - GATEWAY_KEEPS_US - 1, end)

@@ -64,7 +64,7 @@ test: engines
 else
 test: engines
 	@$(RUN)/pytest -m slow
-	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
+	@$(RUN)/pytest -n 3 --dist loadfile -m "not slow"
 endif
 
 check: venv-dev

@@ -63,7 +63,7 @@ test: engines
 	@$(RUN)/pytest $(ARGS)
 else
 test: engines
-	@$(RUN)/pytest -m slow
+	@$(RUN)/pytest -n 2 --dist loadfile -m slow
 	@$(RUN)/pytest -n 3 --dist loadfile -m "not slow"
 endif
 

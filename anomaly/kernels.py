@@ -280,6 +280,8 @@ def judge_tick(now, devices, states, first, on, off, deaf, events, census):
         patience = device.interval_us + device.interval_us // 2
         row = census[device.feeder]
         row.heard_at = max(row.heard_at, heard)
+        if device.switched and not commanded_on(device.schedule, now, first, on, off):
+            continue  # Nothing is expected of it now, and what it missed until then grows no more.
         if silence > patience:
             row.expected += 1
             row.missed += silence // device.interval_us

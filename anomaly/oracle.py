@@ -222,6 +222,8 @@ def count(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period
     last = max(heard, state["received_at"])
     silence = listened_us(device, last, now, deaf)
     patience = device.interval_us + device.interval_us // 2
+    if device.switched and not commanded_on(device, now):
+        return 0, 0, 0, 0, 0, heard
     if silence > patience:
         missed = silence // device.interval_us
         return 1, 0, 0, missed, powered_until(device, heard, 1), heard

@@ -14,13 +14,15 @@ import pytest
 from anomaly.correlate import CorrelateStage
 from anomaly.detector import DetectStage
 from city import topics
-from city.alarm import AlarmEvent
+from city.alarm import AlarmEvent, AlarmEventKind, FaultClass
+from city.asset import AssetKind
 from city.clock import HOUR_US, MINUTE_US, from_datetime
 from city.pack import CityPack
 from city.profile import parse_pack
 from city.reading import ReadingBatch
 from city.registry import IngestRegistry, RootDefinition
 from sim.city import generate_city
+from sim.faults import PlantedFault
 from sim.noise import key_of
 from sim.realism import REALISMS
 from sim.times import parse_time
@@ -74,10 +76,11 @@ class Detection:
 
 
 def batch_of(world: World, known: IngestRegistry, done: dict[str, int], now_us: int) -> ReadingBatch:
-    """Return what all gateways heard up to now."""
+    """Return what all gateways heard up to now and have sent; one without an uplink sends it afterwards."""
     columns: dict[str, list[float]] = defaultdict(list)
     for gateway in world.gateways:
-        for at_us in world.moments(gateway, done[gateway], now_us):
+        silent_us = world.silent_since(gateway, now_us)
+        for at_us in world.moments(gateway, done[gateway], now_us if silent_us is None else silent_us - 1):
             done[gateway] = at_us
             for observation in world.observe(gateway, at_us):
                 _, series = known.devices[observation["device"]]
@@ -98,17 +101,45 @@ def batch_of(world: World, known: IngestRegistry, done: dict[str, int], now_us: 
     )
 
 
+def live(world: World, known: IngestRegistry, detection: Detection, end_us: int) -> tuple[int, list[AlarmEvent]]:
+    """Let detection hear the city tick by tick from START; return how many readings there were, and what it said."""
+    done = dict.fromkeys(world.gateways, START - 15 * MINUTE_US)
+    events: list[AlarmEvent] = []
+    readings = 0
+    for now_us in range(START + TICK_US, end_us, TICK_US):
+        batch = batch_of(world, known, done, now_us)
+        readings += len(batch)
+        events += detection.take(batch, now_us)
+    return readings, events
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_an_imperfect_city_without_faults_has_no_alarms(database_url: str) -> None:
     roots, known = asyncio.run(register(database_url, PACK))
     world, detection = World(PACK, key_of("night"), (), REALISMS["real"]), Detection(roots)
-    done = dict.fromkeys(world.gateways, START - 15 * MINUTE_US)
-    events: list[AlarmEvent] = []
-    readings = 0
-    for now_us in range(START + TICK_US, END, TICK_US):
-        batch = batch_of(world, known, done, now_us)
-        readings += len(batch)
-        events += detection.take(batch, now_us)
+    readings, events = live(world, known, detection, END)
     assert readings > 50_000
     assert [(event.kind, event.fault, event.scope.asset_id, event.evidence) for event in events] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("onset_h", [-1.0, 2.25, 13.0])
+def test_a_gateway_without_its_uplink_is_one_alarm_of_the_gateway_and_none_of_its_feeders(
+    database_url: str, onset_h: float
+) -> None:
+    roots, known = asyncio.run(register(database_url, PACK))
+    gateway = max({d.gateway_id for d in PACK.devices}, key=[d.gateway_id for d in PACK.devices].count)
+    onset_us = START + int((1.5 + onset_h) * HOUR_US)
+    out = PlantedFault(onset_us, gateway, FaultClass.COMMUNICATION_FAILURE, onset_us + 5 * HOUR_US)
+    world, detection = World(PACK, key_of("night"), (out,), REALISMS["real"]), Detection(roots)
+    _, events = live(world, known, detection, onset_us + 12 * HOUR_US)
+    folded = {event.alarm_id for event in events if event.kind is AlarmEventKind.FOLDED}
+    told = [
+        (event.kind, event.fault, event.scope.kind, event.scope.asset_id)
+        for event in events
+        if event.alarm_id not in folded
+    ]
+    about = (FaultClass.COMMUNICATION_FAILURE, AssetKind.GATEWAY, gateway)
+    assert told == [(AlarmEventKind.RAISED, *about), (AlarmEventKind.CLEARED, *about)]

@@ -26,19 +26,21 @@ _UNMENDED_US = {
 }
 """Faults that no crew comes for end by themselves: a city without crews does not go dark for good, and one that begins
 at dusk has nothing silent that was never heard."""
+QUIET_US = DAY_US
+"""Before a fault that is shown its asset is sound for so long: what was repaired before has been verified at a dusk."""
 
 
 def demonstration_faults(pack: CityPack, seed: int, start_us: int, end_us: int) -> tuple[PlantedFault, ...]:
     """Return `shown_faults`, and of `random_faults` those that are not in the way of what they show."""
     # Asked for further than needed: what is left out must not depend on where the range begins.
-    shown = shown_faults(pack, seed, start_us - LASTS_US_MAX, end_us + LASTS_US_MAX)
+    shown = shown_faults(pack, seed, start_us - LASTS_US_MAX, end_us + LASTS_US_MAX + QUIET_US)
     above = _above(pack)
     told: dict[str, list[PlantedFault]] = defaultdict(list)
     for fault in shown:
         for asset_id in above[fault.asset_id]:
             told[asset_id].append(fault)
     drawn = random_faults(pack, seed, start_us, end_us)
-    clear = (fault for fault in drawn if not any(_meet(fault, other) for other in told[fault.asset_id]))
+    clear = (fault for fault in drawn if not any(_spoils(fault, other) for other in told[fault.asset_id]))
     seen = (fault for fault in shown if fault.onset_us < end_us and (fault.end_us or end_us) > start_us)
     return tuple(sorted((*clear, *seen)))
 
@@ -53,8 +55,11 @@ def _above(pack: CityPack) -> dict[str, set[str]]:
     return above | {lamp_id: {lamp_id, *above[feeder_id]} for lamp_id, feeder_id in feeder_of.items()}
 
 
-def _meet(one: PlantedFault, other: PlantedFault) -> bool:
-    return (one.end_us is None or other.onset_us < one.end_us) and (other.end_us is None or one.onset_us < other.end_us)
+def _spoils(drawn: PlantedFault, shown: PlantedFault) -> bool:
+    """Tell whether a fault would hide a shown one, or leave a ticket behind that waits for the same dusk."""
+    if drawn.end_us is not None and drawn.end_us <= shown.onset_us - QUIET_US:
+        return False
+    return shown.end_us is None or drawn.onset_us < shown.end_us
 
 
 def shown_faults(pack: CityPack, seed: int, start_us: int, end_us: int) -> tuple[PlantedFault, ...]:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -211,7 +212,7 @@ def play(
 
     settings = attached(data)
     with Bar(quiet=as_json) as advance:
-        report = run_play(settings, file, mapping, speed, lambda done, total: advance("playing", done, total))
+        report = run_play(settings, file, mapping, speed, partial(advance, "playing"))
     if as_json:
         print_json(report)
         return
@@ -235,7 +236,7 @@ def replay(
     from app.commands.log import replay as run_replay
 
     with Bar(quiet=as_json) as advance:
-        report = asyncio.run(run_replay(settings, lambda done, total: advance("replaying", done, total)))
+        report = asyncio.run(run_replay(settings, partial(advance, "replaying")))
     if as_json:
         print_json(report)
     else:
@@ -359,8 +360,7 @@ def letters_replay(
 
     settings = attached(data)
     with Bar(quiet=as_json) as advance:
-        told = lambda done, total: advance("sending back", done, total)  # noqa: E731
-        report = asyncio.run(replay_letters(settings, ids or [], reason, told))
+        report = asyncio.run(replay_letters(settings, ids or [], reason, partial(advance, "sending back")))
     if as_json:
         print_json(report)
     else:

@@ -1,15 +1,12 @@
 """Watches what the desk has to do: tickets by state, and the outbox."""
 
 import asyncio
-import logging
 import time
 
-from city.errors import EngineError
 from incidents.metrics import DeskMetrics
 from incidents.rows import SQL
 from storage.pool import Pool, fetch_all
-
-logger = logging.getLogger(__name__)
+from stream.looking import look_until
 
 EVERY_S = 10.0
 
@@ -24,15 +21,7 @@ class DeskWatch:
 
     async def run(self, stop: asyncio.Event, every_s: float = EVERY_S) -> None:
         """Look until `stop` is set; a database that is away is looked at again."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except EngineError as exc:
-                logger.debug("cannot count tickets", extra={"reason": str(exc)})
-            try:
-                await asyncio.wait_for(stop.wait(), every_s)
-            except TimeoutError:
-                continue
+        await look_until(stop, self.look, every_s, "tickets")
 
     async def look(self) -> None:
         """Set the gauges.

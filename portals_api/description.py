@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from portals_api import answers
-from portals_api.answers.shape import SAID, ErrorOut
+from portals_api.answers.shape import SAID, ErrorOut, example_of
 from portals_api.examples import EXAMPLES, PARAMETERS, WHAT
 
 _PREFIX = "#/components/schemas/"
@@ -66,8 +66,8 @@ def _say_errors(found: dict[str, Any], path: str, operation: dict[str, Any]) -> 
 
 def _examples() -> dict[str, Any]:
     """Return the example of every answer, by its name."""
-    told = {model.__name__: model.model_config.get("json_schema_extra") for model in _answers(BaseModel)}
-    return {name: extra["example"] for name, extra in told.items() if isinstance(extra, dict) and "example" in extra}
+    told = {model.__name__: example_of(model) for model in _answers(BaseModel)}
+    return {name: example for name, example in told.items() if example is not None}
 
 
 def _answers(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from city.errors import DataError
 from city.topics import is_name
 from portals_api import reads
-from portals_api.answers.shape import SAID, ErrorOut
+from portals_api.answers.shape import SAID, ErrorOut, example_of
 from portals_api.portal import Portal
 
 API = "/api/"
@@ -69,5 +69,5 @@ def documented(model: type[BaseModel], *errors: int, status: int = 200) -> dict[
 
 
 def _answer(model: type[BaseModel], description: str) -> dict[str, Any]:
-    example = (model.model_config.get("json_schema_extra") or {})["example"]  # type: ignore[index]
-    return {"model": model, "description": description, "content": {"application/json": {"example": example}}}
+    content = {"application/json": {"example": example_of(model)}}
+    return {"model": model, "description": description, "content": content}

@@ -1,18 +1,15 @@
 """Watches how far workers are behind the log: beside them, so that watching never holds up what it watches."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from city.clock import SECOND_US, Clock
-from city.errors import CityNerveError
 from stream.log import Bounds, EventLog, TopicPartition
+from stream.looking import look_until
 from stream.metrics import WorkerMetrics
-
-logger = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 
@@ -56,15 +53,7 @@ class LagWatch:
 
     async def run(self, stop: asyncio.Event, every_s: float = EVERY_S) -> None:
         """Look every few seconds until `stop` is set; a log that does not answer is looked at again."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except CityNerveError as exc:
-                logger.debug("cannot see the lag", extra={"reason": str(exc)})
-            try:
-                await asyncio.wait_for(stop.wait(), every_s)
-            except TimeoutError:
-                continue
+        await look_until(stop, self.look, every_s, "lag")
 
     async def look(self) -> None:
         """Set the gauges once; partitions that went to another process are told no longer.

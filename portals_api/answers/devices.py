@@ -31,12 +31,13 @@ class MetricOut(BaseModel):
     quality: int | None
 
 
+DEVICE = {"device": "N-L-00001", "profile": "lamp-controller", "gateway": "GW-01", "report_interval_s": 900}
+
+
 class DeviceOut(BaseModel):
     """What measures an asset."""
 
-    model_config = shown_by(
-        {"device": "N-L-00001", "profile": "lamp-controller", "gateway": "GW-01", "report_interval_s": 900}
-    )
+    model_config = shown_by(DEVICE)
 
     device: str
     profile: str

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from portals_api.answers.devices import METRIC, DeviceOut, MetricOut
+from portals_api.answers.devices import DEVICE, METRIC, DeviceOut, MetricOut
 from portals_api.answers.shape import shown_by
 from portals_api.answers.tickets import ALARM, TICKET, AlarmOut, TicketOut
 
@@ -92,7 +92,7 @@ class LampWhole(LampOut):
             "expected_w": 72.0,
             "seen": {**METRIC, "lit": False},
             "series": [METRIC],
-            "devices": [DeviceOut.model_config["json_schema_extra"]["example"]],  # type: ignore[index]
+            "devices": [DEVICE],
             "neighbours": [{**LAMP, "id": "L-00002", "url": "/lamps/L-00002", "state": "ok", "ticket": None}],
             "alarms": [ALARM],
             "tickets": [TICKET],

@@ -23,9 +23,13 @@ def shown_by(example: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"example": example})
 
 
+def example_of(model: type[BaseModel]) -> Any:
+    """Return the example of a model; None if it has none."""
+    told = model.model_config.get("json_schema_extra")
+    return told.get("example") if isinstance(told, dict) else None
+
+
 AT = "2026-11-24T18:15:00Z"
-
-
 ERROR = {"error": {"code": "not-found", "message": "there is no lamp 'L-9'", "status": 404}}
 
 

@@ -6,6 +6,7 @@ from app.doors import check_broker
 from app.settings import Settings
 from ingest.broker import BrokerOptions, EmbeddedBroker
 from ingest.credentials.engines.embedded import EmbeddedAccess
+from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptions
 from ingest.credentials.keeper import CredentialKeeper
 from ingest.credentials.metrics import AccessMetrics
 from ingest.message import Source
@@ -28,7 +29,7 @@ def open_access(
     if settings.mqtt_url is not None:
         trusted = str(settings.mqtt_ca or "")
         options = MqttOptions(settings.mqtt_url, settings.mqtt_client_id, settings.mqtt_share or "", trusted)
-        return MqttSource(options, metrics), []
+        return MqttSource(options, metrics), _mosquitto_keepers(settings, pool, told)
     access = EmbeddedAccess(
         anonymous=check_broker(settings), house_password=settings.broker_password or "", metrics=told
     )
@@ -45,3 +46,10 @@ def open_access(
         access,
     )
     return broker, [CredentialKeeper(pool, access, told)]
+
+
+def _mosquitto_keepers(settings: Settings, pool: Pool, metrics: AccessMetrics) -> list[CredentialKeeper]:
+    if settings.mqtt_admin_url is None:
+        return []
+    access = MosquittoAccess(MosquittoOptions(settings.mqtt_admin_url, str(settings.mqtt_ca or "")))
+    return [CredentialKeeper(pool, access, metrics, alone=True, public_key=access.public_key)]

@@ -1,7 +1,7 @@
 """The keeper: the table is the truth, whatever brokers remember and whenever they answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -161,7 +161,7 @@ def test_a_wrong_administration_password_is_explained(mosquitto_keeps: Dynsec) -
         asyncio.run(access_of(mosquitto_keeps).apply([]))
 
 
-async def _until(condition: object, timeout_s: float = 30.0) -> None:
+async def _until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not await asyncio.to_thread(condition):  # type: ignore[arg-type]
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - what is waited for happens on a server
             await asyncio.sleep(0.1)

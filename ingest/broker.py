@@ -1,8 +1,9 @@
 """The embedded MQTT broker: amqtt in this process, made to acknowledge a device only after the append.
 
-amqtt acknowledges a PUBLISH once it is queued in memory. Here every connection gets a handler whose messages under
-``citynerve/v1/`` go to the bridge first, and are acknowledged (PUBACK at QoS 1, PUBREC at QoS 2) when the bridge says
-that the log has them. Nobody is read from while too much is unacknowledged, and no connection takes the room of all.
+amqtt acknowledges a PUBLISH once it is queued in memory. Here every connection gets a handler whose messages on topics
+of ours and of integrations go to the bridge first, and are acknowledged (PUBACK at QoS 1, PUBREC at QoS 2) when the
+bridge says that the log has them. Nobody is read from while too much is unacknowledged, and no connection takes the
+room of all.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from amqtt.errors import BrokerError
+from paho.mqtt.client import topic_matches_sub
 
 from city.errors import SettingsError
 from ingest.broker_clients import AmqttBroker, GatewayHandler
@@ -20,7 +22,7 @@ from ingest.broker_options import BrokerOptions, amqtt_config, cannot_bind
 from ingest.broker_share import Bucket, Share
 from ingest.credentials import model
 from ingest.credentials.engines.embedded import EmbeddedAccess
-from ingest.message import Message
+from ingest.message import OWN_FILTERS, Message
 from ingest.metrics import IngestMetrics
 from ingest.tasks import pause
 
@@ -64,6 +66,7 @@ class EmbeddedBroker:
         self._room.set()
         self._token = 0
         self._generation = 1
+        self._filters: tuple[str, ...] = OWN_FILTERS
         self.handlers: set[GatewayHandler] = set()
         self.connections: set[asyncio.Task[None]] = set()
 
@@ -78,6 +81,10 @@ class EmbeddedBroker:
     def greeting_s(self) -> float:
         """How long a client may take to say who it is."""
         return self._options.greeting_s
+
+    def wants(self, topic: str) -> bool:
+        """Tell whether messages of a topic are ours to append."""
+        return any(topic_matches_sub(name, topic) for name in self._filters)
 
     @property
     def listening(self) -> bool:
@@ -150,6 +157,13 @@ class EmbeddedBroker:
     async def reconnect(self) -> None:
         self._metrics.reconnects.inc()
         await self._release_all()
+
+    def listen(self, filters: Sequence[str]) -> None:
+        self._filters = tuple(filters)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        if self._broker is not None:
+            self._broker.send(topic, payload)
 
     def mark(self, payload: bytes) -> None:
         self._inbox.append(Message("", payload, 0, 0, self._generation))

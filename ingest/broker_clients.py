@@ -22,7 +22,6 @@ from amqtt.session import Session
 from ingest.broker_share import Share
 from ingest.credentials import model
 from ingest.credentials.engines.embedded import LOGIN
-from ingest.message import PREFIX
 
 if TYPE_CHECKING:
     from ingest.broker import EmbeddedBroker
@@ -40,6 +39,10 @@ class AmqttBroker(Broker):  # type: ignore[misc]
     def __init__(self, config: BrokerConfig, embedded: "EmbeddedBroker") -> None:
         super().__init__(config)
         self._embedded = embedded
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish a message of our own to whoever subscribes."""
+        self._broadcast_queue.put_nowait({"session": None, "topic": topic, "data": payload, "qos": 0})
 
     async def end_sessions(self, logins: frozenset[str]) -> None:
         """End the connections of logins, and forget what they had subscribed to."""
@@ -120,7 +123,7 @@ class AmqttBroker(Broker):  # type: ignore[misc]
             if not self._embedded.access.may(session.attributes.get(LOGIN, ""), topic, publish=True):
                 self._embedded.access.refuse("message")
                 session.will_flag = False
-            elif topic.startswith(PREFIX):
+            elif self._embedded.wants(topic):
                 self._embedded.hand_over(topic, bytes(session.will_message or b""), 0, None)
         await super()._handle_disconnect(client_session, handler, disconnect_waiter)
 
@@ -148,7 +151,7 @@ def _client_id(session: Session) -> str:
 
 
 class GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
-    """One connection; what it publishes under our prefix waits for the append."""
+    """One connection; what it publishes on topics that ingest wants waits for the append."""
 
     def __init__(self, broker: AmqttBroker, embedded: "EmbeddedBroker") -> None:
         super().__init__(broker.plugins_manager, loop=broker._loop)
@@ -186,7 +189,7 @@ class GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
             self._embedded.access.refuse("message")
             await self._acknowledge(publish_packet)
             return
-        if not allowed or payload is None or not topic.startswith(PREFIX):
+        if not allowed or payload is None or not self._embedded.wants(topic):
             await super().handle_publish(publish_packet)
             return
         waiter = self._embedded.hand_over(topic, bytes(payload), qos, self)

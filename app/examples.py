@@ -37,6 +37,19 @@ _EXAMPLES = {
     "letters replay": ("citynerve letters replay", "citynerve letters replay --reason unknown-device"),
     "letters mark": ("citynerve letters mark --reason not-json --gateway GW-07 --why 'a test of the vendor'",),
     "letters unmark": ("citynerve letters unmark --gateway GW-07",),
+    "credentials": ("citynerve credentials create GW-01", "citynerve credentials list"),
+    "credentials list": ("citynerve credentials list --gateway GW-01 --all", "citynerve credentials list --json"),
+    "credentials create": (
+        "citynerve credentials create GW-01",
+        "citynerve credentials create GW-01 --publish 'application/+/device/+/event/+'",
+        "citynerve credentials create GW-01 --days 90 --json",
+    ),
+    "credentials rotate": ("citynerve credentials rotate GW-01", "citynerve credentials rotate GW-01 --together-h 0"),
+    "credentials revoke": ("citynerve credentials revoke GW-01",),
+    "credentials topics": (
+        "citynerve credentials topics GW-01",
+        "citynerve credentials topics GW-01 --publish 'spBv1.0/lamps/+/GW-01/#' --read 'spBv1.0/lamps/NCMD/GW-01'",
+    ),
 }
 
 

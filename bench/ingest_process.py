@@ -9,7 +9,7 @@ from typing import Any
 from bench.load import DEVICES, GATEWAYS
 from bench.measure import Meter
 from city.clock import SystemClock
-from city.registry import IngestRegistry, SeriesTarget
+from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.message import Message, Source
@@ -27,7 +27,7 @@ def registry() -> IngestRegistry:
             metric: SeriesTarget(device * 3 + index, gateway % 12, low, high)
             for index, (metric, (low, high)) in enumerate(METRICS.items())
         }
-        devices[f"D-{device:05}"] = (f"G-{gateway:02}", targets)
+        devices[f"D-{device:05}"] = KnownDevice(f"D-{device:05}", f"G-{gateway:02}", targets)
     return IngestRegistry({f"G-{gateway:02}": gateway for gateway in range(GATEWAYS)}, devices, 1)
 
 

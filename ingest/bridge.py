@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from city.clock import SECOND_US, Clock
-from city.errors import DataError, EngineError, LogFullError
+from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS
+from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from ingest.formats import Formats
 from ingest.message import Message, Source
 from ingest.metrics import IngestMetrics
-from ingest.records import Flush, FlushOptions, parse_topic, tick_records
+from ingest.records import Flush, FlushOptions, tick_records
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from stream.log import Append, EventLog
@@ -66,6 +67,7 @@ class _Work:
     times_of_receipt: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
+    commands: list[tuple[str, bytes]] = field(default_factory=list)
     ticks: bool = False
 
 
@@ -109,6 +111,7 @@ class Bridge:
         self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
         self._mark: bytes = b""
         self._marked_at = float("-inf")
+        self._formats = Formats()
         self._left_over: list[Message] = []
         self._in_flight = 0
         self._attempt = 0
@@ -153,18 +156,20 @@ class Bridge:
     async def _build(self, messages: list[Message], limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
         received_at = self._clock.now_us()
-        flush = Flush(self._registry(), received_at, limits)
+        flush = Flush(self._registry(), received_at, limits, self._formats)
         work = _Work(messages, self._attempt)
         tick_at: int | None = None
         for message in messages:
             topic = message.topic
-            if topic.endswith("/readings"):
-                flush.add(topic, message.payload, retained=message.retained)
-            elif not topic:
+            if not topic:
                 tick_at = self._returned(message.payload) or tick_at
+            elif topic.endswith("/state") and (gateway := gateway_of_state(topic)) is not None:
+                work.states[gateway] = message.payload
             else:
-                self._add_other(flush, work, message)
+                flush.add(topic, message.payload, retained=message.retained)
         work.appends = flush.records()
+        work.states |= flush.states
+        work.commands = flush.commands
         work.readings, work.times_of_receipt, work.quarantined = (
             flush.readings,
             flush.times_of_receipt,
@@ -175,13 +180,6 @@ class Bridge:
             work.appends += tick_records(tick_at, period_us, limits.readings_partitions)
             work.ticks = True
         return work
-
-    def _add_other(self, flush: Flush, work: _Work, message: Message) -> None:
-        """Take a state message; whatever else came is set aside."""
-        try:
-            work.states[parse_topic(message.topic).gateway] = message.payload
-        except DataError:
-            flush.add(message.topic, message.payload)
 
     async def _send_mark(self, listening: bool) -> None:
         """Ask the broker for a mark if a tick is due: it comes back once everything before it has come."""
@@ -255,6 +253,8 @@ class Bridge:
         if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
         self._source.acknowledge(work.messages)
+        for topic, payload in work.commands:
+            self._source.send(topic, payload)
         self._count(work)
         self._release(work)
 

@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from city.topics import READINGS_FILTER, STATE_FILTER
+from city.topics import OWN_FILTER
 
-FILTERS = (READINGS_FILTER, STATE_FILTER)
-"""What ingest listens to."""
-
-PREFIX = READINGS_FILTER.split("+", 1)[0]
-"""Topics of ours begin with this."""
+OWN_FILTERS = (OWN_FILTER,)
+"""What ingest listens to in every city."""
 
 
 class Message(NamedTuple):
@@ -60,6 +57,12 @@ class Source(Protocol):
 
     async def reconnect(self) -> None:
         """Let go of everything unacknowledged, so that it comes again."""
+
+    def listen(self, filters: Sequence[str]) -> None:
+        """Take messages of these topic filters from now on, and of no others."""
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish a message to a device, at QoS 0; while there is no connection it is dropped."""
 
     def mark(self, payload: bytes) -> None:
         """Send a mark: `take` returns it behind every message that the broker had when it was sent.

@@ -29,6 +29,19 @@ _EXAMPLES = {
     "letters": ("citynerve letters list", "citynerve letters replay --reason unknown-device"),
     "letters list": ("citynerve letters list --reason unknown-device", "citynerve letters list --limit 500 --json"),
     "letters replay": ("citynerve letters replay", "citynerve letters replay --reason unknown-device"),
+    "credentials": ("citynerve credentials create GW-01", "citynerve credentials list"),
+    "credentials list": ("citynerve credentials list --gateway GW-01 --all", "citynerve credentials list --json"),
+    "credentials create": (
+        "citynerve credentials create GW-01",
+        "citynerve credentials create GW-01 --publish 'application/+/device/+/event/+'",
+        "citynerve credentials create GW-01 --days 90 --json",
+    ),
+    "credentials rotate": ("citynerve credentials rotate GW-01", "citynerve credentials rotate GW-01 --together-h 0"),
+    "credentials revoke": ("citynerve credentials revoke GW-01",),
+    "credentials topics": (
+        "citynerve credentials topics GW-01",
+        "citynerve credentials topics GW-01 --publish 'spBv1.0/lamps/+/GW-01/#' --read 'spBv1.0/lamps/NCMD/GW-01'",
+    ),
 }
 
 

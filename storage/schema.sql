@@ -208,6 +208,42 @@ CREATE TABLE dead_letter_replays (                         -- what goes back int
 );
 CREATE INDEX dead_letter_replays_unsent ON dead_letter_replays (letter_id) WHERE value IS NOT NULL;
 
+-- ---------------------------------------------------------------- credentials at the broker (ingest/credentials/)
+
+CREATE TABLE credentials (
+    credential_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    gateway_id      text NOT NULL,
+    login           text NOT NULL,                         -- MQTT user name, or a certificate's common name
+    kind            text NOT NULL CHECK (kind IN ('password', 'certificate')),
+    password_hash   text NOT NULL DEFAULT '',              -- Argon2
+    sealed          bytea,                                 -- the password, readable for the broker's keeper alone
+    serial          text NOT NULL DEFAULT '',              -- of a certificate, hexadecimal
+    publish         text[] NOT NULL,
+    read            text[] NOT NULL,
+    created_at      timestamptz NOT NULL,
+    created_by      text NOT NULL,
+    expires_at      timestamptz,                           -- NULL: it does not end by itself
+    revoked_at      timestamptz
+);
+CREATE UNIQUE INDEX credentials_logins ON credentials (login) WHERE kind = 'password';
+CREATE UNIQUE INDEX credentials_serials ON credentials (serial) WHERE kind = 'certificate';
+CREATE INDEX credentials_by_gateway ON credentials (gateway_id, credential_id);
+
+CREATE TABLE credential_events (                           -- appended only; a secret never stands here
+    event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    credential_id   bigint NOT NULL REFERENCES credentials,
+    kind            text NOT NULL CHECK (kind IN ('created', 'replaced', 'topics', 'revoked')),
+    actor           text NOT NULL,                         -- a role, never a name
+    at              timestamptz NOT NULL,
+    detail          jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX credential_events_by_credential ON credential_events (credential_id, event_id);
+
+CREATE TABLE credential_keeper (                           -- the public key with which passwords are sealed for the broker's keeper
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    public_key      bytea NOT NULL
+);
+
 -- ---------------------------------------------------------------- worker state
 
 CREATE TABLE checkpoints (

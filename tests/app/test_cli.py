@@ -129,23 +129,6 @@ def test_role_that_is_none_and_group_without_state_are_refused_by_name(database_
     assert "say detect or correlate" in refusal(called("log", "rebuild", "store", env=env))
 
 
-@pytest.mark.parametrize("words", [("up",), ("run", "ingest")], ids=" ".join)
-def test_broker_without_passwords_is_not_opened_to_the_network_by_accident(
-    database_url: str, tmp_path: Path, words: tuple[str, ...]
-) -> None:
-    env = {
-        "CITYNERVE_BROKER_HOST": "0.0.0.0",
-        "CITYNERVE_BROKER_PORT": str(free_port()),
-        "CITYNERVE_PORT": str(free_port()),
-        "CITYNERVE_DATABASE_URL": database_url,
-        "CITYNERVE_DATA": str(tmp_path / "data"),
-        "CITYNERVE_CITY": str(write_pack(tmp_path / "city")),
-    }
-    told = refusal(citynerve(*words, env=env))
-    assert "CITYNERVE_BROKER_HOST=0.0.0.0" in told
-    assert "could publish as any gateway" in told
-
-
 def test_database_without_a_city_says_what_comes_first(database_url: str) -> None:
     env = {"CITYNERVE_DATABASE_URL": database_url}
     for words in (("status",), ("run", "store"), ("letters", "replay")):

@@ -1,8 +1,8 @@
 """The small city with devices that others have made: one example file a format says which, and what they send.
 
 An example holds ``gateways``, ``devices`` and ``metrics`` (lines of those files), ``profiles`` and ``integrations``
-(their text), ``codecs`` (name → JavaScript), ``messages`` (topic, and payload as text or in base64) and ``readings``: what must show
-at the end, by asset, metric, value and time.
+(their text), ``codecs`` (name → JavaScript), ``messages`` (topic, and payload as text or in base64) and ``readings``:
+what must show at the end, by asset, metric, value and time.
 """
 
 import base64

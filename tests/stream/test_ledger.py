@@ -8,9 +8,10 @@ import pytest
 from city.clock import HOUR_US, hour_of
 from storage.pool import Pool, transaction
 from stream import codec, ledger
+from stream.accounts import LedgerQuery, LedgerRow, check_balance, read_ledger
 from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta
 from stream.deadletter import DeadLetterStage
-from stream.ledger import Key, LedgerQuery, LedgerRow, LedgerStage, Tally, check_balance, read_ledger
+from stream.ledger import Key, LedgerStage, Tally
 from stream.log import Record
 from stream.store import StoreStage
 from tests.stream.harness import NOON, batch_record, drive, drive_within, opened, reading, rows

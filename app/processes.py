@@ -85,7 +85,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
         RollupKeeper(parts.pool, parts.clock, keeping.rollups, metrics).run,
         FigureKeeper(parts.pool, parts.clock).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
-        lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop),
+        lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop, letters_h=keeping.letters_h),
     )
 
 

@@ -146,6 +146,14 @@ class Settings(BaseSettings):
         description="Hours of city time for which the log keeps what every group has read. Absent: 168, or 24 in a"
         " simulated city that is faster than the clock.",
     )
+    letter_keep_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Days of city time after its last replay for which a dead letter is kept that came back whole and"
+        " is stored; one that waits, or that nobody wants, stays. Absent: 90, or 3 in a simulated city that is faster"
+        " than the clock.",
+    )
     raw_keep_days: int | None = Field(
         None,
         ge=1,

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_ca import ca_cli
 from app.cli_credentials import credentials_cli
 from app.cli_letters import letters_cli
 from app.console import Bar, print_json, print_table, say, use_plain_text, warn
@@ -50,6 +51,7 @@ cli.add_typer(city_cli, name="city")
 cli.add_typer(log_cli, name="log")
 cli.add_typer(letters_cli, name="letters")
 cli.add_typer(credentials_cli, name="credentials")
+cli.add_typer(ca_cli, name="ca")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

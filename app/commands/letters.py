@@ -8,6 +8,7 @@ from app.settings import Settings
 from city.clock import isoformat
 from city.errors import NotFoundError
 from city.packfile import shown
+from ingest.codecs import Codecs
 from ingest.replay import resolve_letter
 from stream import deadletter, redelivery, registry
 from stream.deadletter import LetterQuery
@@ -51,6 +52,7 @@ async def replay_letters(
         clock = await wiring.clock(pool)
         async with pool.connection() as connection:
             known = await registry.load_ingest_registry(connection)
+        codecs = Codecs()
         after: tuple[int, str] | None = None
         while True:
             query = LetterQuery(reason=reason, letter_ids=tuple(ids) or None, after=after, limit=PAGE)
@@ -66,7 +68,7 @@ async def replay_letters(
                 pool,
                 log,
                 [letter.letter_id for letter in page],
-                lambda letter: resolve_letter(letter, known),
+                lambda letter: resolve_letter(letter, known, codecs),
                 at_us=clock.now_us(),
             )
             for name in totals:

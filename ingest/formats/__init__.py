@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from city.integration import Origin
-from ingest.formats import native
+from ingest.formats import chirpstack, native, tts
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
 
 __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Refusal", "Unreadable"]
@@ -11,7 +11,11 @@ __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "R
 Format = Callable[[Origin, bytes], ParsedMessage]
 """Raises `Unreadable` and nothing else, whatever the bytes."""
 
-_STATELESS: dict[str, Format] = {"readings": native.parse}
+_STATELESS: dict[str, Format] = {
+    "readings": native.parse,
+    "chirpstack": chirpstack.parse,
+    "tts": tts.parse,
+}
 
 
 class Formats:

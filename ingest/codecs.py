@@ -22,8 +22,8 @@ from pydantic_core import from_json
 
 from city.errors import DataError
 from city.registry import IngestRegistry
-from ingest.formats.body import readings_of
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject
+from ingest.formats.values import add_object
 from ingest.metrics import IngestMetrics
 
 logger = logging.getLogger(__name__)
@@ -292,6 +292,6 @@ def decode_raw(
         except CodecError as exc:
             message.refuse(exc.reason, f"{known.device_id}: {exc.detail}", raw.position, "")
             continue
-        readings = readings_of(message, raw.position, data)
-        if readings:
-            message.objects.append(ParsedObject(raw.position, raw.device, raw.at_us, readings))
+        values = data if isinstance(data, dict) else {str(place): value for place, value in enumerate(data)}
+        if values:
+            add_object(message, ParsedObject(raw.position, raw.device, raw.at_us, {}), values)

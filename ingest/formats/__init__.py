@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from city.integration import Origin
-from ingest.formats import chirpstack, native, tts
+from ingest.formats import chirpstack, native, senml, senml_cbor, tts
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
 
 __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Refusal", "Unreadable"]
@@ -14,6 +14,8 @@ Format = Callable[[Origin, bytes], ParsedMessage]
 _STATELESS: dict[str, Format] = {
     "readings": native.parse,
     "chirpstack": chirpstack.parse,
+    "senml": senml.parse,
+    "senml-cbor": senml_cbor.parse,
     "tts": tts.parse,
 }
 
@@ -23,6 +25,11 @@ class Formats:
 
     def __init__(self) -> None:
         self._by_name = dict(_STATELESS)
+
+    @property
+    def names(self) -> list[str]:
+        """What the formats are called."""
+        return sorted(self._by_name)
 
     def parse(self, origin: Origin, payload: bytes) -> ParsedMessage:
         """Read one message.
@@ -34,7 +41,7 @@ class Formats:
         """
         parse = self._by_name.get(origin.format)
         if parse is None:
-            known = ", ".join(sorted(self._by_name))
+            known = ", ".join(self.names)
             raise Unreadable(
                 "unknown-format", f"no format is called {origin.format[:64]!r}: the topic may end in {known}"
             )

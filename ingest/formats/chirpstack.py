@@ -7,8 +7,7 @@ of Protocol Buffers, which omits what is zero, empty or false. Told to operators
 from typing import Any
 
 from city.integration import Origin
-from ingest.formats.body import read_object, text
-from ingest.formats.lorawan import child, count, take_payload, time_of
+from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
 from ingest.formats.parsed import ParsedMessage, ParsedObject, Unreadable, Value
 
 _NO_MEASUREMENT = frozenset({"join", "ack", "txack", "log"})

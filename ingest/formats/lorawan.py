@@ -5,9 +5,9 @@ import binascii
 import re
 from typing import Any
 
-from ingest.formats.body import readings_of
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Unreadable
 from ingest.formats.times import integer, parse_rfc3339
+from ingest.formats.values import add_object, is_value_name, read_json
 
 _PAYLOAD_BYTES_MAX = 255
 """A LoRaWAN frame is not longer."""
@@ -15,6 +15,26 @@ _COUNTER_MAX = 2**32 - 1
 _PORT_MAX = 255
 _DEVICE = re.compile(r"[A-Za-z0-9-]{1,36}")
 _SESSION = re.compile(r"[0-9A-Fa-f]{8}")
+
+
+def read_object(payload: bytes) -> dict[str, Any]:
+    """Read a JSON object in which no key stands twice.
+
+    Raises
+    ------
+    Unreadable
+        Anything else.
+    """
+    body = read_json(payload)
+    if not isinstance(body, dict):
+        raise Unreadable("not-an-object", "a JSON object is expected")
+    return body
+
+
+def text(body: dict[str, Any], key: str) -> str:
+    """Return a name that stands in the body; empty where there is none."""
+    value = body.get(key)
+    return value if isinstance(value, str) and is_value_name(value) else ""
 
 
 def count(message: ParsedMessage, device: str, session: str, counter: object) -> None:
@@ -44,9 +64,8 @@ def take_payload(
     if decoded is not None:
         if not isinstance(decoded, dict):
             raise Unreadable("not-an-object", "the decoded payload must be an object")
-        readings = readings_of(message, 0, decoded)
-        if readings:
-            message.objects.append(ParsedObject(0, device, at_us, readings))
+        if decoded:
+            add_object(message, ParsedObject(0, device, at_us, {}), decoded)
         return
     try:
         raw = base64.b64decode(data, validate=True) if isinstance(data, str) else None

@@ -8,8 +8,7 @@ from typing import Any
 
 from city.clock import DAY_US, MINUTE_US
 from city.integration import Origin
-from ingest.formats.body import read_object, text
-from ingest.formats.lorawan import child, count, take_payload, time_of
+from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
 from ingest.formats.parsed import ParsedMessage, Unreadable
 
 _NO_MEASUREMENT = (

@@ -1,8 +1,8 @@
 """The small city with devices that others have made: one example file a format says which, and what they send.
 
-An example holds ``gateways`` and ``devices`` (lines of those files), ``profiles`` and ``integrations`` (their text),
-``codecs`` (name → JavaScript), ``messages`` (topic, and payload as text or in base64) and ``readings``: what must show
-at the end, by asset, metric, value and time.
+An example holds ``gateways``, ``devices`` and ``metrics`` (lines of those files), ``profiles`` and ``integrations``
+(their text), ``codecs`` (name → JavaScript), ``messages`` (topic, and payload as text or in base64) and ``readings``:
+what must show at the end, by asset, metric, value and time.
 """
 
 import base64
@@ -34,8 +34,8 @@ def pack_files(told: dict[str, Any]) -> dict[str, str]:
         "gateways.csv": SMALL["gateways.csv"] + "".join(f"{line}\n" for line in told.get("gateways", ())),
         "devices.csv": _DEVICES + "S-1,EQ-1,GW-2,room,\n" + "".join(f"{line}\n" for line in told["devices"]),
         "profiles.toml": SMALL["profiles.toml"] + "\n" + told["profiles"],
-        "metrics.csv": SMALL["metrics.csv"] + _METRICS,
-        "integrations.toml": told.get("integrations", ""),
+        "metrics.csv": SMALL["metrics.csv"] + _METRICS + "".join(f"{line}\n" for line in told.get("metrics", ())),
+        **({"integrations.toml": told["integrations"]} if "integrations" in told else {}),
         **told.get("codecs", {}),
     }
 

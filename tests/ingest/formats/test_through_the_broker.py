@@ -35,7 +35,6 @@ async def register(pool: Pool, told: dict[str, Any]) -> None:
     async with transaction(pool) as connection:
         await installation.ensure_installation(connection, city=pack.name, timezone=pack.timezone, simulated=True)
         await registry.import_pack(connection, pack, 1)
-    async with pool.connection() as connection:
         await apply_layout(connection, pack.timezone)
 
 

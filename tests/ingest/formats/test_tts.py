@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from city.integration import Integration, Origin, Routes
-from ingest.formats import ParsedMessage, ParsedObject, RawObject, Unreadable, tts
+from ingest.formats import ParsedMessage, ParsedObject, RawObject, Unreadable, lorawan, tts
 from ingest.formats.times import parse_rfc3339
+from tests.ingest.formats.checks import undocumented
 from tests.ingest.formats.documents import blocks
-from tests.ingest.formats.hostile import assert_sound, bodies, mutated
+from tests.ingest.formats.hostile import bodies, heavy, mutated, outcome, seconds
 from tests.ingest.formats.packs import example, payload_of
 
 ORIGIN = Origin("v3/app1@tenant1/devices/dev1/up", "tts", "NS-2", {})
@@ -132,7 +134,19 @@ def test_the_pages_example_is_read() -> None:
     assert message.objects[0].readings == {"temperature": 1.0, "luminosity": 0.64}
 
 
-@given(bodies(KEYS) | mutated(DOCUMENTED))
+ANY = st.binary(max_size=200) | bodies(*KEYS) | st.integers().map(lambda seed: mutated(DOCUMENTED, seed))
+
+
+@given(ANY)
 @settings(max_examples=400)
 def test_no_input_raises_anything_but_a_reason(payload: bytes) -> None:
-    assert_sound(tts.parse, ORIGIN, payload)
+    outcome(tts.parse, ORIGIN, payload)
+
+
+def test_payloads_that_mean_ill_take_no_long_time() -> None:
+    for payload in heavy({"end_device_ids": WHO, "uplink_message": {"decoded_payload": {"a": 1}}}):
+        assert seconds(tts.parse, ORIGIN, payload) < 2
+
+
+def test_every_reason_is_documented() -> None:
+    assert undocumented("tts", tts, lorawan) == set()

@@ -279,13 +279,13 @@ def city_check(
     as_json: AsJson = False,
 ) -> None:
     """Explain every mistake in a city pack by file and line."""
+    from app.commands.city import check
     from app.settings import load_settings
-    from stream.packs import check_pack
 
     place = folder or load_settings().city
     with Bar(quiet=as_json) as advance:
         advance(f"checking {place}", 0, 0)
-        report = check_pack(place)
+        report = check(place)
     if as_json:
         mistakes = [{"file": m.file, "line": m.line, "text": m.text} for m in report.mistakes]
         print_json({"sound": report.sound, "mistakes": mistakes, "counts": report.counts, "version": report.version})

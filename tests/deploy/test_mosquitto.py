@@ -12,9 +12,24 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+import yaml
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from prometheus_client import CollectorRegistry
 
+from app.commands.authority import init
+from city.clock import SystemClock
+from ingest.credentials.authority import (
+    Authority,
+    Certificate,
+    issue,
+    make_authority,
+    read_authority,
+    revocation_list,
+)
+from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptions
+from ingest.credentials.hashing import make_password
+from ingest.credentials.model import Grant, default_topics
+from ingest.credentials.sealed import seal
 from ingest.message import Message
 from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
@@ -22,11 +37,19 @@ from tests.app.world import write_pack
 from tests.deploy.conftest import Folder, copy_deployment, tool
 from tests.e2e.processes import Process
 from tests.support.exposition import sample
-from tests.support.servers import Server, free_port, wait_for_port
+from tests.support.servers import Server, free_port, unavailable, wait_for_port
 
 TIMEOUT_S = 60.0
 REFUSED = 0x87
 """MQTT 5: not authorized."""
+
+
+def dynamic_security() -> str:
+    """Return where Debian has the plugin; the image has it elsewhere."""
+    found = next((path for path in Path("/usr/lib").rglob("mosquitto_dynamic_security.so")), None)
+    if found is None:
+        unavailable("no dynamic security beside mosquitto: run tests/support/engines.sh")
+    return str(found)
 
 
 class Broker(Server):
@@ -39,22 +62,44 @@ class Broker(Server):
         secrets = deployment.path / "deploy" / "secrets"
         self.authority = secrets / "trust" / "ca.crt"
         text = (deployment.path / "deploy" / "mosquitto" / "mosquitto.conf").read_text()
+        configuration = folder / "mosquitto.conf"
+        # What the broker includes has paths of its own.
+        doors, self.certificates_port = folder / "doors", free_port()
+        doors.mkdir()
+        places = {
+            "/mosquitto/secrets/doors": str(doors),
+            "/mosquitto/data/": f"{folder}/",
+            "/mosquitto/secrets/": f"{secrets / 'mosquitto'}/",
+            "/mosquitto/config/": f"{deployment.path / 'deploy' / 'mosquitto'}/",
+        }
         for before, after in {
             "listener 8883": f"listener {port} 127.0.0.1",
             "listener 8884": f"listener {self.inner_port} 127.0.0.1",
             "listener 1884 127.0.0.1": f"listener {self.health_port} 127.0.0.1",
-            "/mosquitto/data/": f"{folder}/",
-            "/mosquitto/secrets/": f"{secrets / 'mosquitto'}/",
-            "/mosquitto/config/": f"{deployment.path / 'deploy' / 'mosquitto'}/",
+            "/usr/lib/mosquitto_dynamic_security.so": dynamic_security(),
+            **places,
             **(changes or {}),
         }.items():
             assert before in text
             text = text.replace(before, after)
-        configuration = folder / "mosquitto.conf"
+        for found in (secrets / "mosquitto" / "doors").iterdir():
+            door = found.read_text().replace("listener 8885", f"listener {self.certificates_port} 127.0.0.1")
+            for before, after in places.items():
+                door = door.replace(before, after)
+            (doors / found.name).write_text(door)
         # In its container it is never root; here it may be, and must not change its account (see fix_mosquitto).
         configuration.write_text("user root\n" + text)
-        super().__init__(folder, port, lambda: [tool("mosquitto"), "-c", str(configuration)])
+        compose = yaml.safe_load((deployment.path / "docker-compose.yml").read_text())
+        *shell, script = compose["services"]["mosquitto"]["command"]
+        script = script.replace("/mosquitto/config/mosquitto.conf", str(configuration)).replace(
+            "exec mosquitto", "exec " + tool("mosquitto")
+        )
+        for before, after in places.items():
+            script = script.replace(before, after)
+        super().__init__(folder, port, lambda: [*shell, script])
+        self.state = folder / "dynamic-security.json"
         env = deployment.settings()
+        self.admin_url = f"mqtts://citynerve-admin:{env['MQTT_ADMIN_PASSWORD']}@localhost:{port}"
         self.passwords = {
             "citynerve-ingest": env["MQTT_INGEST_PASSWORD"],
             "citynerve-sim": env["MQTT_SIM_PASSWORD"],
@@ -66,6 +111,16 @@ class Broker(Server):
         # Mosquitto opens its listeners one after the other; this is the last.
         wait_for_port(self.health_port, self._process, self.log)
 
+    def tell(self, *gateways: str) -> None:
+        """Give gateways a login each, as ingest's keeper does."""
+        access = MosquittoAccess(MosquittoOptions(self.admin_url, str(self.authority)))
+        self.passwords |= {gateway: make_password() for gateway in gateways}
+        grants = [
+            Grant(gateway, gateway, default_topics(gateway), sealed=seal(self.passwords[gateway], access.public_key))
+            for gateway in gateways
+        ]
+        assert asyncio.run(access.apply(grants)).to_rotate == ()
+
     def url(self, user: str) -> str:
         """Return what a process of ours is given as CITYNERVE_MQTT_URL."""
         return f"mqtts://{user}:{self.passwords[user]}@localhost:{self.inner_port}"
@@ -75,10 +130,9 @@ class Broker(Server):
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     deployment = copy_deployment(tmp_path_factory.mktemp("deployment"))
     assert deployment.prepare().returncode == 0
-    given = deployment.prepare("gateway", "GW-1", "GW-2")
     server = Broker(deployment, tmp_path_factory.mktemp("mosquitto"))
-    server.passwords |= dict(line.split() for line in given.stdout.splitlines())
     server.start()
+    server.tell("GW-1", "GW-2")
     yield server
     server.stop()
 
@@ -98,6 +152,7 @@ class Client:
         tls: bool = True,
         port: int = 0,
         client_id: str = "",
+        shows: Path | None = None,
     ) -> None:
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._client = mqtt.Client(
@@ -106,7 +161,10 @@ class Client:
         if user is not None:
             self._client.username_pw_set(user, broker.passwords[user] if password is None else password)
         if tls:
-            self._client.tls_set_context(ssl.create_default_context(cafile=str(broker.authority)))
+            context = ssl.create_default_context(cafile=str(broker.authority))
+            if shows is not None:
+                context.load_cert_chain(shows)
+            self._client.tls_set_context(context)
         self._client.on_connect = lambda *event: self.events.put(("connected", event[3].value))
         self._client.on_publish = lambda *event: self.events.put(("published", event[3].value))
         self._client.on_subscribe = lambda *event: self.events.put(("subscribed", event[3][0].value))
@@ -172,7 +230,8 @@ def test_gateway_publishes_under_its_own_topic_and_nowhere_else(broker: Broker) 
             "elsewhere",
         ):
             assert gateway.publish(topic, b"forged") == REFUSED, topic
-        assert gateway.publish("citynerve/v1/GW-1/state") in (0, 16)
+        for leaf in ("state", "senml"):
+            assert gateway.publish(f"citynerve/v1/GW-1/{leaf}") in (0, 16)
         assert gateway.publish("citynerve/v1/GW-1/readings", b"true") == 0
         assert ingest.event() == ("citynerve/v1/GW-1/readings", b"true")
         assert ingest.events.empty()
@@ -185,9 +244,8 @@ def test_gateway_hears_nothing_of_others(broker: Broker) -> None:
         Client(broker, "GW-1") as gateway,
     ):
         ingest.subscribe("citynerve/v1/+/readings")
-        # Asking is not refused; what is delivered is decided message by message.
-        for topic in ("citynerve/v1/#", "#", "$SYS/#"):
-            curious.subscribe(topic)
+        for topic in ("citynerve/v1/#", "#", "$SYS/#", "citynerve/v1/GW-2/readings", "$CONTROL/#"):
+            assert curious.subscribe(topic) == REFUSED, topic
         assert gateway.publish("citynerve/v1/GW-1/readings", b"private") == 0
         assert ingest.event() == ("citynerve/v1/GW-1/readings", b"private")
         # Its own answer comes after whatever the broker would have sent before.
@@ -273,7 +331,7 @@ def test_several_of_ingest_are_let_in_each_under_an_id_of_its_own(broker: Broker
         assert (one.subscribe("citynerve/v1/+/readings"), two.subscribe("citynerve/v1/+/readings")) == (1, 1)
 
 
-def test_gateway_that_does_not_know_the_shares_name_takes_no_part_in_it(broker: Broker) -> None:
+def test_gateway_takes_no_part_in_a_share_whether_it_knows_the_name_or_not(broker: Broker) -> None:
     share = "5f1d6c0c3c8b4b1f9d2e7a6b8c9d0e1f"
     with (
         Client(broker, "citynerve-ingest", client_id="citynerve-ingest-1") as ingest,
@@ -281,9 +339,9 @@ def test_gateway_that_does_not_know_the_shares_name_takes_no_part_in_it(broker: 
         Client(broker, "GW-1") as gateway,
     ):
         assert ingest.subscribe(f"$share/{share}/citynerve/v1/+/readings") == 1
-        for name in ("ingest", "citynerve-ingest", "+"):
+        for name in ("ingest", "citynerve-ingest", "+", share):
             for topic in ("citynerve/v1/+/readings", "#"):
-                curious.subscribe(f"$share/{name}/{topic}")
+                assert curious.subscribe(f"$share/{name}/{topic}") == REFUSED
         for number in range(20):
             assert gateway.publish("citynerve/v1/GW-1/readings", b"%d" % number) == 0
         assert [ingest.event()[1] for _ in range(20)] == [b"%d" % number for number in range(20)]
@@ -329,6 +387,128 @@ def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
         await running
 
     asyncio.run(asyncio.wait_for(main(), TIMEOUT_S))
+
+
+def test_ingest_hears_what_other_vendors_servers_send(broker: Broker) -> None:
+    with Client(broker, "citynerve-ingest") as ingest:
+        for topic in ("application/+/device/+/event/up", "v3/+/devices/+/up", "spBv1.0/#"):
+            assert ingest.subscribe(topic) == 1
+        assert ingest.publish("citynerve/v1/GW-1/readings") == REFUSED
+
+
+def test_a_broker_that_lost_its_data_lets_itself_be_told_again(prepared: Folder, tmp_path: Path) -> None:
+    broker = Broker(prepared, tmp_path)
+    broker.start()
+    try:
+        broker.tell("GW-1")
+        with Client(broker, "GW-1") as gateway:
+            assert gateway.publish("citynerve/v1/GW-1/state") in (0, 16)
+        # What it was told survives a restart, and not the loss of its volume.
+        broker.stop()
+        broker.start()
+        with Client(broker, "GW-1"):
+            pass
+        broker.stop()
+        broker.state.unlink()
+        broker.start()
+        client = Client(broker, "GW-1")
+        assert client.event() == ("connected", REFUSED)
+        client.close()
+        broker.tell("GW-1")
+        with Client(broker, "GW-1"):
+            pass
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def certified(deployment: Folder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Broker, Path, Authority]]:
+    """A broker with the door for certificates, the folder of the authority, and the authority."""
+    folder = deployment.path / "deploy" / "secrets" / "authority"
+    assert deployment.prepare().returncode == 0
+    refused = deployment.prepare("certificates")
+    assert (refused.returncode, "citynerve ca init" in refused.stderr) == (2, True)
+    init(folder, "gateways of the city", 20, None)
+    signer = read_authority((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes(), None)
+    assert deployment.prepare("certificates").returncode == 0
+    broker = Broker(deployment, tmp_path_factory.mktemp("certified"))
+    broker.start()
+    yield broker, folder, signer
+    broker.stop()
+
+
+def shown(folder: Path, made: Certificate) -> Path:
+    """Return the file of a gateway that has its certificate and its key."""
+    path = folder / f"{made.serial}.pem"
+    path.write_text(made.pem + made.key_pem)
+    return path
+
+
+def test_gateway_with_a_certificate_needs_no_password_and_is_who_it_says(
+    certified: tuple[Broker, Path, Authority], tmp_path: Path
+) -> None:
+    broker, _, signer = certified
+    now_us = SystemClock().now_us()
+    mine = shown(tmp_path, issue(signer, "GW-1", 30, now_us))
+    foreign = shown(tmp_path, issue(make_authority("another", 60, now_us), "GW-1", 30, now_us))
+    door = {"port": broker.certificates_port}
+    with (
+        Client(broker, "citynerve-ingest") as ingest,
+        Client(broker, None, shows=mine, client_id="citynerve-ingest", **door) as gateway,
+    ):
+        assert ingest.subscribe("citynerve/v1/+/+") == 1
+        for topic in ("citynerve/v1/GW-2/readings", "citynerve/v1/GW-1/a/b", "elsewhere"):
+            assert gateway.publish(topic, b"forged") == REFUSED
+        assert gateway.publish("citynerve/v1/GW-1/readings", b"mine") == 0
+        assert ingest.event() == ("citynerve/v1/GW-1/readings", b"mine")
+        gateway.subscribe("citynerve/v1/GW-1/readings")
+        assert gateway.publish("citynerve/v1/GW-1/readings", b"private") == 0
+        assert gateway.events.empty()
+    for shows in (None, foreign):
+        assert not enters(broker, shows)
+
+
+def enters(broker: Broker, shows: Path | None) -> bool:
+    """Tell whether a certificate opens its door; TLS refuses it, so that nobody says why."""
+    try:
+        client = Client(broker, None, port=broker.certificates_port, shows=shows)
+    except ssl.SSLError:
+        return False
+    try:
+        return client.events.get(timeout=3) == ("connected", 0)
+    except queue.Empty:
+        return False
+    finally:
+        client.close()
+
+
+def test_revoked_certificate_is_refused_once_the_broker_has_the_list(
+    certified: tuple[Broker, Path, Authority], deployment: Folder, tmp_path: Path
+) -> None:
+    broker, folder, signer = certified
+    now_us = SystemClock().now_us()
+    stays, goes = (issue(signer, name, 30, now_us) for name in ("GW-1", "GW-2"))
+    assert enters(broker, shown(tmp_path, stays))
+    assert enters(broker, shown(tmp_path, goes))
+    (folder / "revoked.pem").write_bytes(revocation_list(signer, [(goes.serial, now_us)], now_us))
+    told = deployment.prepare("certificates").stdout
+    assert "docker compose restart mosquitto" in told
+    broker.stop()
+    broker.start()
+    assert enters(broker, shown(tmp_path, stays))
+    assert not enters(broker, shown(tmp_path, goes))
+
+
+def test_administration_may_do_nothing_else(broker: Broker) -> None:
+    password = broker.admin_url.split(":")[2].split("@")[0]
+    client = Client(broker, "citynerve-admin", password, port=broker.port)
+    assert client.event() == ("connected", 0)
+    assert client.publish("citynerve/v1/GW-1/readings", b"forged") == REFUSED
+    assert client.subscribe("citynerve/v1/#") == REFUSED
+    client.close()
+    inside = Client(broker, "citynerve-admin", password)
+    assert inside.event() == ("connected", REFUSED)
+    inside.close()
 
 
 def test_simulated_gateways_speak_for_themselves_over_tls(broker: Broker, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Parts:
 async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     """Take messages from the broker, embedded or not, into the log."""
     from ingest.broker import BrokerOptions, EmbeddedBroker
-    from ingest.message import Source
+    from ingest.intake import Source
     from ingest.metrics import IngestMetrics
     from ingest.service import Ingest, IngestOptions
     from ingest.source import MqttOptions, MqttSource
@@ -159,8 +159,9 @@ def run_role(role: str, settings: Settings) -> None:
     _die_with_supervisor()
     if role == "ingest":
         check_broker(settings)
+        kernels.warm(settings.data, "ingest")
     if role == "detect":
-        kernels.warm(settings.data)
+        kernels.warm(settings.data, "anomaly")
     asyncio.run(_run(role, settings))
 
 

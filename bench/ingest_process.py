@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from bench.load import DEVICES, GATEWAYS
@@ -12,7 +11,8 @@ from city.clock import SystemClock
 from city.registry import IngestRegistry, SeriesTarget
 from city.topics import PARTITIONS
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.message import Message, Source
+from ingest.intake import Intake, Source
+from ingest.warm import warm
 from stream.log import EventLog
 
 METRICS = {"active_power_w": (-5.0, 5_000.0), "supply_voltage_v": (0.0, 500.0), "dimming_level_pct": (0.0, 100.0)}
@@ -41,9 +41,9 @@ class Metered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
-    def acknowledge(self, messages: Sequence[Message]) -> None:
-        self._source.acknowledge(messages)
-        self._meter.add(len(messages))
+    def acknowledge(self, intake: Intake) -> None:
+        self._source.acknowledge(intake)
+        self._meter.add(intake.messages)
 
 
 async def open_source(arguments: argparse.Namespace) -> Source:
@@ -72,6 +72,7 @@ async def open_log(arguments: argparse.Namespace) -> EventLog:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Move messages until as many as expected have been acknowledged."""
+    warm()
     log = await open_log(arguments)
     await log.create_topics(PARTITIONS)
     source = await open_source(arguments)

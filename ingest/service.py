@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from city.clock import Clock
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.message import Source
+from ingest.intake import Source
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore

@@ -1,7 +1,7 @@
 """Compiles kernels before they are used: one process at a time for each package, into a folder that may be written.
 
-Numba's cache is known to break under concurrent writers, refuses to work where it cannot write at all, and stumbles over
-what an earlier release has left there.
+Numba's cache is known to break under concurrent writers, refuses to work where it cannot write at all, and stumbles
+over what an earlier release has left there.
 """
 
 import fcntl

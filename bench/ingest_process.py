@@ -73,6 +73,7 @@ async def open_log(arguments: argparse.Namespace) -> EventLog:
 async def run(arguments: argparse.Namespace) -> None:
     """Move messages until as many as expected have been acknowledged."""
     warm()
+
     log = await open_log(arguments)
     await log.create_topics(PARTITIONS)
     source = await open_source(arguments)

@@ -122,8 +122,8 @@ class Bridge:
         self._mark: bytes = b""
         self._marked_at = float("-inf")
         self._left_over: deque[Intake] = deque()
-        self._door: "Door | None" = None
-        self._next_door: "asyncio.Task[Door] | None" = None
+        self._door: Door | None = None
+        self._next_door: asyncio.Task[Door] | None = None
         self._in_flight = 0
         self._attempt = 0
         self._warned = False

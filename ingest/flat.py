@@ -12,9 +12,10 @@ import numpy as np
 
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from ingest.formats.times import MILLISECONDS_MAX
+from ingest.intake import FLAGS, MARK, PAYLOAD_END, PAYLOAD_START, RETAINED, TOPIC_END, TOPIC_START
 from ingest.kernel import kernel
 from ingest.resolve import AHEAD_US_MAX, EARLIEST_US
-from ingest.intake import FLAGS, MARK, PAYLOAD_END, PAYLOAD_START, RETAINED, TOPIC_END, TOPIC_START
+from ingest.words import WORD_BYTES, byte_at, first_bytes, mixed, word_at
 
 ROW_BYTES_MIN = 5
 """No reading is written shorter than ``"a":1``: so many rows a text can hold at most."""
@@ -29,11 +30,25 @@ _GIVEN_UP = -1
 
 @kernel
 def hash_of(data, start, end):
-    """Return 32 bits of FNV-1a, folded so that the lowest ones are good."""
-    value = 2166136261
-    for index in range(start, end):
-        value = ((value ^ int(data[index])) * 16777619) & 0xFFFFFFFF
-    return value ^ (value >> 15)
+    """Return 31 bits that depend on all bytes of a name."""
+    value = np.uint64(end - start)
+    while end - start > WORD_BYTES:
+        value = mixed(value, word_at(data, start))
+        start += WORD_BYTES
+    if end > start:
+        value = mixed(value, first_bytes(word_at(data, start), end - start))
+    return int(value & np.uint64(0x7FFFFFFF))
+
+
+@kernel
+def same(text, first, data, start, end):
+    """Tell whether a name of the same length stands in `text` from `first` on."""
+    while end - start > WORD_BYTES:
+        if word_at(text, first) != word_at(data, start):
+            return False
+        first += WORD_BYTES
+        start += WORD_BYTES
+    return end == start or first_bytes(word_at(text, first) ^ word_at(data, start), end - start) == 0
 
 
 @kernel
@@ -57,12 +72,8 @@ def find(names, data, start, end):
         if name < 0:
             return -1
         first = names.edge[name]
-        if names.edge[name + 1] - first == end - start:
-            index = 0
-            while index < end - start and names.text[first + index] == data[start + index]:
-                index += 1
-            if index == end - start:
-                return int(name)
+        if names.edge[name + 1] - first == end - start and same(names.text, first, data, start, end):
+            return int(name)
         slot = (slot + 1) & mask
 
 
@@ -296,7 +307,10 @@ def _value(data, position, end, metric, notes, serial, count):
 @kernel
 def _space(data, position, end):
     """Return where the next byte stands that is no white space of JSON."""
-    while position < end and (data[position] == 32 or data[position] in (9, 10, 13)):
+    while position < end:
+        byte = byte_at(data, position)
+        if byte > 32 or not (byte == 32 or byte == 10 or byte == 13 or byte == 9):
+            break
         position += 1
     return position
 
@@ -307,7 +321,7 @@ def _opened(data, position, end, bracket):
     if position < 0:
         return -1
     position = _space(data, position, end)
-    return position + 1 if position < end and data[position] == bracket else -1
+    return position + 1 if position < end and byte_at(data, position) == bracket else -1
 
 
 @kernel
@@ -316,9 +330,9 @@ def _next(data, position, end, bracket):
     if position < 0:
         return -1, True
     position = _space(data, position, end)
-    if position < end and data[position] == 44:
+    if position < end and byte_at(data, position) == 44:
         return position + 1, False
-    if position < end and data[position] == bracket:
+    if position < end and byte_at(data, position) == bracket:
         return position + 1, True
     return -1, True
 
@@ -329,12 +343,12 @@ def _text(data, position, end):
     if position < 0:
         return -1, 0, 0
     position = _space(data, position, end)
-    if position >= end or data[position] != 34:
+    if position >= end or byte_at(data, position) != 34:
         return -1, 0, 0
     start = position + 1
     position = start
-    while position < end and data[position] != 34:
-        if not 32 <= data[position] <= 126 or data[position] == 92:
+    while position < end and byte_at(data, position) != 34:
+        if not 32 <= byte_at(data, position) <= 126 or byte_at(data, position) == 92:
             return -1, 0, 0
         position += 1
     return (position + 1, start, position) if position < end else (-1, 0, 0)
@@ -347,14 +361,14 @@ def _key(data, position, end, metrics, top):
     if position < 0:
         return _UNKNOWN, -1
     position = _space(data, position, end)
-    if position >= end or data[position] != 58:
+    if position >= end or byte_at(data, position) != 58:
         return _UNKNOWN, -1
     position = _space(data, position + 1, end)
     length = stop - start
     if length <= 8:
         word = 0
         for index in range(length):
-            word |= int(data[start + index]) << (8 * index)
+            word |= byte_at(data, start + index) << (8 * index)
         if word == 0x656369766564:  # device
             return _DEVICE, position
         if word == 0x7461:  # at
@@ -377,7 +391,7 @@ def _is_epoch(data, start, end):
     if end - start > 64:
         return False
     for index in range(start, end):
-        byte = data[index]
+        byte = byte_at(data, index)
         letter = 65 <= byte <= 90 or 97 <= byte <= 122
         if not (letter or 48 <= byte <= 58 or byte == 45 or byte == 46 or byte == 95):
             return False
@@ -387,43 +401,43 @@ def _is_epoch(data, start, end):
 @kernel
 def _number(data, position, end):
     """Read a number; return where it ends (-1: given up), mantissa, exponent, whether it is whole, and negative."""
-    negative = position < end and data[position] == 45
+    negative = position < end and byte_at(data, position) == 45
     if negative:
         position += 1
     mantissa, exponent, digits = 0, 0, 0
     first = position
-    while position < end and 48 <= data[position] <= 57 and mantissa <= _EXACT:
-        mantissa = mantissa * 10 + int(data[position]) - 48
+    while position < end and 48 <= byte_at(data, position) <= 57 and mantissa <= _EXACT:
+        mantissa = mantissa * 10 + byte_at(data, position) - 48
         position += 1
     digits = position - first
-    if not digits or (digits > 1 and data[first] == 48):
+    if not digits or (digits > 1 and byte_at(data, first) == 48):
         return -1, 0, 0, False, False
     whole = True
-    if position < end and data[position] == 46:
+    if position < end and byte_at(data, position) == 46:
         whole = False
         position += 1
         first = position
-        while position < end and 48 <= data[position] <= 57 and mantissa <= _EXACT:
-            mantissa = mantissa * 10 + int(data[position]) - 48
+        while position < end and 48 <= byte_at(data, position) <= 57 and mantissa <= _EXACT:
+            mantissa = mantissa * 10 + byte_at(data, position) - 48
             position += 1
         exponent = first - position
         if not exponent:
             return -1, 0, 0, False, False
-    if position < end and (data[position] == 101 or data[position] == 69):
+    if position < end and (byte_at(data, position) == 101 or byte_at(data, position) == 69):
         whole = False
         position += 1
         sign = 1
-        if position < end and (data[position] == 43 or data[position] == 45):
-            sign = 44 - int(data[position])
+        if position < end and (byte_at(data, position) == 43 or byte_at(data, position) == 45):
+            sign = 44 - byte_at(data, position)
             position += 1
         first, power = position, 0
-        while position < end and 48 <= data[position] <= 57 and power < 1000:
-            power = power * 10 + int(data[position]) - 48
+        while position < end and 48 <= byte_at(data, position) <= 57 and power < 1000:
+            power = power * 10 + byte_at(data, position) - 48
             position += 1
         if position == first:
             return -1, 0, 0, False, False
         exponent += sign * power
-    if mantissa > _EXACT or not -22 <= exponent <= 22 or (position < end and 48 <= data[position] <= 57):
+    if mantissa > _EXACT or not -22 <= exponent <= 22 or (position < end and 48 <= byte_at(data, position) <= 57):
         return -1, 0, 0, False, False
     return position, mantissa, exponent, whole, negative
 
@@ -440,7 +454,7 @@ def _integer(data, position, end, largest):
 @kernel
 def _time(data, position, end):
     """Read a time; return where it ends (-1: given up), and µs UTC."""
-    if position < end and data[position] != 34:
+    if position < end and byte_at(data, position) != 34:
         position, milliseconds = _integer(data, position, end, MILLISECONDS_MAX)
         return position, milliseconds * 1000
     position, start, stop = _text(data, position, end)
@@ -455,18 +469,23 @@ def _digits(data, position, count):
     """Return the number that `count` digits write, -1 if they are none."""
     number = 0
     for index in range(position, position + count):
-        if not 48 <= data[index] <= 57:
+        if not 48 <= byte_at(data, index) <= 57:
             return -1
-        number = number * 10 + int(data[index]) - 48
+        number = number * 10 + byte_at(data, index) - 48
     return number
 
 
 @kernel
 def _rfc3339(data, start, end):
     """Return µs UTC of ``2026-11-23T18:00:00.123+01:00``; -1 for what is not, or is before 1970 or after 2199."""
-    if not 20 <= end - start <= 35 or data[start + 10] != 84 or data[start + 4] != 45 or data[start + 7] != 45:
+    if (
+        not 20 <= end - start <= 35
+        or byte_at(data, start + 10) != 84
+        or byte_at(data, start + 4) != 45
+        or byte_at(data, start + 7) != 45
+    ):
         return -1
-    if data[start + 13] != 58 or data[start + 16] != 58:
+    if byte_at(data, start + 13) != 58 or byte_at(data, start + 16) != 58:
         return -1
     year, month, day = _digits(data, start, 4), _digits(data, start + 5, 2), _digits(data, start + 8, 2)
     hour, minute, second = (
@@ -481,11 +500,11 @@ def _rfc3339(data, start, end):
     if not 1 <= day <= length or not 0 <= minute <= 59 or not 0 <= second <= 59:
         return -1
     position, micros = start + 19, 0
-    if data[position] == 46:
+    if byte_at(data, position) == 46:
         position += 1
         unit, first = 100_000, position
-        while position < end and 48 <= data[position] <= 57:
-            micros += (int(data[position]) - 48) * unit
+        while position < end and 48 <= byte_at(data, position) <= 57:
+            micros += (byte_at(data, position) - 48) * unit
             unit //= 10
             position += 1
         if not 1 <= position - first <= 9:
@@ -503,12 +522,16 @@ def _rfc3339(data, start, end):
 @kernel
 def _zone(data, position, end):
     """Return how many seconds a zone is ahead of UTC; -100,000 for what is no zone."""
-    if end - position == 1 and data[position] == 90:
+    if end - position == 1 and byte_at(data, position) == 90:
         return 0
-    if end - position != 6 or data[position + 3] != 58 or (data[position] != 43 and data[position] != 45):
+    if (
+        end - position != 6
+        or byte_at(data, position + 3) != 58
+        or (byte_at(data, position) != 43 and byte_at(data, position) != 45)
+    ):
         return -100_000
     hours, minutes = _digits(data, position + 1, 2), _digits(data, position + 4, 2)
     if not 0 <= hours <= 23 or not 0 <= minutes <= 59:
         return -100_000
     seconds = hours * 3_600 + minutes * 60
-    return seconds if data[position] == 43 else -seconds
+    return seconds if byte_at(data, position) == 43 else -seconds

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ingest import scan
-from ingest.intake import COLUMNS, Intake
+from ingest.intake import COLUMNS, PADDING, Intake
 
 BUFFER_BYTES_MAX = 4 * 1024 * 1024
 """Where reading stops until the messages before are taken."""
@@ -37,7 +37,7 @@ class FrameBuffer:
         self._mqtt5 = mqtt5
         self._mark = np.frombuffer(mark, np.uint8)
         self._dropped = np.frombuffer(dropped, np.uint8)
-        self._data = np.empty(BUFFER_BYTES_MAX + _READ_BYTES, np.uint8)
+        self._data = np.empty(BUFFER_BYTES_MAX + _READ_BYTES + PADDING, np.uint8)
         self._bytes = self._data.data
         self._position = 0
         self._end = 0

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from ingest.message import Message
 
+PADDING = 8
+"""Kernels look at eight bytes at once."""
+
 COLUMNS = 6
 TOPIC_START, TOPIC_END, PAYLOAD_START, PAYLOAD_END, TOKEN, FLAGS = range(COLUMNS)
 """Columns of `Intake.frames`."""
@@ -25,7 +28,7 @@ class Intake:
     Attributes
     ----------
     data : bytes
-        Topics and payloads, among other bytes.
+        Topics and payloads, among other bytes; at least `PADDING` stand behind the last.
     frames : int64[n, COLUMNS]
         Where topic and payload begin and end, token, flags. A mark's topic is empty.
     generation : int
@@ -39,7 +42,7 @@ class Intake:
     @classmethod
     def empty(cls, generation: int = 0) -> Self:
         """Return an intake without messages."""
-        return cls(b"", np.zeros((0, COLUMNS), np.int64), generation)
+        return cls(bytes(PADDING), np.zeros((0, COLUMNS), np.int64), generation)
 
     @classmethod
     def of(cls, messages: Sequence[Message], generation: int | None = None) -> Self:
@@ -57,7 +60,7 @@ class Intake:
             place = end
         if generation is None:
             generation = messages[0].generation if messages else 0
-        return cls(b"".join(parts), np.array(rows, np.int64).reshape(-1, COLUMNS), generation)
+        return cls(b"".join([*parts, bytes(PADDING)]), np.array(rows, np.int64).reshape(-1, COLUMNS), generation)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -9,6 +9,7 @@ from city.registry import IngestRegistry
 from city.topics import is_name, readings_topic
 from ingest.flat import fill_slots
 from ingest.formats.native import is_metric
+from ingest.words import WORD_BYTES
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -21,7 +22,7 @@ class Names(NamedTuple):
 
     Attributes
     ----------
-    text : uint8[n_bytes]
+    text : uint8[n_bytes + WORD_BYTES]
         All names, one behind the other.
     edge : int64[n + 1]
         Name i is ``text[edge[i]:edge[i + 1]]``.
@@ -123,7 +124,7 @@ def tables_of(registry: IngestRegistry) -> Tables:
 
 def _names(names: list[str]) -> Names:
     encoded = [name.encode() for name in names]
-    text = np.frombuffer(b"".join(encoded), np.uint8).copy()
+    text = np.frombuffer(b"".join([*encoded, bytes(WORD_BYTES)]), np.uint8).copy()
     edge = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in encoded], out=edge[1:])
     slot = np.full(1 << max(3, (2 * len(names)).bit_length()), -1, np.int32)

@@ -5,6 +5,7 @@ over what an earlier release has left there.
 """
 
 import fcntl
+import gc
 import importlib
 import importlib.util
 import logging
@@ -46,6 +47,10 @@ def warm(data: Path, *packages: str) -> None:
         folder = _choose(data.expanduser().absolute(), package)
         with _alone(folder, package):
             _compile(package, folder)
+    # What Numba keeps of its kernels lives as long as the process: looking through it at each garbage collection took
+    # a third of the time that ingest needs for its messages.
+    gc.collect()
+    gc.freeze()
 
 
 def _compile(package: str, folder: Path) -> None:

@@ -17,7 +17,7 @@ from city.errors import SettingsError
 PREFIX = "CITYNERVE_"
 _OPTIONS = {"sim_realism": "realism"}
 """Options that are not called as their settings are."""
-_SECRET = {"mqtt_url", "mqtt_share", "database_url"}
+_SECRET = {"mqtt_url", "mqtt_share", "database_url", "operator_key"}
 """Carry a secret: errors do not repeat them."""
 
 
@@ -47,6 +47,12 @@ class Settings(BaseSettings):
         "127.0.0.1,::1",
         description="Addresses or networks of the web servers before the pages, separated by commas: their"
         " `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
+    operator_key: str | None = Field(
+        None,
+        description="Opens operators' pages and routes: a secret of 20 to 200 letters, digits and signs. Absent: they"
+        " are there for this very machine alone, while the pages listen on loopback under loopback names and no web"
+        " server stands before them.",
     )
     mqtt_url: str | None = Field(
         None, description="Broker, `mqtt://user:password@host:1883` or `mqtts://…`. Absent: the embedded broker."
@@ -179,6 +185,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 "whoever knows the name can have messages dropped: give 20 to 64 letters, digits, '-' or '_' that"
                 " nobody can guess, such as openssl rand -hex 16 makes"
+            )
+        return value
+
+    @field_validator("operator_key")
+    @classmethod
+    def _operator_key(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch("[!-~]{20,200}", value):
+            raise ValueError(
+                "whoever guesses it is an operator: give 20 to 200 letters, digits and signs without spaces, such as"
+                " openssl rand -hex 24 makes"
             )
         return value
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import ipaddress
+import logging
+from collections.abc import Iterator, Sequence
 
 import uvicorn
 
@@ -12,11 +14,12 @@ from app.settings import Settings
 from city.clock import Clock
 from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
+from portals_api.hosts import LOOPBACK_NAMES
 from portals_api.meter import ApiMetrics
 from storage.pool import Pool
 from stream.log import EventLog
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+logger = logging.getLogger(__name__)
 
 
 async def serve(
@@ -38,7 +41,14 @@ async def serve(
     # Who watches us from this machine asks by its loopback names, whatever the public ones are.
     named = [name.strip() for name in settings.public_hosts.split(",") if name.strip()]
     hosts = tuple(dict.fromkeys([*named, *LOOPBACK_NAMES]))
-    options = PortalOptions(allowed_hosts=hosts, ticket_partitions=ticket_partitions)
+    options = PortalOptions(
+        allowed_hosts=hosts,
+        operator_key=settings.operator_key,
+        operator_on_loopback=_serves_only_itself(settings.host, named),
+        ticket_partitions=ticket_partitions,
+    )
+    if options.operator_key is None and not options.operator_on_loopback:
+        logger.warning("operators' pages are closed: set CITYNERVE_OPERATOR_KEY, others than this machine come here")
     app = create_app(PortalDeps(pool, log, clock, options, metrics=metrics or ApiMetrics()))
     config = uvicorn.Config(
         app,
@@ -61,6 +71,15 @@ async def serve(
         app.state.board.close()
         server.should_exit = True
         await serving
+
+
+def _serves_only_itself(host: str, named: Sequence[str]) -> bool:
+    """Tell whether the pages listen on loopback, and under no name that others use."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return loopback and set(named) <= set(LOOPBACK_NAMES)
 
 
 class _Server(uvicorn.Server):

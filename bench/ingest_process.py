@@ -3,16 +3,18 @@
 import argparse
 import asyncio
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from app.kernels import warm
 from bench.load import DEVICES, GATEWAYS
 from bench.measure import Meter
 from city.clock import SystemClock
-from city.registry import IngestRegistry, SeriesTarget
+from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.intake import Intake, Source
-from ingest.warm import warm
 from stream.log import EventLog
 
 METRICS = {"active_power_w": (-5.0, 5_000.0), "supply_voltage_v": (0.0, 500.0), "dimming_level_pct": (0.0, 100.0)}
@@ -27,7 +29,7 @@ def registry() -> IngestRegistry:
             metric: SeriesTarget(device * 3 + index, gateway % 12, low, high)
             for index, (metric, (low, high)) in enumerate(METRICS.items())
         }
-        devices[f"D-{device:05}"] = (f"G-{gateway:02}", targets)
+        devices[f"D-{device:05}"] = KnownDevice(f"D-{device:05}", f"G-{gateway:02}", targets)
     return IngestRegistry({f"G-{gateway:02}": gateway for gateway in range(GATEWAYS)}, devices, 1)
 
 
@@ -72,7 +74,7 @@ async def open_log(arguments: argparse.Namespace) -> EventLog:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Move messages until as many as expected have been acknowledged."""
-    warm()
+    warm(Path(tempfile.gettempdir()), "ingest")
 
     log = await open_log(arguments)
     await log.create_topics(PARTITIONS)

@@ -98,23 +98,69 @@ class Facility:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What measures an asset; replaceable."""
+    """What measures an asset; replaceable.
+
+    Attributes
+    ----------
+    address : str
+        What it is called on the wire, such as a LoRaWAN DevEUI; its id unless the pack says otherwise.
+    """
 
     device_id: str
     asset_id: str
     gateway_id: str
     profile_id: str
+    address: str = ""
+
+    @property
+    def wire_name(self) -> str:
+        """Return the name under which messages speak of it."""
+        return self.address or self.device_id
+
+
+@dataclass(frozen=True, slots=True)
+class WireName:
+    """One value as devices of a profile send it, and the metric that it is.
+
+    Attributes
+    ----------
+    name : str
+        Its key in the message.
+    unit : str
+        In which it comes unless the message says so itself, UCUM; empty: in the metric's own.
+    values : tuple of (str, float)
+        Numbers for words, such as ``("defectiveLamp", 1.0)``.
+    """
+
+    name: str
+    metric: str
+    unit: str = ""
+    values: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceProfile:
-    """What devices of one make report, and how often."""
+    """What devices of one make report, how often, and what they call it.
+
+    Attributes
+    ----------
+    silence_intervals : float
+        Intervals without a reading, in powered time, after which the device counts as silent.
+    names : tuple of WireName
+        Values that are not called, or not measured, as their metric is. A metric's own name is always understood.
+    ignore : tuple of str
+        Keys that are no measurement of ours; ``*``: all that are not known.
+    codec : str
+        File of the pack with the vendor's JavaScript decoder, for network servers that hand over raw bytes.
+    """
 
     profile_id: str
     metrics: tuple[str, ...]
     report_interval_s: int
     silence_intervals: float
-    """Intervals without a reading, in powered time, after which the device counts as silent."""
+    names: tuple[WireName, ...] = ()
+    ignore: tuple[str, ...] = ()
+    codec: str = ""
 
 
 def shard_of(root_asset_id: str) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from city.alarm import FaultClass
 from city.asset import Cabinet, Device, DeviceProfile, District, Facility, Feeder, Gateway, Lamp
+from city.integration import Integration
 from city.lighting import LightingSchedule
 from city.metric import Metric
 from city.opening import OpeningHours
@@ -54,6 +55,10 @@ class CityPack:
         The middle of the city, degrees.
     opening : dict
         Facility or kind of facility → its hours.
+    integrations : tuple of Integration
+        Foreign topics that ingest listens to.
+    codecs : dict
+        File → JavaScript of the vendors' decoders that profiles name.
     version : str
         SHA-256 of the files' names and contents: equal packs have equal versions.
     """
@@ -78,6 +83,8 @@ class CityPack:
     categories: tuple[ServiceCategory, ...]
     version: str
     opening: dict[str, OpeningHours] = field(default_factory=dict)
+    integrations: tuple[Integration, ...] = ()
+    codecs: dict[str, str] = field(default_factory=dict)
 
     def opening_of(self, facility: Facility) -> OpeningHours | None:
         """Return when a facility is open: by its own hours, else by those of its kind; None where nobody says."""

@@ -155,8 +155,13 @@ class Cells:
         return None
 
 
-def rows(notes: Notes, file: str, text: str | None, columns: Sequence[str]) -> tuple[list[Cells], bool]:
-    """Return the rows of a CSV file whose header names exactly `columns`, in any order, and whether these are all."""
+def rows(
+    notes: Notes, file: str, text: str | None, columns: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[list[Cells], bool]:
+    """Return the rows of a CSV file and whether these are all.
+
+    Its header names exactly `columns`, in any order, and as many of `optional` as it likes.
+    """
     if text is None:
         return [], False
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -166,7 +171,7 @@ def rows(notes: Notes, file: str, text: str | None, columns: Sequence[str]) -> t
         if not header:
             notes.add(file, 1, f"the first line must name the columns: {','.join(columns)}")
             return found, False
-        if not _header_stands(notes, file, header, columns):
+        if not _header_stands(notes, file, header, columns, optional):
             return found, False
         line = reader.line_num + 1
         for cells in reader:
@@ -181,13 +186,16 @@ def rows(notes: Notes, file: str, text: str | None, columns: Sequence[str]) -> t
     return found, True
 
 
-def _header_stands(notes: Notes, file: str, header: Sequence[str], columns: Sequence[str]) -> bool:
+def _header_stands(
+    notes: Notes, file: str, header: Sequence[str], columns: Sequence[str], optional: Sequence[str]
+) -> bool:
     missing = [c for c in columns if c not in header]
-    unknown = [c for c in header if c not in columns]
+    unknown = [c for c in header if c not in columns and c not in optional]
     for column in missing:
         notes.add(file, 1, f"column {column} is missing: the columns are {','.join(columns)}")
     for column in unknown:
-        notes.add(file, 1, f"column {shown(column)} is not known: the columns are {','.join(columns)}")
+        known = ",".join((*columns, *optional))
+        notes.add(file, 1, f"column {shown(column)} is not known: the columns are {known}")
     doubled = sorted({c for c in header if header.count(c) > 1} - set(unknown))
     for column in doubled:
         notes.add(file, 1, f"column {column} stands twice: keep one")

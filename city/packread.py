@@ -10,11 +10,13 @@ from city import packfile
 from city.alarm import FaultClass
 from city.asset import Cabinet, Device, DeviceProfile, District, Facility, Feeder, Gateway, Lamp, Switching
 from city.boundaries import parse_districts
+from city.integration import Integration
 from city.metric import Metric
 from city.opening import OpeningHours
 from city.pack import CityPack, DistrictArea, ServiceCategory
 from city.packfile import Cells, Notes, shown
 from city.packtimes import parse_opening, parse_schedule
+from city.packwire import parse_integration, parse_names
 from city.registry import FaultRules
 from city.topics import is_name
 
@@ -33,8 +35,9 @@ T = TypeVar("T")
 class PackReading:
     """One pass over the files; ids are known file by file, so that references can be checked on the way."""
 
-    def __init__(self, texts: Mapping[str, str], notes: Notes) -> None:
+    def __init__(self, texts: Mapping[str, str], notes: Notes, codecs: Mapping[str, str] | None = None) -> None:
         self._texts = texts
+        self._codecs = dict(codecs or {})
         self._notes = notes
         self._ids: dict[str, dict[str, tuple[str, int]]] = {}
         self._partly: set[str] = set()
@@ -44,7 +47,7 @@ class PackReading:
         """Read everything. The result stands only if no mistake was noted."""
         districts = self._districts()
         metrics = self._table("metrics.csv", "metric", ("name", "unit", "low", "high"), self._metric)
-        profiles = self._tables("profiles.toml", "profile", self._profile)
+        profiles = self._tables("profiles.toml", "profile", lambda c, i: self._profile(c, i, metrics))
         city = self._city()
         timezone = self._timezone(city)
         schedules = self._tables("schedules.toml", "schedule", lambda c, i: parse_schedule(c, i, timezone))
@@ -55,10 +58,11 @@ class PackReading:
         lamps = self._table("lamps.csv", "lamp", _columns(Lamp), self._lamp)
         facilities = self._table("facilities.csv", "facility", _columns(Facility), self._facility)
         self._one_name_each("gateway", "cabinet", "feeder", "lamp", "facility")
-        devices = self._table("devices.csv", "device", _columns(Device), self._device)
+        devices = self._table("devices.csv", "device", _columns(Device)[:-1], self._device, ("address",))
         if "lamp_devices" in city.values:
             devices += self._lamp_devices(city, lamps, feeders, cabinets, devices)
         self._few_enough(devices, lamps, feeders)
+        self._one_address_each(devices)
         languages = city.names("languages")
         for language in languages:
             if not _LANGUAGE.fullmatch(language):
@@ -84,15 +88,26 @@ class PackReading:
             categories=tuple(self._tables("categories.toml", "category", lambda c, i: _category(c, i, languages))),
             version=version,
             opening=self._opening(facilities),
+            integrations=self._integrations(),
+            codecs=self._codecs,
         )
 
     # ------------------------------------------------------------ whole files
 
-    def _table(self, file: str, kind: str, columns: tuple[str, ...], read: Callable[[Cells, str], T]) -> list[T]:
+    def _table(
+        self,
+        file: str,
+        kind: str,
+        columns: tuple[str, ...],
+        read: Callable[[Cells, str], T],
+        optional: tuple[str, ...] = (),
+    ) -> list[T]:
         """Read a CSV file whose first column is the id."""
         found: list[T] = []
         rows, complete = (
-            packfile.rows(self._notes, file, self._texts[file], columns) if file in self._texts else ([], False)
+            packfile.rows(self._notes, file, self._texts[file], columns, optional)
+            if file in self._texts
+            else ([], False)
         )
         if not complete:
             self._partly.add(kind)
@@ -180,18 +195,30 @@ class PackReading:
             cells.wrong("low", f"low {low:g} is not below high {high:g}: exchange them")
         return Metric(name, cells.text("unit"), low, high)
 
-    def _profile(self, cells: Cells, identity: str) -> DeviceProfile:
-        if not cells.only(("metrics", "report_interval_s", "silence_intervals")):
+    def _profile(self, cells: Cells, identity: str, metrics: list[Metric]) -> DeviceProfile:
+        if not cells.only(("metrics", "report_interval_s", "silence_intervals"), ("names", "ignore", "codec")):
             return DeviceProfile(identity, (), 1, 1)
-        metrics = cells.names("metrics")
-        for metric in metrics:
+        reported = cells.names("metrics")
+        for metric in reported:
             self._refer(cells, "metrics", "metric", metric)
         return DeviceProfile(
             identity,
-            metrics,
+            reported,
             cells.whole("report_interval_s", 1, 7 * _DAY_S),
             cells.number("silence_intervals", 1.0, 1000.0),
+            parse_names(cells, self._texts["profiles.toml"], identity, reported, {m.name: m for m in metrics}),
+            cells.names("ignore") if "ignore" in cells.values else (),
+            self._codec(cells),
         )
+
+    def _codec(self, cells: Cells) -> str:
+        """Take the file of a decoder, which must lie in the pack."""
+        if "codec" not in cells.values:
+            return ""
+        file = cells.text("codec")
+        if file and file not in self._codecs:
+            cells.wrong("codec", f"codec {shown(file)} is no file of the pack: put the vendor's decoder there as *.js")
+        return file
 
     def _gateway(self, cells: Cells, identity: str) -> Gateway:
         return Gateway(identity, cells.text("name"), *self._place(cells))
@@ -227,7 +254,14 @@ class PackReading:
             self._reference(cells, "asset_id", "lamp", "facility", "feeder", "cabinet"),
             self._reference(cells, "gateway_id", "gateway"),
             self._reference(cells, "profile_id", "profile"),
+            cells.text("address") if cells.values.get("address") else "",
         )
+
+    def _integrations(self) -> tuple[Integration, ...]:
+        if "integrations.toml" not in self._texts:
+            return ()
+        found = self._tables("integrations.toml", "integration", lambda c, i: parse_integration(c, i, self._refer))
+        return tuple(found)
 
     def _place(self, cells: Cells) -> tuple[float, float, str]:
         lat, lon = cells.number("lat", -90, 90), cells.number("lon", -180, 180)
@@ -300,6 +334,16 @@ class PackReading:
                 break
             made.append(Device(identity, lamp.lamp_id, gateway, profile))
         return made
+
+    def _one_address_each(self, devices: list[Device]) -> None:
+        """Refuse two devices that are called the same on the wire: readings would go to either."""
+        seen: dict[str, str] = {}
+        for device in devices:
+            other = seen.setdefault(device.wire_name, device.device_id)
+            if other != device.device_id:
+                file, line = self._ids["device"].get(device.device_id, ("devices.csv", 1))
+                text = f"address {shown(device.wire_name)} is that of {other} already: every device has one of its own"
+                self._notes.add(file, line, text)
 
     def _few_enough(self, devices: list[Device], lamps: list[Lamp], feeders: list[Feeder]) -> None:
         above = {f.feeder_id: f.cabinet_id for f in feeders}

@@ -9,7 +9,17 @@ from city.pack import CityPack, DistrictArea, ServiceCategory
 from city.packfile import Notes
 from city.packread import PackReading
 
-__all__ = ["FILES", "OPTIONAL", "CityPack", "DistrictArea", "Mistake", "PackError", "ServiceCategory", "parse_pack"]
+__all__ = [
+    "CODEC_SUFFIX",
+    "FILES",
+    "OPTIONAL",
+    "CityPack",
+    "DistrictArea",
+    "Mistake",
+    "PackError",
+    "ServiceCategory",
+    "parse_pack",
+]
 
 FILES = (
     "city.toml",
@@ -28,8 +38,11 @@ FILES = (
 )
 """The files of a pack; every one must be there."""
 
-OPTIONAL = ("opening.toml",)
+OPTIONAL = ("opening.toml", "integrations.toml")
 """Files that a pack may have."""
+
+CODEC_SUFFIX = ".js"
+"""Beside them stand the decoders that device profiles name."""
 
 
 def parse_pack(files: Mapping[str, str]) -> CityPack:
@@ -54,11 +67,12 @@ def parse_pack(files: Mapping[str, str]) -> CityPack:
             notes.add(name, 0, "the file is missing: every pack has one, if only with its header")
         elif (text := packfile.clean_text(notes, name, files[name])) is not None:
             texts[name] = text
+    codecs = {name: text for name, text in files.items() if name.endswith(CODEC_SUFFIX)}
     for name in files:
-        if name not in FILES and name not in OPTIONAL:
+        if name not in FILES and name not in OPTIONAL and name not in codecs:
             known = ", ".join((*FILES, *OPTIONAL))
             notes.add(name, 0, f"no such file belongs to a pack: remove it, or name it one of {known}")
-    pack = PackReading(texts, notes).pack(_version(files))
+    pack = PackReading(texts, notes, codecs).pack(_version(files))
     if notes.mistakes:
         raise PackError(notes.mistakes)
     return pack

@@ -1,9 +1,11 @@
 """What stages know of the city: devices and series for ingest, whole cabinets and facilities for detection."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from city.alarm import Scope
 from city.asset import AssetKind, Switching
+from city.integration import Routes
 from city.lighting import LightingSchedule
 
 
@@ -98,12 +100,70 @@ class RootDefinition:
 
 @dataclass(frozen=True, slots=True)
 class SeriesTarget:
-    """Where ingest sends a metric of a device."""
+    """Where ingest sends a value of a device.
+
+    Attributes
+    ----------
+    low, high : float
+        Limits of the metric, in its own unit.
+    scale, offset : float
+        The metric's value is what came * `scale` + `offset`.
+    unit : str
+        The metric's own, UCUM: a message may tell another.
+    values : mapping
+        Numbers for words.
+    """
 
     series_id: int
     partition: int
     low: float
     high: float
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    values: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WireProfile:
+    """What ingest must know of a device's make.
+
+    Attributes
+    ----------
+    ignore : frozenset of str
+        Keys that are no measurement of ours; ``*`` among them: all that are not known.
+    codec : str
+        JavaScript that decodes raw bytes; empty: none.
+    """
+
+    profile_id: str = ""
+    ignore: frozenset[str] = frozenset()
+    codec: str = ""
+
+    def ignores(self, name: str) -> bool:
+        """Tell whether a value of this name is left out."""
+        return name in self.ignore or "*" in self.ignore
+
+
+PLAIN = WireProfile()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """A device as ingest looks it up.
+
+    Attributes
+    ----------
+    gateway_id : str
+        Who alone may speak for it.
+    targets : dict
+        Name on the wire → where its values go.
+    """
+
+    device_id: str
+    gateway_id: str
+    targets: dict[str, SeriesTarget]
+    profile: WireProfile = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +175,14 @@ class IngestRegistry:
     gateways : dict
         Gateway id → number.
     devices : dict
-        Device id → (gateway id that may speak for it, {metric: target}).
+        Name on the wire → the device.
     version : int
         Grows with every change.
+    routes : Routes
+        Which topics carry which format.
     """
 
     gateways: dict[str, int]
-    devices: dict[str, tuple[str, dict[str, SeriesTarget]]]
+    devices: dict[str, KnownDevice]
     version: int
+    routes: Routes = field(default_factory=Routes, compare=False)

@@ -1,9 +1,6 @@
 """The grammar of MQTT topics and the names of the log's topics."""
 
 import re
-from dataclasses import dataclass
-
-from city.errors import DataError
 
 READINGS = "readings"
 DEAD_LETTERS = "dead-letters"
@@ -17,10 +14,14 @@ PARTITIONS = {READINGS: 12, DEAD_LETTERS: 2, CANDIDATES: 2, ALARMS: 2, TICKETS: 
 SHARDS = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
-_ROOT = "citynerve/v1"
+ROOT = "citynerve/v1"
+"""Everything that speaks to us under topics of our own does so below this."""
 
-READINGS_FILTER = f"{_ROOT}/+/readings"
-STATE_FILTER = f"{_ROOT}/+/state"
+READINGS_FILTER = f"{ROOT}/+/readings"
+STATE = "state"
+STATE_FILTER = f"{ROOT}/+/{STATE}"
+OWN_FILTER = f"{ROOT}/+/+"
+"""Readings, states and every other format that a gateway may name in its topic."""
 
 
 def is_name(text: str) -> bool:
@@ -28,36 +29,19 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayTopic:
-    """``citynerve/v1/{gateway}/{readings|state}``: everything that one MQTT client may publish."""
-
-    gateway: str
-    leaf: str
-
-    def __str__(self) -> str:
-        return f"{_ROOT}/{self.gateway}/{self.leaf}"
-
-
 def readings_topic(gateway: str) -> str:
     """Return the MQTT topic on which `gateway` publishes its readings."""
-    return str(GatewayTopic(gateway, "readings"))
+    return f"{ROOT}/{gateway}/readings"
 
 
 def state_topic(gateway: str) -> str:
     """Return the MQTT topic of `gateway`'s birth message and last will."""
-    return str(GatewayTopic(gateway, "state"))
+    return f"{ROOT}/{gateway}/{STATE}"
 
 
-def parse(topic: str) -> GatewayTopic:
-    """Take a topic apart.
-
-    Raises
-    ------
-    DataError
-        The topic is not of ours.
-    """
+def gateway_of_state(topic: str) -> str | None:
+    """Return whose birth message or last will a topic carries; None if it carries something else."""
     match topic.split("/"):
-        case ["citynerve", "v1", gateway, "readings" | "state" as leaf] if is_name(gateway):
-            return GatewayTopic(gateway, leaf)
-    raise DataError(f"topic {topic[:200]!r} is not citynerve/v1/{{gateway}}/readings or …/state")
+        case ["citynerve", "v1", gateway, "state"] if is_name(gateway):
+            return gateway
+    return None

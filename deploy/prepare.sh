@@ -100,7 +100,8 @@ prepare() {
     done
     # Kafka takes a name that begins with a hyphen for an option.
     fill KAFKA_CLUSTER_ID "A$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-22)"
-    for name in DATABASE_PASSWORD GRAFANA_DATABASE_PASSWORD GRAFANA_ADMIN_PASSWORD MQTT_INGEST_PASSWORD MQTT_SIM_PASSWORD; do
+    for name in DATABASE_PASSWORD GRAFANA_DATABASE_PASSWORD GRAFANA_ADMIN_PASSWORD MQTT_INGEST_PASSWORD MQTT_SIM_PASSWORD \
+        OPERATOR_KEY; do
         fill "$name" "$(password)"
     done
     if [ ! -e "$secrets/ca.key" ]; then

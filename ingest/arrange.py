@@ -102,7 +102,7 @@ def tally(partition, place, n_rows, n_places, grid, keys, counts):
     """
     found = 0
     for row in range(n_rows):
-        key = partition[row] * n_places + place[row]
+        key = int(partition[row]) * n_places + int(place[row])
         if grid[key] == 0:
             found += 1
             grid[key] = found
@@ -144,7 +144,7 @@ def note_numbers(data, heads, first_row, rows, slot, entry, ranges):
         if not heads.rows[message] or number < 0:
             continue
         row = first_row[message]
-        partition, place = rows.partition[row], rows.place[row]
+        partition, place = int(rows.partition[row]), int(rows.place[row])
         start, end = heads.epoch[message, 0], heads.epoch[message, 1]
         hashed = (place * 31 + partition) & 0xFFFFFFFF
         for index in range(start, end):

@@ -15,18 +15,19 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from city.clock import SECOND_US, Clock
-from city.errors import DataError, EngineError, LogFullError
+from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS
+from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from ingest.formats import Formats
 from ingest.intake import Intake, Source
 from ingest.metrics import IngestMetrics
-from ingest.records import FlushOptions, parse_topic, tick_records
+from ingest.records import FlushOptions, tick_records
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from stream.log import Append, EventLog
 
 if TYPE_CHECKING:
-    from ingest.door import Door, DoorFlush
+    from ingest.door import Door
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class _Work:
     times_of_receipt: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
+    commands: list[tuple[str, bytes]] = field(default_factory=list)
     ticks: bool = False
 
 
@@ -121,6 +123,7 @@ class Bridge:
         self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
         self._mark: bytes = b""
         self._marked_at = float("-inf")
+        self._formats = Formats()
         self._left_over: deque[Intake] = deque()
         self._door: Door | None = None
         self._next_door: asyncio.Task[Door] | None = None
@@ -182,18 +185,20 @@ class Bridge:
 
     async def _build(self, intake: Intake, limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
-        flush = self._newest_door().read(intake, self._clock.now_us(), limits)
+        flush = self._newest_door().read(intake, self._clock.now_us(), limits, self._formats)
         work = _Work(intake, self._attempt)
         tick_at: int | None = None
         for index in flush.left:
-            topic = intake.topic(index)
-            if topic.endswith("/readings"):
-                flush.add(index, topic, intake.payload(index), retained=intake.retained(index))
-            elif not topic:
-                tick_at = self._returned(intake.payload(index)) or tick_at
+            topic, payload = intake.topic(index), intake.payload(index)
+            if not topic:
+                tick_at = self._returned(payload) or tick_at
+            elif topic.endswith("/state") and (gateway := gateway_of_state(topic)) is not None:
+                work.states[gateway] = payload
             else:
-                self._add_other(flush, work, index, topic)
+                flush.add(index, topic, payload, retained=intake.retained(index))
         work.appends = flush.records()
+        work.states |= flush.states
+        work.commands = flush.commands
         work.readings, work.times_of_receipt, work.quarantined = (
             flush.readings,
             flush.times_of_receipt,
@@ -204,14 +209,6 @@ class Bridge:
             work.appends += tick_records(tick_at, period_us, limits.readings_partitions)
             work.ticks = True
         return work
-
-    def _add_other(self, flush: "DoorFlush", work: _Work, index: int, topic: str) -> None:
-        """Take a state message; whatever else came is set aside."""
-        payload = work.intake.payload(index)
-        try:
-            work.states[parse_topic(topic).gateway] = payload
-        except DataError:
-            flush.add(index, topic, payload)
 
     async def _send_mark(self, listening: bool) -> None:
         """Ask the broker for a mark if a tick is due: it comes back once everything before it has come."""
@@ -285,6 +282,8 @@ class Bridge:
         if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
         self._source.acknowledge(work.intake)
+        for topic, payload in work.commands:
+            self._source.send(topic, payload)
         self._count(work)
         self._release(work)
 

@@ -1,14 +1,15 @@
 """The embedded MQTT broker: amqtt in this process, made to acknowledge a device only after the append.
 
-amqtt acknowledges a PUBLISH once it is queued in memory. Here every connection gets a handler whose messages under
-``citynerve/v1/`` go to the bridge first, and are acknowledged (PUBACK at QoS 1, PUBREC at QoS 2) when the bridge says
-that the log has them. Nobody is read from while too much is unacknowledged.
+amqtt acknowledges a PUBLISH once it is queued in memory. Here every connection gets a handler whose messages on topics
+of ours and of integrations go to the bridge first, and are acknowledged (PUBACK at QoS 1, PUBREC at QoS 2) when the
+bridge says that the log has them. Nobody is read from while too much is unacknowledged.
 `tests/ingest/test_amqtt_contract.py` fails loudly when a release of amqtt changes what this leans on.
 """
 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -22,11 +23,12 @@ from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.puback import PubackPacket
 from amqtt.mqtt.publish import PublishPacket
 from amqtt.session import Session
+from paho.mqtt.client import topic_matches_sub
 
 from city.errors import SettingsError
 from ingest.broker_options import BrokerOptions, amqtt_config, cannot_bind
 from ingest.intake import FLAGS, MARK, QOS, TOKEN, Intake
-from ingest.message import PREFIX, Message
+from ingest.message import OWN_FILTERS, Message
 from ingest.metrics import IngestMetrics
 from ingest.tasks import pause
 
@@ -64,6 +66,7 @@ class EmbeddedBroker:
         self._room.set()
         self._token = 0
         self._generation = 1
+        self._filters: tuple[str, ...] = OWN_FILTERS
         self.handlers: set[_GatewayHandler] = set()
         self.connections: set[asyncio.Task[None]] = set()
 
@@ -78,6 +81,10 @@ class EmbeddedBroker:
     def greeting_s(self) -> float:
         """How long a client may take to say who it is."""
         return self._options.greeting_s
+
+    def wants(self, topic: str) -> bool:
+        """Tell whether messages of a topic are ours to append."""
+        return any(topic_matches_sub(name, topic) for name in self._filters)
 
     @property
     def listening(self) -> bool:
@@ -149,6 +156,13 @@ class EmbeddedBroker:
         self._metrics.reconnects.inc()
         await self._release_all()
 
+    def listen(self, filters: Sequence[str]) -> None:
+        self._filters = tuple(filters)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        if self._broker is not None:
+            self._broker.send(topic, payload)
+
     def mark(self, payload: bytes) -> None:
         self._inbox.append(Message("", payload, 0, 0, self._generation))
         self._arrived.set()
@@ -218,6 +232,10 @@ class _Broker(Broker):  # type: ignore[misc]
         super().__init__(config)
         self._embedded = embedded
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish a message of our own to whoever subscribes."""
+        self._broadcast_queue.put_nowait({"session": None, "topic": topic, "data": payload, "qos": 0})
+
     async def _client_connected(self, listener_name: str, reader: ReaderAdapter, writer: WriterAdapter) -> None:
         """Serve a client; amqtt forgets some connections without closing them, so that is done here."""
         task = asyncio.current_task()
@@ -247,7 +265,7 @@ class _Broker(Broker):  # type: ignore[misc]
         """Hand a last will to the bridge before amqtt delivers it to subscribers."""
         session = client_session
         abnormal = not isinstance(disconnect_waiter.result(), DisconnectPacket)
-        if abnormal and session.will_flag and str(session.will_topic).startswith(PREFIX):
+        if abnormal and session.will_flag and self._embedded.wants(str(session.will_topic)):
             self._embedded.hand_over(session.will_topic, bytes(session.will_message or b""), 0, None)
         await super()._handle_disconnect(client_session, handler, disconnect_waiter)
 
@@ -282,7 +300,7 @@ class _GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
 
     async def handle_publish(self, publish_packet: PublishPacket) -> None:
         topic, payload, qos = publish_packet.topic_name, publish_packet.data, publish_packet.qos
-        if not topic or payload is None or not topic.startswith(PREFIX):
+        if not topic or payload is None or not self._embedded.wants(topic):
             await super().handle_publish(publish_packet)
             return
         waiter = self._embedded.hand_over(topic, bytes(payload), qos, self)

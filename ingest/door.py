@@ -10,6 +10,7 @@ from city.clock import hour_of
 from city.registry import IngestRegistry
 from city.topics import READINGS
 from ingest import arrange, flat
+from ingest.formats import Formats
 from ingest.intake import Intake
 from ingest.records import Flush, FlushOptions, Numbers, batches, encode_meta, entries_of, settled
 from ingest.resolve import Rows as SlowRows
@@ -38,7 +39,9 @@ class Door:
         self.fill = np.empty(self.partitions, np.int64)
         self.grid = np.zeros(self.partitions * len(self.gateways), np.int32)
 
-    def read(self, intake: Intake, received_at: int, options: FlushOptions) -> "DoorFlush":
+    def read(
+        self, intake: Intake, received_at: int, options: FlushOptions, formats: Formats | None = None
+    ) -> "DoorFlush":
         """Read what the kernels can of the messages received at `received_at` (city time, µs UTC)."""
         data = np.frombuffer(intake.data, np.uint8)
         most = len(data) // flat.ROW_BYTES_MIN + 1
@@ -49,7 +52,7 @@ class Door:
         heads = self.heads.first(len(intake))
         self.notes.seen.fill(0)
         found = flat.read_messages(data, intake.frames, received_at, self.tables, self.notes, self.rows, heads)
-        return DoorFlush(self, intake, heads, found, Flush(self.registry, received_at, options))
+        return DoorFlush(self, intake, heads, found, Flush(self.registry, received_at, options, formats or Formats()))
 
 
 class DoorFlush:
@@ -75,6 +78,16 @@ class DoorFlush:
     def quarantined(self) -> dict[str, int]:
         """Reason → units set aside."""
         return self._slow.quarantined
+
+    @property
+    def states(self) -> dict[str, bytes]:
+        """Gateway → ``online`` or ``offline``, where a format tells it."""
+        return self._slow.states
+
+    @property
+    def commands(self) -> list[tuple[str, bytes]]:
+        """Topics and payloads to be sent back once the flush is appended."""
+        return self._slow.commands
 
     @property
     def readings(self) -> int:

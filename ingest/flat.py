@@ -15,7 +15,7 @@ from ingest.formats.times import MILLISECONDS_MAX
 from ingest.intake import FLAGS, MARK, PAYLOAD_END, PAYLOAD_START, RETAINED, TOPIC_END, TOPIC_START
 from ingest.kernel import kernel
 from ingest.resolve import AHEAD_US_MAX, EARLIEST_US
-from ingest.words import WORD_BYTES, byte_at, first_bytes, mixed, word_at
+from ingest.words import WORD_BYTES, byte_at, first_bytes, mixed, word_at, word_of
 
 ROW_BYTES_MIN = 5
 """No reading is written shorter than ``"a":1``: so many rows a text can hold at most."""
@@ -31,13 +31,13 @@ _GIVEN_UP = -1
 @kernel
 def hash_of(data, start, end):
     """Return 31 bits that depend on all bytes of a name."""
-    value = np.uint64(end - start)
+    value = word_of(end - start)
     while end - start > WORD_BYTES:
         value = mixed(value, word_at(data, start))
         start += WORD_BYTES
     if end > start:
         value = mixed(value, first_bytes(word_at(data, start), end - start))
-    return int(value & np.uint64(0x7FFFFFFF))
+    return int(value & word_of(0x7FFFFFFF))
 
 
 @kernel

@@ -134,6 +134,12 @@ class Source(Protocol):
     async def reconnect(self) -> None:
         """Let go of everything unacknowledged, so that it comes again."""
 
+    def listen(self, filters: Sequence[str]) -> None:
+        """Take messages of these topic filters from now on, and of no others."""
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish a message to a device, at QoS 0; while there is no connection it is dropped."""
+
     def mark(self, payload: bytes) -> None:
         """Send a mark: `take` returns it behind every message that the broker had when it was sent.
 

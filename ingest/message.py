@@ -2,13 +2,10 @@
 
 from typing import NamedTuple
 
-from city.topics import READINGS_FILTER, STATE_FILTER
+from city.topics import OWN_FILTER
 
-FILTERS = (READINGS_FILTER, STATE_FILTER)
-"""What ingest listens to."""
-
-PREFIX = READINGS_FILTER.split("+", 1)[0]
-"""Topics of ours begin with this."""
+OWN_FILTERS = (OWN_FILTER,)
+"""What ingest listens to in every city."""
 
 
 class Message(NamedTuple):

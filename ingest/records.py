@@ -4,17 +4,15 @@ import base64
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 
 import numpy as np
 
-from city import topics
 from city.clock import hour_of
 from city.errors import DataError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS, GatewayTopic
-from ingest.formats import ParsedMessage, Refusal, Unreadable, format_of
+from city.topics import DEAD_LETTERS, READINGS
+from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
 from ingest.resolve import PartitionRows, Rows, resolve
 from stream import codec
 from stream.codec import BATCH, DEAD_LETTER, TICK, DeadLetter, Tick
@@ -69,31 +67,43 @@ class Flush:
         Readings by partition, and the dead letters as they will be appended.
     quarantined : dict
         Reason → units set aside.
+    states : dict
+        Gateway → ``online`` or ``offline``, where a format tells it.
+    commands : list of (str, bytes)
+        Topics and payloads to be sent back once the flush is appended.
     """
 
     registry: IngestRegistry
     received_at: int
     options: FlushOptions
+    formats: Formats = field(default_factory=Formats)
     rows: Rows = field(default_factory=dict)
     letters: list[Append] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
+    states: dict[str, bytes] = field(default_factory=dict)
+    commands: list[tuple[str, bytes]] = field(default_factory=list)
 
     def add(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
-        """Take one message of a readings topic; `retained` where the broker had kept it."""
+        """Take one message; `retained` where the broker had kept it."""
         try:
-            source = parse_topic(topic)
-            message = format_of(source)(source, payload)
-        except Unreadable as exc:
-            self._set_aside(topic, payload, source.gateway, Refusal(exc.detail, []), exc.reason, 1, {})
-            return
+            origin = self.registry.routes.origin_of(topic)
         except DataError as exc:
             self._set_aside(topic, payload, "", Refusal(str(exc), []), "bad-topic", 1, {})
             return
-        home = resolve(message, source.gateway, self.registry, self.received_at, self.rows, retained=retained)
+        gateway = origin.gateway
+        try:
+            message = self.formats.parse(origin, payload)
+        except Unreadable as exc:
+            self._set_aside(topic, payload, gateway, Refusal(exc.detail, []), exc.reason, 1, {})
+            return
+        home = resolve(message, gateway, self.registry, self.received_at, self.rows, retained=retained)
         if message.number is not None and home is not None:
-            home.note_number(source.gateway, message.epoch, message.number)
+            home.note_number(gateway, message.epoch, message.number)
         if message.refused:
-            self._set_aside_readings(topic, payload, source.gateway, message, home)
+            self._set_aside_readings(topic, payload, gateway, message, home)
+        if message.state and gateway in self.registry.gateways:
+            self.states[gateway] = message.state.encode()
+        self.commands += message.commands
 
     def _set_aside_readings(
         self, topic: str, payload: bytes, gateway: str, message: ParsedMessage, home: PartitionRows | None
@@ -150,22 +160,6 @@ def tick_records(at_us: int, period_us: int, partitions: int) -> list[Append]:
     """Return one tick for every partition of readings."""
     value = codec.encode(Tick(at_us, period_us))
     return [Append(READINGS, partition, TICK, value, at_us) for partition in range(partitions)]
-
-
-def parse_topic(topic: str) -> GatewayTopic:
-    """Take a topic apart, remembering the last ones.
-
-    Raises
-    ------
-    DataError
-        The topic is not of ours.
-    """
-    return _parse_topic(topic) if len(topic) <= 128 else topics.parse(topic)
-
-
-@lru_cache(maxsize=65536)
-def _parse_topic(topic: str) -> GatewayTopic:
-    return topics.parse(topic)
 
 
 def _printable(topic: str) -> str:

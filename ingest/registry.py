@@ -1,7 +1,9 @@
 """Keeps the registry that ingest looks up fresh: devices added to the city become known without a restart."""
 
 import asyncio
+import gc
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from city.errors import EngineError
@@ -17,11 +19,20 @@ _SQL = queries.load(Path(__file__).with_name("registry.sql"))
 
 
 class RegistryFollower:
-    """The newest registry; the database is asked each `poll_s` whether there is a newer one."""
+    """The newest registry; the database is asked each `poll_s` whether there is a newer one.
 
-    def __init__(self, pool: Pool, *, poll_s: float = 1.0) -> None:
+    Parameters
+    ----------
+    changed : callable, optional
+        Is given each registry as soon as it is read.
+    """
+
+    def __init__(
+        self, pool: Pool, *, poll_s: float = 1.0, changed: Callable[[IngestRegistry], None] | None = None
+    ) -> None:
         self._pool = pool
         self._poll_s = poll_s
+        self._changed = changed
         self._current = IngestRegistry({}, {}, -1)
 
     def current(self) -> IngestRegistry:
@@ -41,6 +52,11 @@ class RegistryFollower:
         with engine_errors():
             async with self._pool.connection() as connection:
                 self._current = await load_ingest_registry(connection)
+        # It lives until the next one comes, and that may be weeks: no garbage collection need look through it.
+        gc.collect(1)
+        gc.freeze()
+        if self._changed is not None:
+            self._changed(self._current)
         logger.info("registry read", extra={"version": self._current.version})
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -4,8 +4,7 @@ import base64
 
 from city.errors import DataError
 from city.registry import IngestRegistry
-from ingest.formats import ParsedMessage, Refusal, Unreadable, format_of
-from ingest.records import parse_topic
+from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
 from ingest.resolve import RETAINED, Rows, resolve
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
@@ -18,8 +17,8 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:
     """
     payload = base64.b64decode(letter.payload)
     try:
-        topic = parse_topic(letter.topic)
-        message = format_of(topic)(topic, payload)
+        origin = registry.routes.origin_of(letter.topic)
+        message = Formats().parse(origin, payload)
     except Unreadable as exc:
         return Resolution({}, (), exc.reason, exc.detail)
     except DataError as exc:
@@ -28,7 +27,7 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:
         message = _only(message, set(letter.only))
     rows: Rows = {}
     retained = letter.reason == RETAINED
-    resolve(message, topic.gateway, registry, letter.received_at, rows, retained=retained)
+    resolve(message, origin.gateway, registry, letter.received_at, rows, retained=retained)
     batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
     if not message.refused:
         return Resolution(batches)
@@ -51,4 +50,5 @@ def _only(message: ParsedMessage, wanted: set[tuple[int, str]]) -> ParsedMessage
         only = [place for place in refusal.only if place in wanted]
         if only:
             refused[reason] = Refusal(refusal.detail, only)
-    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused)
+    raw = [item for item in message.raw if (item.position, "") in wanted]
+    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused, raw)

@@ -7,8 +7,9 @@ import numpy as np
 
 from city.clock import MINUTE_US, SECOND_US
 from city.reading import Quality, ReadingBatch
-from city.registry import IngestRegistry, SeriesTarget
-from ingest.formats.parsed import ParsedMessage, ParsedObject
+from city.registry import IngestRegistry, KnownDevice, SeriesTarget
+from city.units import conversion
+from ingest.formats.parsed import ParsedMessage, ParsedObject, Value
 
 AHEAD_US_MAX = 5 * MINUTE_US
 """A device's time may be this far ahead of receipt, or of its gateway's sending, before it is not believed."""
@@ -111,13 +112,13 @@ def resolve(
         return None
     home: PartitionRows | None = None
     for item in objects:
-        known = registry.devices.get(item.device_id)
+        known = registry.devices.get(item.device)
         if known is None:
-            detail = f"device {item.device_id} is not in the registry: add it to the city pack, then replay"
+            detail = f"device {_short(item.device)} is not in the registry: add or claim it, then replay"
             _refuse_object(message, "unknown-device", detail, item)
             continue
-        if known[0] != gateway_id:
-            detail = f"device {item.device_id} belongs to another gateway; {gateway_id} may not speak for it"
+        if known.gateway_id != gateway_id:
+            detail = f"device {_short(item.device)} belongs to another gateway; {gateway_id} may not speak for it"
             _refuse_object(message, "wrong-gateway", detail, item)
             continue
         at_us = item.at_us
@@ -125,7 +126,7 @@ def resolve(
             place = Place(gateway_id, number, received_at, _TIME_OF_RECEIPT)
         else:
             place = Place(gateway_id, number, at_us, _GOOD)
-        landed = _add(message, item, known[1], place, rows)
+        landed = _add(message, item, known, place, rows)
         if home is None:
             home = landed
     return home
@@ -153,21 +154,30 @@ class Place(NamedTuple):
 
 
 def _add(
-    message: ParsedMessage, item: ParsedObject, targets: dict[str, SeriesTarget], place: Place, rows: Rows
+    message: ParsedMessage, item: ParsedObject, device: KnownDevice, place: Place, rows: Rows
 ) -> PartitionRows | None:
     """Add one object's readings; return where the first went."""
     gateway_id, number, observed_at, quality = place
+    targets, units = device.targets, item.units
     part: PartitionRows | None = None
     first: PartitionRows | None = None
     partition = -1
-    for metric, value in item.readings.items():
-        target = targets.get(metric)
+    for name, raw in item.readings.items():
+        target = targets.get(name)
         if target is None:
-            message.refuse("unknown-metric", f"{item.device_id} has no metric {metric}", item.position, metric)
+            if not device.profile.ignores(name):
+                message.refuse("unknown-metric", f"{device.device_id} has no metric {name}", item.position, name)
             continue
+        if isinstance(raw, str) or units or target.scale != 1.0 or target.offset:
+            value = _converted(raw, target, units.get(name))
+            if value is None:
+                message.refuse(*_why(name, raw, target, units), item.position, name)
+                continue
+        else:
+            value = raw
         if not target.low <= value <= target.high:
-            detail = f"{metric} of {item.device_id} is outside {target.low:g} to {target.high:g}"
-            message.refuse("value-out-of-range", detail, item.position, metric)
+            detail = f"{name} of {device.device_id} is outside {target.low:g} to {target.high:g}"
+            message.refuse("value-out-of-range", detail, item.position, name)
             continue
         if part is None or target.partition != partition:
             partition = target.partition
@@ -184,6 +194,30 @@ def _add(
         part.quality.append(quality)
         counts[gateway_id] = counts.get(gateway_id, 0) + 1
     return first
+
+
+def _converted(raw: Value, target: SeriesTarget, unit: str | None) -> float | None:
+    """Return a value in its metric's own unit; None if there is none."""
+    if isinstance(raw, str):
+        return target.values.get(raw)
+    if unit is None:
+        return raw * target.scale + target.offset
+    told = conversion(unit, target.unit)
+    return None if told is None else raw * told.scale + told.offset
+
+
+def _why(name: str, raw: Value, target: SeriesTarget, units: dict[str, str]) -> tuple[str, str]:
+    """Return reason and detail for a value that is none in its metric's unit."""
+    if isinstance(raw, str):
+        detail = f"{name} is {_short(raw)}, for which the device profile names no number: add it to the name's values"
+        return "unknown-word", detail
+    detail = f"{name} comes in {_short(units[name])}, which cannot be turned into {target.unit}: mend sender or profile"
+    return "unknown-unit", detail
+
+
+def _short(text: str) -> str:
+    """Return a name from outside as it may stand in a sentence."""
+    return text if len(text) <= 64 and text.isprintable() and text.isascii() else ascii(text)[1:61] + "…"
 
 
 def _refuse_object(message: ParsedMessage, reason: str, detail: str, item: ParsedObject) -> None:

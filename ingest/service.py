@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import dataclass, field
 
 from city.clock import Clock
+from city.registry import IngestRegistry
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.intake import Source
+from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore
@@ -45,7 +47,7 @@ class Ingest:
         metrics: IngestMetrics | None = None,
     ) -> None:
         self._source = source
-        self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s)
+        self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
         self._bridge = Bridge(
             source,
@@ -73,6 +75,11 @@ class Ingest:
         await together(
             self._source.run(drained), self._registry.run(stop), self._lease.run(stop), self._bridge_then(stop, drained)
         )
+
+    def _listen(self, known: IngestRegistry) -> None:
+        """Listen to our own topics and to those of the city's integrations."""
+        foreign = [name for integration in known.routes.integrations for name in integration.filters]
+        self._source.listen([*OWN_FILTERS, *dict.fromkeys(foreign)])
 
     async def _bridge_then(self, stop: asyncio.Event, drained: asyncio.Event) -> None:
         self.ready.set()

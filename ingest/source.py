@@ -8,6 +8,7 @@ import asyncio
 import logging
 import ssl
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -18,7 +19,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from city.errors import SettingsError
-from city.topics import is_name
+from city.topics import READINGS_FILTER, STATE_FILTER, is_name
 from ingest.address import parse_url
 from ingest.frame_client import TAKE_BYTES, FrameClient
 from ingest.frames import FrameBuffer
@@ -33,7 +34,7 @@ from ingest.intake import (
     Intake,
     pubacks,
 )
-from ingest.message import FILTERS
+from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 _PINGREQ = b"\xc0\x00"
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 """Where Mosquitto tells how many messages it threw away because a queue was full."""
+_FORMER_FILTERS = (READINGS_FILTER, STATE_FILTER)
+"""What sessions of earlier releases have subscribed to."""
 _CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
 
@@ -87,6 +90,8 @@ class MqttSource:
         self._mark_topic = f"citynerve/ingest/{options.client_id}"
         self._mark_nonce = uuid.uuid4().bytes
         self._wanted: int | None = None
+        self._filters: tuple[str, ...] = OWN_FILTERS
+        self._foreign: dict[int, str] = {}
         self._client = self._new_client()
         self._generation = 0
         self._subscribed = False
@@ -130,6 +135,19 @@ class MqttSource:
 
     async def reconnect(self) -> None:
         self._drop("asked to")
+
+    def listen(self, filters: Sequence[str]) -> None:
+        gone = [self._shared(name) for name in self._filters if name not in filters]
+        new = [name for name in filters if name not in self._filters]
+        self._filters = tuple(filters)
+        if self._subscribed:
+            self._subscribe_foreign(new)
+            if gone:
+                self._client.unsubscribe(gone)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        if self._subscribed:
+            self._client.publish(topic, payload)
 
     def mark(self, payload: bytes) -> None:
         if self._subscribed:
@@ -298,13 +316,31 @@ class MqttSource:
                 extra={"reason": str(reason)},
             )
             return
-        share = f"$share/{self._options.share}/" if self._options.share else ""
-        _, self._wanted = client.subscribe([*((share + name, 1) for name in FILTERS), (self._mark_topic, 1)])
+        own = [(self._shared(name), 1) for name in OWN_FILTERS]
+        _, self._wanted = client.subscribe([*own, (self._mark_topic, 1)])
         client.subscribe(_DROPPED, 0)
-        if share:
-            client.unsubscribe(list(FILTERS))  # the session may be from before, when it took everything
+        self._subscribe_foreign(self._filters)
+        # The session may be from before, when it took everything, or less than all of ours.
+        client.unsubscribe([*_FORMER_FILTERS, *(self._filters if self._options.share else ())])
+
+    def _shared(self, name: str) -> str:
+        return f"$share/{self._options.share}/{name}" if self._options.share else name
+
+    def _subscribe_foreign(self, filters: Sequence[str]) -> None:
+        """Ask for the topics of integrations; a broker that refuses one hinders no other."""
+        for name in filters:
+            if name not in OWN_FILTERS:
+                _, number = self._client.subscribe(self._shared(name), 1)
+                if number is not None:
+                    self._foreign[number] = name
 
     def _on_subscribe(self, _: mqtt.Client, __: Any, number: int, codes: list[ReasonCode], ___: Any) -> None:
+        if (foreign := self._foreign.pop(number, None)) is not None:
+            if any(code.is_failure for code in codes):
+                logger.error(
+                    "the MQTT broker refuses an integration's topics: let our user read them", extra={"filter": foreign}
+                )
+            return
         if number != self._wanted:
             return  # A broker without $SYS, or one that keeps it to itself, is a broker all the same.
         if any(code.is_failure for code in codes):

@@ -90,18 +90,18 @@ def tables_of(registry: IngestRegistry) -> Tables:
     series: list[int] = []
     partition: list[int] = []
     rule: list[int] = []
-    for device, (owner, targets) in registry.devices.items():
+    for device, known in registry.devices.items():
         if not is_name(device):
             continue
         devices.append(device)
-        speaker.append(place.get(owner, -1))
-        for name, target in targets.items():
+        speaker.append(place.get(known.gateway_id, -1))
+        for name, target in known.targets.items():
             if not is_metric(name):
                 continue
             metric.append(metrics.setdefault(name, len(metrics)))
             series.append(target.series_id)
             partition.append(target.partition)
-            rule.append(rules.setdefault((target.low, target.high, 1.0, 0.0), len(rules)))
+            rule.append(rules.setdefault((target.low, target.high, target.scale, target.offset), len(rules)))
         first.append(len(metric))
     limits = np.array(list(rules), np.float64).reshape(-1, 4)
     return Tables(

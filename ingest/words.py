@@ -17,7 +17,7 @@ _MASK = (1 << 64) - 1
 _FACTOR = 0x9E3779B97F4A7C15
 
 
-if config.DISABLE_JIT:
+if getattr(config, "DISABLE_JIT"):  # noqa: B009 - set when Numba reads the environment
 
     def word_at(data, position):
         """Return the eight bytes from `position` on as a little-endian number."""
@@ -29,7 +29,11 @@ if config.DISABLE_JIT:
 
     def first_bytes(word, count):
         """Return `word` without what stands behind its first `count` bytes, 1 to 8."""
-        return word & (_MASK >> 8 * (WORD_BYTES - count))
+        return word & (_MASK >> 8 * (WORD_BYTES - int(count)))
+
+    def word_of(count):
+        """Return a small number as a word."""
+        return int(count)
 
     def mixed(value, word):
         """Return a hash with one more word in it."""
@@ -66,6 +70,11 @@ else:
     def first_bytes(word, count):
         """Return `word` without what stands behind its first `count` bytes, 1 to 8."""
         return word & (np.uint64(_MASK) >> np.uint64(8 * (WORD_BYTES - count)))
+
+    @kernel
+    def word_of(count):
+        """Return a small number as a word."""
+        return np.uint64(count)
 
     @kernel
     def mixed(value, word):

@@ -26,6 +26,13 @@ class PortalOptions:
         refused, so that no web page elsewhere can have its own name point here.
     crew_without_account : bool
         Until crews have accounts, whoever reaches the pages acts as crew: bind to loopback, or set False.
+    operator_key : str or None
+        Opens operators' pages and routes. Without one they are there for this very machine alone, and only with
+        `operator_on_loopback`.
+    operator_on_loopback : bool
+        The pages listen on loopback and bear loopback names only.
+    operator_tries_per_minute : int
+        Wrong keys from one address.
     body_bytes_max : int
         Larger requests are refused.
     reports_per_minute : int
@@ -37,6 +44,9 @@ class PortalOptions:
     languages: tuple[str, ...] = ("es", "ast", "en")
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     crew_without_account: bool = True
+    operator_key: str | None = None
+    operator_on_loopback: bool = False
+    operator_tries_per_minute: int = 10
     body_bytes_max: int = 64 * 1024
     reports_per_minute: int = 30
     ping_timeout_s: float = 2.0

@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from city.errors import CityNerveError, ConflictError, DataError, EngineError, NotFoundError
+from portals_api.operator.gate import way_in
 from portals_api.paging import CursorError
 from portals_api.portal import Portal
 
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 CODES = {
     400: "bad-request",
+    401: "unauthorized",
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
@@ -63,6 +65,10 @@ def install(app: FastAPI, portal: Portal) -> None:
 
     async def answer(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
         if portal.wants_page(request) and "text/html" in request.headers.get("accept", ""):
+            if status == 401:
+                # What a form had in it is not sent again by itself: after signing in one begins on its page.
+                onward = request.url.path if request.method == "GET" else ""
+                return RedirectResponse(way_in(onward), 303)
             return await portal.error_page(request, status, message, headers)
         return error_json(status, message, headers)
 

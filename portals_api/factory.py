@@ -12,6 +12,7 @@ from portals_api.description import Described
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
 from portals_api.observa import districts, facilities, figures, ledger, readings, series
+from portals_api.operator import entry
 from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
 from portals_api.routing import known_district, known_parameters
@@ -19,7 +20,8 @@ from portals_api.routing import known_district, known_parameters
 _OBSERVA = (figures, districts, facilities, series, readings, ledger)
 _CUIDA = (overview, reports, tickets, crew, lamps, network, live_map, search, stream)
 _PARTICIPA = (status, feeds, developers)
-_ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA))
+_OPERATOR = (entry,)
+_ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA, *_OPERATOR))
 
 
 def create_app(deps: PortalDeps) -> FastAPI:
@@ -36,7 +38,7 @@ def create_app(deps: PortalDeps) -> FastAPI:
     errors.install(app, portal)
     app.state.portal = portal
     for router in _ROUTERS:
-        portal.serves(route.path for route in router.routes if isinstance(route, APIRoute))
+        portal.serves(route for route in router.routes if isinstance(route, APIRoute))
         app.include_router(router, dependencies=[Depends(known_parameters), Depends(known_district)])
     app.include_router(static_files.routes(portal.static))
     app.state.board = portal.board

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from portals_api.deps import PortalOptions
 from portals_api.errors import error_json
+from portals_api.hosts import host_name
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ _HEADERS = {
 }
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOR_ANY_PAGE = ("/api/v1/", "/feeds/")
+_NEVER_SHARED = "/api/v1/operator"
 _SHARED = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Retry-After",
@@ -63,7 +65,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                if self._shared and scope["method"] == "GET" and scope["path"].startswith(_FOR_ANY_PAGE):
+                if self._shared and scope["method"] == "GET" and _is_open(scope["path"]):
                     for name, value in _SHARED.items():
                         headers[name] = value
                 for name, value in _HEADERS.items():
@@ -92,7 +94,7 @@ class Guard:
     def _refuse(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if "*" not in self._options.allowed_hosts and _name(host) not in self._options.allowed_hosts:
+        if "*" not in self._options.allowed_hosts and host_name(host) not in self._options.allowed_hosts:
             return 400, "these portals are not served under this host name: use the address that the city gives"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._options.body_bytes_max:
@@ -118,9 +120,8 @@ class Guard:
         return f"the request is over {self._options.body_bytes_max} bytes: shorten the text"
 
 
-def _name(host: str) -> str:
-    """Return a Host header without its port, in small letters."""
-    return (host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() else host).lower()
+def _is_open(path: str) -> bool:
+    return path.startswith(_FOR_ANY_PAGE) and not path.startswith(_NEVER_SHARED)
 
 
 def _same_origin(headers: Headers, host: str) -> bool:

@@ -75,10 +75,14 @@ DOORS = (
 )
 
 
-def doors_of(addresses: Set[str]) -> tuple[Door, ...]:
+OPERATOR = Door("Operator", "/operator", N_("What the city's own people do"), (Link("/operator", N_("Overview")),))
+"""Shown only to who may use it."""
+
+
+def doors_of(addresses: Set[str], doors: Iterable[Door] = DOORS) -> tuple[Door, ...]:
     """Return the doors with the links that are among `addresses`; a door without its front opens on its first page."""
     found = []
-    for door in DOORS:
+    for door in doors:
         links = tuple(link for link in door.links if link.href in addresses)
         if links:
             href = door.href if door.href in addresses else links[0].href

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from city.clock import to_datetime
@@ -23,7 +24,8 @@ from portals_api.deps import PortalDeps
 from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
 from portals_api.limits import RateLimiter
 from portals_api.live.board import Board
-from portals_api.navigation import Door, doors_of, here_of
+from portals_api.navigation import OPERATOR, Door, doors_of, here_of
+from portals_api.operator.gate import Gate
 from portals_api.participa.streets import Streets
 from portals_api.static_files import StaticAddresses
 from portals_api.visibility import Viewer
@@ -63,8 +65,11 @@ class Portal:
         self.board = Board(deps.pool, deps.log, deps.clock, deps.options.board)
         self.streets = Streets(deps.pool)
         self.static = StaticAddresses()
+        self.routes: tuple[APIRoute, ...] = ()
         self.addresses: frozenset[str] = frozenset()
         self.doors: tuple[Door, ...] = ()
+        self.operator_doors: tuple[Door, ...] = ()
+        self.gate = Gate(deps.options)
         self._translations = load_catalogues(deps.options.languages)
         self._installation: tuple[float, Installation] | None = None
         self._templates = Environment(
@@ -75,10 +80,12 @@ class Portal:
             lstrip_blocks=True,
         )
 
-    def serves(self, addresses: Iterable[str]) -> None:
+    def serves(self, routes: Iterable[APIRoute]) -> None:
         """Take note of what is served, so that pages link to nothing else."""
-        self.addresses |= frozenset(addresses)
+        self.routes += tuple(routes)
+        self.addresses = frozenset(route.path for route in self.routes)
         self.doors = doors_of(self.addresses)
+        self.operator_doors = doors_of(self.addresses, (OPERATOR,))
 
     # ------------------------------------------------------------ the city
 
@@ -161,6 +168,7 @@ class Portal:
             city = await self.installation()
         except EngineError:
             city = _NOT_SET_UP
+        doors = self.doors + (self.operator_doors if self.gate.admits(request) else ())
         context = {
             "_": words.text,
             "words": words,
@@ -171,8 +179,8 @@ class Portal:
             "now": self.now(),
             "path": request.url.path,
             "here": _here(request),
-            "doors": self.doors,
-            "door": here_of(self.doors, request.url.path),
+            "doors": doors,
+            "door": here_of(doors, request.url.path),
             "addresses": self.addresses,
             "static_url": self.static.url,
             "theme": _theme(request),

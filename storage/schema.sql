@@ -66,8 +66,10 @@ CREATE TABLE devices (
     shard           integer NOT NULL REFERENCES shards,
     report_interval_s integer NOT NULL,
     silence_intervals double precision NOT NULL,
-    retired         boolean NOT NULL DEFAULT false         -- no longer in the pack; its readings are refused, its history stays
+    retired         boolean NOT NULL DEFAULT false,        -- no longer in the pack; its readings are refused, its history stays
+    address         text                                   -- what it is called on the wire; NULL: as its id
 );
+CREATE UNIQUE INDEX devices_by_address ON devices (coalesce(address, device_id)) WHERE NOT retired;
 CREATE INDEX devices_by_asset ON devices (asset_id);
 CREATE INDEX devices_by_gateway ON devices (gateway_id);
 

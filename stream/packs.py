@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from city.errors import Mistake, PackError
-from city.profile import FILES, OPTIONAL, CityPack, parse_pack
+from city.profile import CODEC_SUFFIX, FILES, OPTIONAL, CityPack, parse_pack
 
 _FILE_BYTES_MAX = 256 * 1024 * 1024
-_SUFFIXES = (".toml", ".csv", ".geojson")
+_SUFFIXES = (".toml", ".csv", ".geojson", CODEC_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ def check_pack(path: Path) -> PackReport:
         "facilities": len(pack.facilities),
         "devices": len(pack.devices),
         "metrics": len(pack.metrics),
+        "integrations": len(pack.integrations),
         "categories": len(pack.categories),
     }
     return PackReport(path, (), counts, pack.version)

@@ -19,12 +19,11 @@ from city.registry import (
     IngestRegistry,
     RootDefinition,
     SeriesDefinition,
-    SeriesTarget,
 )
 from city.topics import READINGS, SHARDS
 from storage import queries
 from storage.pool import Connection, Pool, engine_errors, transaction
-from stream import codec
+from stream import codec, wire
 from stream.assets import asset_rows
 from stream.installation import ensure_installation, load_clock, resume_clock
 from stream.log import Append, EventLog
@@ -124,12 +123,10 @@ async def load_ingest_registry(connection: Connection) -> IngestRegistry:
         async with connection.transaction():
             installation = await _installation(connection)
             gateways: dict[str, int] = dict(await (await connection.execute(_SQL.ingest_gateways)).fetchall())
-            devices: dict[str, tuple[str, dict[str, SeriesTarget]]] = {}
-            for device, gateway, metric, series, partition, low, high in await (
-                await connection.execute(_SQL.ingest_series)
-            ).fetchall():
-                devices.setdefault(device, (gateway, {}))[1][metric] = SeriesTarget(series, partition, low, high)
-    return IngestRegistry(gateways, devices, installation.version)
+            rows = await (await connection.execute(_SQL.ingest_series)).fetchall()
+    return IngestRegistry(
+        gateways, wire.devices(rows, installation.pack), installation.version, wire.routes(installation.pack)
+    )
 
 
 async def load_roots(connection: Connection) -> list[RootDefinition]:
@@ -266,6 +263,7 @@ async def _stage(connection: Connection, pack: CityPack) -> None:
                 shard_of(above.get(d.asset_id, d.asset_id)),
                 pack.profiles[d.profile_id].report_interval_s,
                 pack.profiles[d.profile_id].silence_intervals,
+                d.address or None,
             )
             for d in pack.devices
         ),
@@ -287,6 +285,7 @@ async def _merge(connection: Connection, partitions: int) -> dict[str, int]:
         "assets_retired": await connection.execute(_SQL.retire_assets),
         "gateways": await connection.execute(_SQL.merge_gateways),
         "metrics": await connection.execute(_SQL.merge_metrics),
+        "addresses_freed": await connection.execute(_SQL.free_addresses),
         "devices": await connection.execute(_SQL.merge_devices),
         "devices_retired": await connection.execute(_SQL.retire_devices),
         "series": await connection.execute(_SQL.merge_series),
@@ -327,6 +326,8 @@ def _settings(pack: CityPack) -> dict[str, Any]:
         "schedules": [asdict(s) for s in pack.schedules.values()],
         "rules": asdict(pack.rules),
         "categories": [asdict(c) for c in pack.categories],
+        "profiles": {p.profile_id: wire.profile_settings(p, pack.codecs) for p in pack.profiles.values()},
+        "integrations": [asdict(i) for i in pack.integrations],
         "languages": list(pack.languages),
         "lat": pack.lat,
         "lon": pack.lon,

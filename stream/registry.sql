@@ -12,7 +12,7 @@ CREATE TEMP TABLE staged_assets (
 ) ON COMMIT DROP;
 CREATE TEMP TABLE staged_devices (
     device_id text, asset_id text, gateway_id text, profile_id text, shard integer, report_interval_s integer,
-    silence_intervals double precision
+    silence_intervals double precision, address text
 ) ON COMMIT DROP;
 CREATE TEMP TABLE staged_metrics (metric text, unit text, low double precision, high double precision) ON COMMIT DROP;
 CREATE TEMP TABLE staged_series (device_id text, metric text) ON COMMIT DROP
@@ -89,17 +89,27 @@ SELECT metric, unit, low, high FROM staged_metrics
 ON CONFLICT (metric) DO UPDATE SET unit = EXCLUDED.unit, low = EXCLUDED.low, high = EXCLUDED.high
  WHERE (m.unit, m.low, m.high) IS DISTINCT FROM (EXCLUDED.unit, EXCLUDED.low, EXCLUDED.high)
 
+-- name: free_addresses
+-- A name on the wire that goes from one device to another is free before the other takes it: no name begins with a NUL's
+-- picture, and whoever stays is given its own again below.
+UPDATE devices d SET address = '␀' || device_id
+ WHERE NOT retired AND EXISTS (
+       SELECT FROM staged_devices s
+        WHERE coalesce(s.address, s.device_id) = coalesce(d.address, d.device_id) AND s.device_id <> d.device_id)
+
 -- name: merge_devices
-INSERT INTO devices AS d (device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals)
-SELECT device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals FROM staged_devices
+INSERT INTO devices AS d (device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals,
+                          address)
+SELECT device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals, address
+  FROM staged_devices
 ON CONFLICT (device_id) DO UPDATE
    SET asset_id = EXCLUDED.asset_id, gateway_id = EXCLUDED.gateway_id, profile_id = EXCLUDED.profile_id,
        shard = EXCLUDED.shard, report_interval_s = EXCLUDED.report_interval_s,
-       silence_intervals = EXCLUDED.silence_intervals, retired = false
- WHERE (d.asset_id, d.gateway_id, d.profile_id, d.shard, d.report_interval_s, d.silence_intervals, d.retired)
+       silence_intervals = EXCLUDED.silence_intervals, address = EXCLUDED.address, retired = false
+ WHERE (d.asset_id, d.gateway_id, d.profile_id, d.shard, d.report_interval_s, d.silence_intervals, d.address, d.retired)
        IS DISTINCT FROM
        (EXCLUDED.asset_id, EXCLUDED.gateway_id, EXCLUDED.profile_id, EXCLUDED.shard, EXCLUDED.report_interval_s,
-        EXCLUDED.silence_intervals, false)
+        EXCLUDED.silence_intervals, EXCLUDED.address, false)
 
 -- name: retire_devices
 UPDATE devices d SET retired = true
@@ -143,7 +153,7 @@ SELECT g.gateway_id, g.number FROM gateways g JOIN assets a ON a.asset_id = g.ga
 
 -- name: ingest_series
 -- Every metric that may come, with its partition and its limits.
-SELECT d.device_id, d.gateway_id, s.metric, s.series_id, h.partition, m.low, m.high
+SELECT coalesce(d.address, d.device_id), d.device_id, d.gateway_id, d.profile_id, s.metric, s.series_id, h.partition, m.low, m.high, m.unit
   FROM series s
   JOIN devices d USING (device_id)
   JOIN shards h USING (shard)

@@ -2,17 +2,36 @@
 
 from collections.abc import Callable
 
-from city.topics import GatewayTopic
+from city.integration import Origin
 from ingest.formats import native
-from ingest.formats.parsed import ParsedMessage, ParsedObject, Refusal, Unreadable
+from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
 
-__all__ = ["Format", "ParsedMessage", "ParsedObject", "Refusal", "Unreadable", "format_of"]
+__all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Refusal", "Unreadable"]
 
-Format = Callable[[GatewayTopic, bytes], ParsedMessage]
+Format = Callable[[Origin, bytes], ParsedMessage]
+"""Raises `Unreadable` and nothing else, whatever the bytes."""
 
-_BY_LEAF: dict[str, Format] = {"readings": native.parse}
+_STATELESS: dict[str, Format] = {"readings": native.parse}
 
 
-def format_of(topic: GatewayTopic) -> Format:
-    """Return the format in which payloads of `topic` are written."""
-    return _BY_LEAF[topic.leaf]
+class Formats:
+    """All formats, with what some of them must remember between messages; one for each bridge or replay."""
+
+    def __init__(self) -> None:
+        self._by_name = dict(_STATELESS)
+
+    def parse(self, origin: Origin, payload: bytes) -> ParsedMessage:
+        """Read one message.
+
+        Raises
+        ------
+        Unreadable
+            All of it must be set aside. Nothing else is ever raised.
+        """
+        parse = self._by_name.get(origin.format)
+        if parse is None:
+            known = ", ".join(sorted(self._by_name))
+            raise Unreadable(
+                "unknown-format", f"no format is called {origin.format[:64]!r}: the topic may end in {known}"
+            )
+        return parse(origin, payload)

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from city.topics import GatewayTopic, is_name
+from city.integration import Origin
+from city.topics import is_name
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX, ParsedMessage, ParsedObject, Unreadable
 from ingest.formats.times import integer, parse_time
 
@@ -22,7 +23,7 @@ _PRINTABLE = re.compile(r"[ -~]{1,64}")
 _LARGEST = sys.float_info.max
 
 
-def parse(topic: GatewayTopic, payload: bytes) -> ParsedMessage:
+def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     """Read one message.
 
     Raises

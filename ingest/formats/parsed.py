@@ -8,6 +8,8 @@ from city.errors import DataError
 PAYLOAD_BYTES_MAX = 256 * 1024
 OBJECTS_MAX = 2_000
 KEYS_MAX = 64
+NAME_CHARACTERS_MAX = 128
+"""Of what a device, or one of its values, is called on the wire."""
 
 
 class Unreadable(DataError):
@@ -16,7 +18,7 @@ class Unreadable(DataError):
     Attributes
     ----------
     reason : str
-        Machine-readable; `docs/formats/native.md` lists them.
+        Machine-readable; `docs/formats/` lists them.
     detail : str
         For people: what is wrong and what to do.
     """
@@ -27,6 +29,10 @@ class Unreadable(DataError):
         self.detail = detail
 
 
+Value = float | str
+"""A finite number, or a word that a device profile must know."""
+
+
 class ParsedObject(NamedTuple):
     """The readings of one device at one time.
 
@@ -34,16 +40,37 @@ class ParsedObject(NamedTuple):
     ----------
     position : int
         Place of the object in its message, from 0.
+    device : str
+        What the device is called on the wire.
     at_us : int or None
         The device's time, µs UTC; None where it told none.
     readings : dict
-        Metric → finite number, in the metric's own unit.
+        Name of the value on the wire → value, in the unit that `units` or the device's profile says.
+    units : dict
+        Units of those values for which the message itself tells one.
     """
 
     position: int
-    device_id: str
+    device: str
     at_us: int | None
-    readings: dict[str, float]
+    readings: dict[str, Value]
+    units: dict[str, str] = {}  # noqa: RUF012 - a tuple's default, never changed
+
+
+class RawObject(NamedTuple):
+    """Bytes of a device that only its vendor's codec can read.
+
+    Attributes
+    ----------
+    port : int
+        LoRaWAN's FPort.
+    """
+
+    position: int
+    device: str
+    at_us: int | None
+    port: int
+    data: bytes
 
 
 class Refusal(NamedTuple):
@@ -67,6 +94,12 @@ class ParsedMessage:
         When the gateway sent it, µs UTC.
     refused : dict
         Reason → readings that the format itself refuses.
+    raw : list of RawObject
+        What is still to be decoded by the codec of its device.
+    state : str
+        ``online`` or ``offline`` where the message tells that of its gateway; it need not hold readings then.
+    commands : list of (str, bytes)
+        Topic and payload of messages that the format asks to be sent back, once this one is appended.
     """
 
     objects: list[ParsedObject]
@@ -74,6 +107,9 @@ class ParsedMessage:
     epoch: str = ""
     sent_at_us: int | None = None
     refused: dict[str, Refusal] = field(default_factory=dict)
+    raw: list[RawObject] = field(default_factory=list)
+    state: str = ""
+    commands: list[tuple[str, bytes]] = field(default_factory=list)
 
     def refuse(self, reason: str, detail: str, position: int, metric: str) -> None:
         """Set one reading aside; the first of each reason gives the detail."""

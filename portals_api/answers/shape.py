@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 SAID = {
     400: "`next` is no cursor of this list, or the body cannot be read",
+    401: "For operators: the key as `Authorization: Bearer`, or a sign-in",
     403: "Not for you, or sent from another site",
     404: "There is none of that name, or not for this viewer",
     409: "It has changed meanwhile",

@@ -83,7 +83,7 @@ def batch_of(world: World, known: IngestRegistry, done: dict[str, int], now_us: 
         for at_us in world.moments(gateway, done[gateway], now_us if silent_us is None else silent_us - 1):
             done[gateway] = at_us
             for observation in world.observe(gateway, at_us):
-                _, series = known.devices[observation["device"]]
+                series = known.devices[observation["device"]].targets
                 observed_us = from_datetime(parse_time(observation["at"]))
                 for metric, target in series.items():
                     if metric in observation:

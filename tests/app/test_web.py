@@ -115,6 +115,46 @@ def test_a_server_on_ipv6_knows_its_ipv4_proxy(serving: Serving) -> None:
     asyncio.run(main())
 
 
+async def _front(client: httpx2.AsyncClient, **headers: str) -> int:
+    return (await client.get("/operator", headers={"Accept": "text/html", **headers})).status_code
+
+
+def test_operators_pages_without_a_key_are_for_this_machine_alone(serving: Serving) -> None:
+    async def main() -> None:
+        async with serving() as client, client(PROXY) as here, client(STRANGER) as near:
+            assert await _front(here) == await _front(near) == 200
+            assert await _front(here, **{"X-Forwarded-For": "203.0.113.1"}) == 404
+            assert await _front(here, **{"X-Forwarded-For": "127.0.0.1"}) == 404
+            # As web servers ask what is behind them, unless they are told otherwise.
+            reader, writer = await asyncio.open_connection("127.0.0.1", here.base_url.port)
+            writer.write(b"GET /operator HTTP/1.0\r\nHost: 127.0.0.1:8000\r\nConnection: close\r\n\r\n")
+            assert b" 404 " in await reader.readline()
+            writer.close()
+        for elsewhere in ({"host": "0.0.0.0"}, {"public_hosts": "luz.city.example"}, {"public_hosts": "*"}):
+            async with serving(**elsewhere) as client, client(PROXY) as here:
+                assert await _front(here) == 404, elsewhere
+
+    asyncio.run(main())
+
+
+def test_operators_key_opens_their_pages_wherever_they_are_served(serving: Serving) -> None:
+    async def main() -> None:
+        key = "correct-horse-battery-staple"
+        async with serving("0.0.0.0", operator_key=key, public_hosts="luz.city.example") as client, client() as here:
+            told = {"Host": "luz.city.example", "X-Forwarded-For": "203.0.113.1", "X-Forwarded-Proto": "https"}
+            assert await _front(here, **told) == 303
+            assert await _front(here, **told, Authorization=f"Bearer {key}") == 200
+            wrong = {**told, "Authorization": "Bearer wrong"}
+            tries = PortalOptions().operator_tries_per_minute
+            assert [await _front(here, **wrong) for _ in range(tries + 1)] == [303] * tries + [429]
+            # Counted by who asks, not by the web server between.
+            assert (
+                await _front(here, **{**told, "X-Forwarded-For": "203.0.113.2"}, Authorization=f"Bearer {key}") == 200
+            )
+
+    asyncio.run(main())
+
+
 def test_addresses_in_feeds_are_secure_where_the_proxy_is(serving: Serving) -> None:
     async def main() -> None:
         secure = {"X-Forwarded-Proto": "https"}

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from city import topics
 from city.clock import HOUR_US, MINUTE_US, ManualClock
 from incidents.store import Desk, NewReport
-from portals_api.deps import PortalDeps
+from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
 from storage.pool import Pool, open_pool, transaction
 from stream.logs.postgres import open_postgres_log
@@ -106,7 +106,7 @@ def site(city_url: str) -> Iterator[Site]:
         log = await open_postgres_log(city_url)
         await log.create_topics(topics.PARTITIONS)
         await _happenings(pool)
-        app = create_app(PortalDeps(pool, log, ManualClock(NOW)))
+        app = create_app(PortalDeps(pool, log, ManualClock(NOW), PortalOptions(operator_on_loopback=True)))
         config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off", ws="none")
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve())

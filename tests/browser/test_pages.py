@@ -43,6 +43,7 @@ PAGES = {
     "district": "/districts/centre",
     "series": "/series/1",
     "air": "/air",
+    "operator": "/operator",
     "missing": "/tickets/999",
 }
 

@@ -2,11 +2,11 @@
 
 import random
 
-from city.topics import GatewayTopic
+from city.integration import Origin
 from ingest.formats import Unreadable, native
 from tests.ingest.world import reading
 
-TOPIC = GatewayTopic("G-1", "readings")
+TOPIC = Origin("citynerve/v1/G-1/readings", "readings", "G-1", {})
 
 
 def payloads(count: int, seed: int) -> list[bytes]:

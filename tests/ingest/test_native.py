@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from city.clock import SECOND_US
-from city.topics import GatewayTopic
-from ingest.formats import ParsedMessage, Unreadable, native
+from city.integration import Origin
+from ingest.formats import ParsedMessage, ParsedObject, Unreadable, native
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX
 
-TOPIC = GatewayTopic("G-1", "readings")
+TOPIC = Origin("citynerve/v1/G-1/readings", "readings", "G-1", {})
 DOCS = Path(__file__).parents[2] / "docs" / "formats"
 SCHEMA = json.loads((DOCS / "native.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -40,9 +40,7 @@ def reasons_of(payload: bytes) -> list[str]:
 def test_one_object_gives_its_readings_at_one_time() -> None:
     message = parse('{"device":"D-1","at":"2026-11-23T18:00:00Z","active_power_w":36.1,"dimming_level_pct":100}')
     assert message.refused == {}
-    assert [tuple(o) for o in message.objects] == [
-        (0, "D-1", AT_US, {"active_power_w": 36.1, "dimming_level_pct": 100}),
-    ]
+    assert message.objects == [ParsedObject(0, "D-1", AT_US, {"active_power_w": 36.1, "dimming_level_pct": 100})]
     assert (message.number, message.epoch, message.sent_at_us) == (None, "", None)
 
 
@@ -56,7 +54,7 @@ def test_many_objects_carry_number_epoch_and_time_of_sending() -> None:
         }
     )
     assert (message.number, message.epoch, message.sent_at_us) == (1234, "a1", AT_US + 2_250_000)
-    assert [tuple(o) for o in message.objects] == [(0, "D-1", AT_US, {"a_w": 1}), (1, "D-2", None, {"a_w": 2})]
+    assert message.objects == [ParsedObject(0, "D-1", AT_US, {"a_w": 1}), ParsedObject(1, "D-2", None, {"a_w": 2})]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from city.clock import SECOND_US, hour_of
 from city.reading import ReadingBatch
-from city.registry import IngestRegistry
+from city.registry import IngestRegistry, KnownDevice
 from city.topics import DEAD_LETTERS, READINGS, readings_topic
 from ingest.records import Flush, FlushOptions, encode_meta, tick_records
 from ingest.replay import resolve_letter
@@ -83,8 +84,8 @@ def test_a_partition_of_many_readings_is_divided_and_counted_piece_by_piece() ->
     shared = IngestRegistry(
         REGISTRY.gateways,
         {
-            d: (g, {m: type(t)(t.series_id, 5, t.low, t.high) for m, t in targets.items()})
-            for d, (g, targets) in REGISTRY.devices.items()
+            name: replace(known, targets={m: replace(t, partition=5) for m, t in known.targets.items()})
+            for name, known in REGISTRY.devices.items()
         },
         1,
     )
@@ -187,7 +188,7 @@ def test_a_replayed_letter_brings_only_what_was_set_aside() -> None:
     records = flushed(("G-1", payload))
     (letter,) = letters(records)
     assert resolve_letter(letter, REGISTRY).readings == {}
-    known = widened(**{"D-77": ("G-1", REGISTRY.devices["D-3"][1])})
+    known = widened(**{"D-77": KnownDevice("D-77", "G-1", REGISTRY.devices["D-3"].targets)})
     resolution = resolve_letter(letter, known)
     (batch,) = resolution.readings.values()
     assert batch.value.tolist() == [2.0]
@@ -199,7 +200,9 @@ def test_a_letter_of_which_something_stays_bad_says_what() -> None:
     payload = json.dumps({"device": "D-77", "active_power_w": 2, "supply_voltage_v": 9e9}).encode()
     (letter,) = letters(flushed(("G-1", payload)))
     assert (letter.units, letter.only) == (2, ())
-    resolution = resolve_letter(letter, widened(**{"D-77": ("G-1", REGISTRY.devices["D-3"][1])}))
+    resolution = resolve_letter(
+        letter, widened(**{"D-77": KnownDevice("D-77", "G-1", REGISTRY.devices["D-3"].targets)})
+    )
     assert sum(len(b) for b in resolution.readings.values()) == 1
     assert resolution.still_bad == ((0, "supply_voltage_v"),)
     assert resolution.reason == "value-out-of-range"

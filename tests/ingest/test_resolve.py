@@ -1,12 +1,17 @@
 """From parsed messages to rows: registry, times, limits, and what is set aside."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from city.clock import HOUR_US, MINUTE_US, SECOND_US
 from city.reading import Quality
+from city.registry import KnownDevice, SeriesTarget, WireProfile
 from ingest.formats import ParsedMessage, ParsedObject
+from ingest.formats.parsed import Value
 from ingest.resolve import PartitionRows, Rows, resolve
 from tests.ingest.world import registry
 
@@ -136,3 +141,48 @@ def test_successive_numbers_are_one_range() -> None:
     for number in (1, 2, 3, 7, 8, 4):
         part.note_number("G-1", "a", number)
     assert part.numbers == {("G-1", "a"): [[1, 3], [7, 8], [4, 4]]}
+
+
+KILOWATTS = SeriesTarget(1, 3, -5.0, 5000.0, 1000.0, 0.0, "W", {"off": 0.0})
+LORA = replace(
+    REGISTRY,
+    devices={
+        "A84041": KnownDevice("L-1", "G-1", {"P": KILOWATTS}, WireProfile("lora", frozenset({"rssi"}))),
+        "A84042": KnownDevice("L-2", "G-1", {"P": KILOWATTS}, WireProfile("lora", frozenset({"*"}))),
+    },
+)
+
+
+def on_the_wire(device: str, readings: dict[str, Value], units: dict[str, str] | None = None) -> Any:
+    rows: Rows = {}
+    message = ParsedMessage([ParsedObject(0, device, NOW, readings, units or {})])
+    resolve(message, "G-1", LORA, NOW, rows)
+    values = [value for part in rows.values() for value in part.value]
+    return values, {reason: refusal.only for reason, refusal in message.refused.items()}
+
+
+@pytest.mark.parametrize(
+    ("readings", "units", "values", "refused"),
+    [
+        ({"P": 0.036}, {}, [36.0], {}),
+        ({"P": 36000}, {"P": "mW"}, [36.0], {}),
+        ({"P": 36}, {"other": "mW"}, [], {"value-out-of-range": [(0, "P")]}),
+        ({"P": "off"}, {}, [0.0], {}),
+        ({"P": "broken"}, {}, [], {"unknown-word": [(0, "P")]}),
+        ({"P": 1}, {"P": "Cel"}, [], {"unknown-unit": [(0, "P")]}),
+        ({"P": 0.036, "rssi": -110}, {}, [36.0], {}),
+        ({"P": 0.036, "snr": 7}, {}, [36.0], {"unknown-metric": [(0, "snr")]}),
+    ],
+)
+def test_a_profile_says_what_a_value_is(
+    readings: dict[str, Value], units: dict[str, str], values: list[float], refused: dict[str, Any]
+) -> None:
+    assert on_the_wire("A84041", readings, units) == (values, refused)
+
+
+def test_a_profile_may_leave_out_all_that_it_does_not_name() -> None:
+    assert on_the_wire("A84042", {"P": 0.036, "snr": 7, "x": "y"}) == ([36.0], {})
+
+
+def test_a_device_is_known_by_its_name_on_the_wire_alone() -> None:
+    assert on_the_wire("L-1", {"P": 0.036}) == ([], {"unknown-device": [(0, "P")]})

@@ -127,7 +127,7 @@ def test_the_last_registry_holds_while_the_database_is_away(database_url: str) -
         assert follower.current() == IngestRegistry({}, {}, -1)
         await follower.start()
         known = follower.current()
-        assert known.devices["D-0"][0] == "G-1"
+        assert known.devices["D-0"].gateway_id == "G-1"
         async with running(follower):
             with psycopg.connect(with_database(database_url, "postgres"), autocommit=True) as admin:
                 name = database_url.rsplit("/", 1)[-1].split("?")[0]

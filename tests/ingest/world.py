@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 
-from city.registry import IngestRegistry, SeriesTarget
+from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS, READINGS, readings_topic
 from ingest.intake import Intake, Source
 from ingest.message import Message
@@ -32,7 +32,7 @@ def registry(devices: int = 12) -> IngestRegistry:
             metric: SeriesTarget(device * 3 + index, gateway * 3, low, high)
             for index, (metric, (low, high)) in enumerate(METRICS.items())
         }
-        known[f"D-{device}"] = (f"G-{gateway}", targets)
+        known[f"D-{device}"] = KnownDevice(f"D-{device}", f"G-{gateway}", targets)
     return IngestRegistry(dict(GATEWAYS), known, 1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from city.topics import READINGS_FILTER, STATE_FILTER, parse
+from city.topics import READINGS_FILTER, STATE_FILTER, gateway_of_state
 from sim.link import parse_url
 from sim.outbox import readings_of
 
@@ -33,11 +33,11 @@ class Listener:
         assert self._subscribed.wait(10)
 
     def _take(self, _client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-        topic = parse(message.topic)
-        if topic.leaf == "state":
-            self.states[topic.gateway] = json.loads(message.payload)
+        gateway = gateway_of_state(message.topic)
+        if gateway is not None:
+            self.states[gateway] = json.loads(message.payload)
         else:
-            self.payloads.append((topic.gateway, bytes(message.payload)))
+            self.payloads.append((message.topic.split("/")[2], bytes(message.payload)))
 
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(payload) for _, payload in self.payloads]

@@ -75,13 +75,13 @@ def test_an_import_makes_devices_known_to_ingest(database_url: str) -> None:
         assert registry.version == report.registry_version == 1
         assert set(registry.gateways) == {"GW-1", "GW-2"}
         assert len(set(registry.gateways.values())) == 2
-        gateway, targets = registry.devices["N-L-1"]
+        gateway, targets = registry.devices["N-L-1"].gateway_id, registry.devices["N-L-1"].targets
         assert gateway == "GW-1"
         assert set(targets) == {"active_power_w", "supply_voltage_v", "dimming_level_pct"}
         power = targets["active_power_w"]
         assert (power.low, power.high) == (-5, 5000)
         assert power.partition == initial_partition(shard_of("CM-1"), 12)
-        assert registry.devices["S-1"][1]["co2_ppm"].partition == initial_partition(shard_of("EQ-1"), 12)
+        assert registry.devices["S-1"].targets["co2_ppm"].partition == initial_partition(shard_of("EQ-1"), 12)
         assert await rows(connection, "SELECT count(*) FROM shards") == [(1024,)]
 
     with_connection(database_url, main)
@@ -122,11 +122,13 @@ def test_series_keep_their_ids_when_devices_go_and_come_back(database_url: str) 
 def test_a_metric_that_a_profile_drops_is_unknown_until_it_comes_back(database_url: str) -> None:
     async def main(connection: Connection) -> None:
         await import_pack(connection, PACK, 12)
-        before = (await load_ingest_registry(connection)).devices["N-L-1"][1]
+        before = (await load_ingest_registry(connection)).devices["N-L-1"].targets
         await import_pack(connection, parse_pack(changed("profiles.toml", ', "dimming_level_pct"', "")), 12)
-        assert set((await load_ingest_registry(connection)).devices["N-L-1"][1]) == set(before) - {"dimming_level_pct"}
+        assert set((await load_ingest_registry(connection)).devices["N-L-1"].targets) == set(before) - {
+            "dimming_level_pct"
+        }
         await import_pack(connection, PACK, 12)
-        assert (await load_ingest_registry(connection)).devices["N-L-1"][1] == before
+        assert (await load_ingest_registry(connection)).devices["N-L-1"].targets == before
 
     with_connection(database_url, main)
 
@@ -171,7 +173,7 @@ def test_shards_keep_their_partitions(database_url: str) -> None:
         shard = shard_of("CM-1")
         await connection.execute("UPDATE shards SET partition = 3 WHERE shard = %s", (shard,))
         await import_pack(connection, PACK, 12)
-        assert (await load_ingest_registry(connection)).devices["N-L-1"][1]["active_power_w"].partition == 3
+        assert (await load_ingest_registry(connection)).devices["N-L-1"].targets["active_power_w"].partition == 3
         with pytest.raises(SettingsError, match="the log has only 2"):
             await import_pack(connection, PACK, 2)
 
@@ -210,7 +212,7 @@ def test_detection_gets_whole_cabinets_and_facilities(database_url: str) -> None
         assert facility.devices[0].asset == Scope(AssetKind.FACILITY, "EQ-1", "EQ-1", "EQ-1", "", "GW-2")
         known = (await load_ingest_registry(connection)).devices
         assert {s.metric: s.series_id for s in lamp.series} == {
-            m: target.series_id for m, target in known["N-L-2"][1].items()
+            m: target.series_id for m, target in known["N-L-2"].targets.items()
         }
 
     with_connection(database_url, main)
@@ -422,5 +424,57 @@ def test_definitions_are_equal_after_the_logs_codec(database_url: str) -> None:
         for root in await load_roots(connection):
             assert codec.decode(RootDefinition, codec.encode(root)) == root
             assert dataclasses.is_dataclass(root)
+
+    with_connection(database_url, main)
+
+
+WIRED = {
+    **SMALL,
+    "devices.csv": (
+        "device_id,asset_id,gateway_id,profile_id,address\nS-1,EQ-1,GW-2,room,A1\nS-2,EQ-1,GW-2,room,A2\n"
+        "S-3,EQ-1,GW-2,room,\n"
+    ),
+    "profiles.toml": SMALL["profiles.toml"]
+    + 'ignore = ["rssi"]\ncodec = "room.js"\n[room.names]\nCO2 = { metric = "co2_ppm", unit = "%" }\n',
+    "room.js": "function decodeUplink(input) { return { data: {} }; }",
+    "integrations.toml": '[lora]\nformat = "chirpstack"\ntopics = ["application/{a}/device/{device}/event/up"]\n'
+    'gateway = "GW-2"\n',
+}
+
+
+def test_ingest_learns_what_devices_are_called_on_the_wire(database_url: str) -> None:
+    async def main(connection: Connection) -> None:
+        await import_pack(connection, parse_pack(WIRED), 12)
+        known = await load_ingest_registry(connection)
+        assert {name: device.device_id for name, device in known.devices.items() if name[0] in "AS"} == {
+            "A1": "S-1",
+            "A2": "S-2",
+            "S-3": "S-3",
+        }
+        device = known.devices["A1"]
+        assert set(device.targets) == {"co2_ppm", "CO2"}
+        assert device.targets["CO2"].series_id == device.targets["co2_ppm"].series_id
+        assert (device.targets["CO2"].scale, device.targets["co2_ppm"].scale) == (pytest.approx(10_000), 1.0)
+        assert device.profile.ignores("rssi")
+        assert "decodeUplink" in device.profile.codec
+        origin = known.routes.origin_of("application/7/device/A1/event/up")
+        assert (origin.format, origin.gateway, origin.levels["device"]) == ("chirpstack", "GW-2", "A1")
+
+    with_connection(database_url, main)
+
+
+def test_addresses_may_be_exchanged_between_devices(database_url: str) -> None:
+    async def main(connection: Connection) -> None:
+        await import_pack(connection, parse_pack(WIRED), 12)
+        exchanged = WIRED["devices.csv"].replace("A1", "A0").replace("A2", "A1").replace("A0", "A2")
+        await import_pack(connection, parse_pack({**WIRED, "devices.csv": exchanged}), 12)
+        known = await load_ingest_registry(connection)
+        assert (known.devices["A1"].device_id, known.devices["A2"].device_id) == ("S-2", "S-1")
+        taken = WIRED["devices.csv"].replace("S-3,EQ-1,GW-2,room,", "S-3,EQ-1,GW-2,room,S-1")
+        await import_pack(connection, parse_pack({**WIRED, "devices.csv": taken}), 12)
+        known = await load_ingest_registry(connection)
+        assert (known.devices["A1"].device_id, known.devices["S-1"].device_id) == ("S-1", "S-3")
+        report = await import_pack(connection, parse_pack({**WIRED, "devices.csv": taken}), 12)
+        assert not report.changed
 
     with_connection(database_url, main)

@@ -5,7 +5,8 @@ import threading
 
 import paho.mqtt.client as mqtt
 
-from ingest.message import OWN_FILTERS, Source
+from ingest.intake import Source
+from ingest.message import OWN_FILTERS
 from tests.ingest.conftest import OpenSource, listening
 from tests.ingest.world import Publisher, running, take_all
 

@@ -75,7 +75,12 @@ DOORS = (
 )
 
 
-OPERATOR = Door("Operator", "/operator", N_("What the city's own people do"), (Link("/operator", N_("Overview")),))
+OPERATOR = Door(
+    "Operator",
+    "/operator",
+    N_("What the city's own people do"),
+    (Link("/operator", N_("Overview")), Link("/operator/letters", N_("Set aside"))),
+)
 """Shown only to who may use it."""
 
 

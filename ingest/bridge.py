@@ -18,6 +18,7 @@ from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from ingest.codecs import Codecs
 from ingest.formats import Formats
 from ingest.intake import Intake, Source
 from ingest.metrics import IngestMetrics
@@ -124,6 +125,7 @@ class Bridge:
         self._mark: bytes = b""
         self._marked_at = float("-inf")
         self._formats = Formats()
+        self._codecs = Codecs(metrics=self._metrics)
         self._left_over: deque[Intake] = deque()
         self._door: Door | None = None
         self._next_door: asyncio.Task[Door] | None = None
@@ -147,6 +149,7 @@ class Bridge:
         try:
             await together(self._take(stop, limits, queue), self._append(stop, queue))
         finally:
+            self._codecs.close()
             if self._next_door is not None:
                 await asyncio.wait([self._next_door])
         left = sum(len(intake) for intake in self._left_over)
@@ -185,7 +188,7 @@ class Bridge:
 
     async def _build(self, intake: Intake, limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
-        flush = self._newest_door().read(intake, self._clock.now_us(), limits, self._formats)
+        flush = self._newest_door().read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         work = _Work(intake, self._attempt)
         tick_at: int | None = None
         for index in flush.left:

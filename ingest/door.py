@@ -10,6 +10,7 @@ from city.clock import hour_of
 from city.registry import IngestRegistry
 from city.topics import READINGS
 from ingest import arrange, flat
+from ingest.codecs import Codecs
 from ingest.formats import Formats
 from ingest.intake import Intake
 from ingest.records import Flush, FlushOptions, Numbers, batches, encode_meta, entries_of, settled
@@ -40,7 +41,12 @@ class Door:
         self.grid = np.zeros(self.partitions * len(self.gateways), np.int32)
 
     def read(
-        self, intake: Intake, received_at: int, options: FlushOptions, formats: Formats | None = None
+        self,
+        intake: Intake,
+        received_at: int,
+        options: FlushOptions,
+        formats: Formats | None = None,
+        codecs: Codecs | None = None,
     ) -> "DoorFlush":
         """Read what the kernels can of the messages received at `received_at` (city time, µs UTC)."""
         data = np.frombuffer(intake.data, np.uint8)
@@ -52,7 +58,8 @@ class Door:
         heads = self.heads.first(len(intake))
         self.notes.seen.fill(0)
         found = flat.read_messages(data, intake.frames, received_at, self.tables, self.notes, self.rows, heads)
-        return DoorFlush(self, intake, heads, found, Flush(self.registry, received_at, options, formats or Formats()))
+        slow = Flush(self.registry, received_at, options, formats or Formats(), codecs or Codecs())
+        return DoorFlush(self, intake, heads, found, slow)
 
 
 class DoorFlush:
@@ -119,9 +126,11 @@ class DoorFlush:
         form = codec.batch_form_or_none()
         streams = {} if form is None else self._streams(rows, count, form)
         appends = []
-        for partition, counts in sorted(gateways.items()):
+        # A message without readings may have a number, in a partition to which nothing else goes.
+        for partition in sorted(gateways.keys() | numbers.keys()):
+            counts = gateways.get(partition, {})
             told = settled(numbers.get(partition, {}))
-            readings = int(door.counts[partition]) if streams else options.rows_max + 1
+            readings = int(door.counts[partition]) if partition in streams else options.rows_max + 1
             if readings <= options.rows_max and entries_of(counts, told) <= options.entries_max:
                 pairs = [(streams[partition], encode_meta(counts, hour_of(received_at), told))]
             else:

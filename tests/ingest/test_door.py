@@ -21,6 +21,7 @@ from ingest.intake import Intake
 from ingest.message import Message
 from ingest.records import FlushOptions
 from stream import codec
+from stream.codec import RecordMeta
 from tests.ingest.both_ways import DOOR, NOW, OPTIONS, SMALL, Writer, agree, message, run
 from tests.ingest.world import reading, registry
 
@@ -222,3 +223,19 @@ def test_kernels_are_the_same_in_plain_python() -> None:
     place = Path(__file__).parents[2]
     env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(place)}
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=env, cwd=place, timeout=240)
+
+
+def test_numbers_of_messages_without_readings_are_kept_between_those_of_others() -> None:
+    empty = b'{"deviceInfo":{"devEui":"D-3"},"devAddr":"00189440","fCnt":%d,"fPort":1,"data":""}'
+    messages = []
+    for number in range(1, 9):
+        messages.append(message(reading(number)))
+        messages.append(Message("citynerve/v1/G-1/chirpstack", empty % number, 1, 1, 1))
+    intake = Intake.of(messages)
+    flush = DOOR.read(intake, NOW, OPTIONS)
+    assert len(flush.left) == 8
+    for index in flush.left:
+        flush.add(index, intake.topic(index), intake.payload(index))
+    assert flush.quarantined == {}
+    ranges = [r for record in flush.records() for r in codec.decode(RecordMeta, record.meta).numbers]
+    assert sorted((r.epoch[:2], r.first, r.last) for r in ranges) == [("", 1, 8), ("D-", 1, 8)]

@@ -171,7 +171,7 @@ def test_a_number_that_jumps_is_a_new_run_and_not_that_many_lost_messages(databa
             await see(pool, (2_000_018, 2_000_018), epoch="far")
             assert await missing(pool) == {Key("G-1", HOUR): 999_999 + 1_000_000 + 2}
             async with transaction(pool) as connection:
-                assert (await ledger.check_balance(connection)).missing == 999_999 + 1_000_000 + 2
+                assert (await check_balance(connection)).missing == 999_999 + 1_000_000 + 2
 
     asyncio.run(main())
 

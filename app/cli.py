@@ -16,6 +16,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli_credentials import credentials_cli
+from app.cli_letters import letters_cli
+from app.cli_registry import devices_cli, gateways_cli, profiles_cli
 from app.console import Bar, print_json, print_table, say, use_plain_text, warn
 from app.examples import examples
 from app.interrupts import repeat_lost_interrupts
@@ -44,15 +47,13 @@ log_cli = typer.Typer(
     help="The event log and the checkpoints that stand on it.",
     epilog=examples("log"),
 )
-letters_cli = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Messages that were set aside, and their return.",
-    epilog=examples("letters"),
-)
 cli.add_typer(city_cli, name="city")
 cli.add_typer(log_cli, name="log")
 cli.add_typer(letters_cli, name="letters")
+cli.add_typer(credentials_cli, name="credentials")
+cli.add_typer(devices_cli, name="devices")
+cli.add_typer(gateways_cli, name="gateways")
+cli.add_typer(profiles_cli, name="profiles")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -323,48 +324,6 @@ def log_rebuild(
         print_json({"group": group, "states": count})
     else:
         say(f"{count} states forgotten; start the worker again")
-
-
-@letters_cli.command("list", epilog=examples("letters list"))
-def letters_list(
-    data: Data = None,
-    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """Show what was set aside and has not come back."""
-    from app.commands.letters import list_letters
-    from app.runtime import attached
-
-    found = asyncio.run(list_letters(attached(data), reason, limit))
-    if as_json:
-        print_json(found)
-        return
-    if not found:
-        say("nothing is set aside")
-        return
-    columns = ("id", "received_at", "gateway", "reason", "units", "detail")
-    print_table(columns, [[letter[name] for name in columns] for letter in found])
-
-
-@letters_cli.command("replay", epilog=examples("letters replay"))
-def letters_replay(
-    ids: Annotated[list[str] | None, typer.Argument(help="Letters; none: all that match the options.")] = None,
-    data: Data = None,
-    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Give letters another try after the cause is mended; what is still wrong stays, with its new reason."""
-    from app.commands.letters import replay_letters
-    from app.runtime import attached
-
-    settings = attached(data)
-    with Bar(quiet=as_json) as advance:
-        report = asyncio.run(replay_letters(settings, ids or [], reason, partial(advance, "sending back")))
-    if as_json:
-        print_json(report)
-    else:
-        say("  ".join(f"{name} {count}" for name, count in report.items()))
 
 
 logging.captureWarnings(capture=True)

@@ -64,21 +64,25 @@ def check_free(host: str, port: int, way_out: str, patience_s: float = 0.0) -> N
         return
 
 
-def check_broker(settings: Settings) -> None:
-    """Make sure that the embedded broker, where it is to run, is open to nobody by accident.
+def check_broker(settings: Settings) -> bool:
+    """Return whether the embedded broker lets in who has no credential.
 
     Raises
     ------
     SettingsError
-        It would listen beyond loopback, where anyone may publish, and nobody said that this is meant; or nowhere.
+        Its host is no address of this machine, or only half of what TLS needs is there.
     """
-    if settings.mqtt_url is not None or settings.broker_open or _is_loopback(settings.broker_host):
-        return
-    raise SettingsError(
-        f"CITYNERVE_BROKER_HOST={settings.broker_host}: the embedded broker asks nobody for a password, so anyone who"
-        " reaches it could publish as any gateway: leave it on 127.0.0.1, use a broker with passwords"
-        " (CITYNERVE_MQTT_URL, docs/deploy.md), or allow it with CITYNERVE_BROKER_OPEN=true"
-    )
+    given = (settings.broker_certificate, settings.broker_key)
+    if any(given) != all(given) or (settings.broker_authority and not all(given)):
+        raise SettingsError(
+            "the embedded broker speaks TLS with CITYNERVE_BROKER_CERTIFICATE and CITYNERVE_BROKER_KEY together, and"
+            " CITYNERVE_BROKER_AUTHORITY needs both: set them, or none"
+        )
+    for path in (*given, settings.broker_authority):
+        if path is not None and not path.is_file():
+            raise SettingsError(f"{path} is not there: name the file that has the embedded broker's certificate or key")
+    alone = _is_loopback(settings.broker_host)
+    return settings.broker_anonymous == "always" or (settings.broker_anonymous == "loopback" and alone)
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,12 +23,47 @@ _EXAMPLES = {
     "setup": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve setup",),
     "city": ("citynerve city check cities/gijon",),
     "city check": ("citynerve city check cities/gijon", "citynerve city check --json my-city | jq '.mistakes[]'"),
+    "devices": ("citynerve devices unknown", "citynerve devices import devices.csv --dry-run"),
+    "devices import": ("citynerve devices import devices.csv --dry-run", "citynerve devices import - < devices.csv"),
+    "devices export": ("citynerve devices export > devices.csv",),
+    "devices retire": ("citynerve devices retire N-L-00001",),
+    "devices release": ("citynerve devices release N-L-00001",),
+    "devices unknown": ("citynerve devices unknown", "citynerve devices unknown --part A84041 --json"),
+    "devices claim": (
+        "citynerve devices claim A84041FFFF123456 --device N-L-00001 --asset L-00001 --gateway GW-01"
+        " --profile lamp-controller",
+    ),
+    "gateways": ("citynerve gateways import gateways.csv",),
+    "gateways import": ("citynerve gateways import gateways.csv --dry-run",),
+    "profiles": ("citynerve profiles import profiles.toml",),
+    "profiles import": ("citynerve profiles import profiles.toml --dry-run",),
     "log": ("citynerve log adopt", "citynerve log rebuild detect"),
     "log adopt": ("citynerve log adopt",),
     "log rebuild": ("citynerve log rebuild detect",),
     "letters": ("citynerve letters list", "citynerve letters replay --reason unknown-device"),
     "letters list": ("citynerve letters list --reason unknown-device", "citynerve letters list --limit 500 --json"),
+    "letters reasons": ("citynerve letters reasons",),
+    "letters search": (
+        "citynerve letters search --text N-L-00007 --since 2026-11-24",
+        "citynerve letters search --state not-wanted --json",
+    ),
+    "letters show": ("citynerve letters show 5f1d2b7e-0-17", "citynerve letters show 5f1d2b7e-0-17 --json"),
     "letters replay": ("citynerve letters replay", "citynerve letters replay --reason unknown-device"),
+    "letters mark": ("citynerve letters mark --reason not-json --gateway GW-07 --why 'a test of the vendor'",),
+    "letters unmark": ("citynerve letters unmark --gateway GW-07",),
+    "credentials": ("citynerve credentials create GW-01", "citynerve credentials list"),
+    "credentials list": ("citynerve credentials list --gateway GW-01 --all", "citynerve credentials list --json"),
+    "credentials create": (
+        "citynerve credentials create GW-01",
+        "citynerve credentials create GW-01 --publish 'application/+/device/+/event/+'",
+        "citynerve credentials create GW-01 --days 90 --json",
+    ),
+    "credentials rotate": ("citynerve credentials rotate GW-01", "citynerve credentials rotate GW-01 --together-h 0"),
+    "credentials revoke": ("citynerve credentials revoke GW-01",),
+    "credentials topics": (
+        "citynerve credentials topics GW-01",
+        "citynerve credentials topics GW-01 --publish 'spBv1.0/lamps/+/GW-01/#' --read 'spBv1.0/lamps/NCMD/GW-01'",
+    ),
 }
 
 

@@ -7,6 +7,8 @@ from stream.rollups import RollupOptions
 
 LOG_KEEP_H = 168.0
 FAST_LOG_KEEP_H = 24.0
+LETTER_KEEP_DAYS = 90
+FAST_LETTER_KEEP_DAYS = 3
 FAST_RAW_KEEP_DAYS = 3
 """As long as simulated gateways catch up: later rows cannot come."""
 FAST_HOUR_KEEP_DAYS = 7
@@ -23,6 +25,7 @@ class Keeping:
     """What the store process keeps, in city time."""
 
     log_h: float
+    letters_h: float
     rollups: RollupOptions
 
 
@@ -42,6 +45,7 @@ def keeping_of(settings: Settings, speed: float) -> Keeping:
     backlog_days = standard.backlog_horizon_days
     return Keeping(
         settings.log_keep_h or (FAST_LOG_KEEP_H if fast else LOG_KEEP_H),
+        24.0 * (settings.letter_keep_days or (FAST_LETTER_KEEP_DAYS if fast else LETTER_KEEP_DAYS)),
         RollupOptions(
             raw_retention_days=raw_days,
             hour_retention_days=hour_days,

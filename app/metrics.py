@@ -56,6 +56,7 @@ def describe() -> dict[str, list[Instrument]]:
     """Return every instrument of our own, by the process that has it; what all have comes first, under `""`."""
     from anomaly.metrics import CorrelateMetrics, DetectMetrics
     from incidents.metrics import DeskMetrics
+    from ingest.credentials.metrics import AccessMetrics
     from ingest.metrics import IngestMetrics
     from portals_api.meter import ApiMetrics
     from sim.metrics import SimMetrics
@@ -63,7 +64,7 @@ def describe() -> dict[str, list[Instrument]]:
 
     owners: dict[str, tuple[type, ...]] = {
         "store, detect, desk": (WorkerMetrics,),
-        "ingest": (IngestMetrics,),
+        "ingest": (IngestMetrics, AccessMetrics),
         "store": (StoreMetrics,),
         "detect": (DetectMetrics, CorrelateMetrics),
         "desk": (DeskMetrics,),

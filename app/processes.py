@@ -50,23 +50,18 @@ class Parts:
 
 async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     """Take messages from the broker, embedded or not, into the log."""
-    from ingest.broker import BrokerOptions, EmbeddedBroker
-    from ingest.message import Source
+    from app.access import open_access
     from ingest.metrics import IngestMetrics
     from ingest.service import Ingest, IngestOptions
-    from ingest.source import MqttOptions, MqttSource
 
     settings = parts.settings
     metrics = IngestMetrics(parts.metrics)
-    source: Source
-    if settings.mqtt_url is None:
-        source = EmbeddedBroker(BrokerOptions(settings.broker_host, settings.broker_port), metrics)
-    else:
-        trusted = str(settings.mqtt_ca or "")
-        mqtt = MqttOptions(settings.mqtt_url, settings.mqtt_client_id, settings.mqtt_share or "", trusted)
-        source = MqttSource(mqtt, metrics)
-    options = IngestOptions(wiring.database_url(settings))
-    await Ingest(source, parts.log, parts.pool, parts.clock, options, metrics).run(stop)
+    source, keepers = open_access(settings, parts.pool, parts.metrics, metrics)
+    for keeper in keepers:
+        # Who has a credential must not be turned away because we only just began; a broker elsewhere may be late.
+        await keeper.begin()
+    service = Ingest(source, parts.log, parts.pool, parts.clock, IngestOptions(wiring.database_url(settings)), metrics)
+    await _together(stop, service.run, *(keeper.run for keeper in keepers))
 
 
 async def store(parts: Parts, stop: asyncio.Event) -> None:
@@ -90,7 +85,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
         RollupKeeper(parts.pool, parts.clock, keeping.rollups, metrics).run,
         FigureKeeper(parts.pool, parts.clock).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
-        lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop),
+        lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop, letters_h=keeping.letters_h),
     )
 
 
@@ -157,7 +152,7 @@ def run_role(role: str, settings: Settings) -> None:
     if role not in ROLES:
         raise SettingsError(f"there is no process {role!r}: say one of {', '.join(ROLES)}")
     _die_with_supervisor()
-    if role == "ingest":
+    if role == "ingest" and settings.mqtt_url is None:
         check_broker(settings)
     if role == "detect":
         kernels.warm(settings.data)
@@ -199,7 +194,7 @@ def run_sim(settings: Settings, labels: Path | None = None) -> None:
     serve_metrics(settings, metrics)
     clock = asyncio.run(_read_clock(settings)) if settings.database_url else free_clock(pack, settings.speed)
     watch_clock(metrics, clock)
-    url = settings.mqtt_url or settings.embedded_broker_url
+    url = settings.mqtt_url or settings.house_broker_url
     folder = Path(settings.data).expanduser().absolute() / "sim"
     folder.mkdir(parents=True, exist_ok=True)
     fleet = FleetOptions(

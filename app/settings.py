@@ -17,7 +17,7 @@ from city.errors import SettingsError
 PREFIX = "CITYNERVE_"
 _OPTIONS = {"sim_realism": "realism"}
 """Options that are not called as their settings are."""
-_SECRET = {"mqtt_url", "mqtt_share", "database_url", "operator_key"}
+_SECRET = {"mqtt_url", "mqtt_share", "database_url", "operator_key", "broker_password", "mqtt_admin_url"}
 """Carry a secret: errors do not repeat them."""
 
 
@@ -70,10 +70,35 @@ class Settings(BaseSettings):
     )
     broker_host: str = Field("127.0.0.1", description="Address on which the embedded broker listens.")
     broker_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded broker.")
-    broker_open: bool = Field(
-        False,
-        description="Let the embedded broker, which asks nobody for a password, listen beyond loopback: anyone who"
-        " reaches this port may publish as any gateway.",
+    broker_anonymous: str = Field(
+        "loopback",
+        description="Whom the embedded broker lets in without a credential, to publish as any gateway: `loopback`, who"
+        " is on this machine, while the broker listens there alone; `never`; or `always`, anyone who reaches its port.",
+    )
+    broker_password: str | None = Field(
+        None,
+        description="Password of `citynerve-local`, who publishes at the embedded broker as any gateway: the simulator"
+        " and `play`. `up` makes one at each start.",
+    )
+    broker_certificate: Path | None = Field(
+        None, description="Certificate of the embedded broker, PEM: with it and its key it speaks TLS alone."
+    )
+    broker_key: Path | None = Field(None, description="Key of that certificate, PEM.")
+    broker_authority: Path | None = Field(
+        None,
+        description="Certificate of the city's own authority: gateways with a certificate of it that is in the table"
+        " need no password at the embedded broker. Needs `CITYNERVE_BROKER_CERTIFICATE`.",
+    )
+    broker_rate: float = Field(
+        1000.0,
+        ge=0,
+        le=1e6,
+        description="Messages a second at which the embedded broker reads one credential in the long run; 0: no limit.",
+    )
+    mqtt_admin_url: str | None = Field(
+        None,
+        description="Mosquitto's door with dynamic security, `mqtts://citynerve-admin:password@host:8883`: ingest keeps"
+        " its logins as the table of credentials has them. Absent: it does not.",
     )
     kafka: str | None = Field(
         None, description="Bootstrap servers, `host:9092,host:9092`. Absent: the log lives in PostgreSQL."
@@ -120,6 +145,14 @@ class Settings(BaseSettings):
         le=876_000,
         description="Hours of city time for which the log keeps what every group has read. Absent: 168, or 24 in a"
         " simulated city that is faster than the clock.",
+    )
+    letter_keep_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Days of city time after its last replay for which a dead letter is kept that came back whole and"
+        " is stored; one that waits, or that nobody wants, stays. Absent: 90, or 3 in a simulated city that is faster"
+        " than the clock.",
     )
     raw_keep_days: int | None = Field(
         None,
@@ -172,7 +205,21 @@ class Settings(BaseSettings):
         parse_proxies(value)
         return value
 
-    @field_validator("mqtt_url")
+    @field_validator("broker_anonymous")
+    @classmethod
+    def _anonymous(cls, value: str) -> str:
+        if value not in {"loopback", "never", "always"}:
+            raise ValueError("say loopback, never or always")
+        return value
+
+    @field_validator("broker_password")
+    @classmethod
+    def _password(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch("[A-Za-z0-9_-]{16,128}", value):
+            raise ValueError("give 16 to 128 letters, digits, '-' or '_', such as openssl rand -hex 24 makes")
+        return value
+
+    @field_validator("mqtt_url", "mqtt_admin_url")
     @classmethod
     def _mqtt(cls, value: str | None) -> str | None:
         return _url(value, {"mqtt", "mqtts"}, "mqtt://host:1883")
@@ -220,7 +267,15 @@ class Settings(BaseSettings):
     @property
     def embedded_broker_url(self) -> str:
         """Where the embedded broker answers."""
-        return f"mqtt://{reachable(self.broker_host)}:{self.broker_port}"
+        scheme = "mqtts" if self.broker_certificate else "mqtt"
+        return f"{scheme}://{reachable(self.broker_host)}:{self.broker_port}"
+
+    @property
+    def house_broker_url(self) -> str:
+        """Where the embedded broker answers, with the login of citynerve's own senders: a secret."""
+        if self.broker_password is None:
+            return self.embedded_broker_url
+        return self.embedded_broker_url.replace("://", f"://citynerve-local:{self.broker_password}@")
 
     @property
     def pages_url(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import logging
 import os
+import secrets
 import signal
 import threading
 import time
@@ -103,9 +104,11 @@ def _bring_up(settings: Settings, data: Path, stack: ExitStack) -> _Running:
     lock = FolderLock(data)
     stack.callback(lock.release)
     patience_s = AFTER_A_KILL_S if lock.after_a_kill else 0.0
-    check_broker(settings)
+    if settings.mqtt_url is None and settings.broker_password is None:
+        settings = settings.model_copy(update={"broker_password": secrets.token_hex(24)})
     check_free(settings.host, settings.port, _HTTP_WAY_OUT, patience_s)
     if settings.mqtt_url is None:
+        check_broker(settings)
         check_free(settings.broker_host, settings.broker_port, _MQTT_WAY_OUT, patience_s)
     database = None
     database_url = settings.database_url
@@ -115,7 +118,7 @@ def _bring_up(settings: Settings, data: Path, stack: ExitStack) -> _Running:
         database_url = database.start()
     with Bar(quiet=False) as advance:
         prepared = asyncio.run(setup.prepare(settings, database_url, advance))
-    mqtt_url = settings.mqtt_url or settings.embedded_broker_url
+    mqtt_url = settings.mqtt_url or settings.house_broker_url
     note = Note(os.getpid(), settings.pages_url, mqtt_url, database_url, settings.kafka, settings.kafka_prefix)
     supervisor = _supervise(settings, data, database_url, simulated=prepared.simulated)
     stack.callback(supervisor.stop)
@@ -182,6 +185,10 @@ def _announce(tell: Tell, settings: Settings, running: _Running) -> None:
     tell(f"  API      {url}/api/v1/openapi.json")
     broker = settings.embedded_broker_url if settings.mqtt_url is None else "the broker of CITYNERVE_MQTT_URL"
     tell(f"  MQTT     {broker}  (topic citynerve/v1/GATEWAY/readings)")
+    if settings.mqtt_url is None and not check_broker(settings):
+        tell("           each gateway signs in: citynerve credentials create GATEWAY")
+        if settings.broker_certificate is None:
+            tell("           without TLS: passwords and readings can be read on the way (CITYNERVE_BROKER_CERTIFICATE)")
     tell(f"  logs     {running.data / 'logs'}")
     tell("Ctrl-C stops everything.")
 

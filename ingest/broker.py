@@ -2,8 +2,8 @@
 
 amqtt acknowledges a PUBLISH once it is queued in memory. Here every connection gets a handler whose messages on topics
 of ours and of integrations go to the bridge first, and are acknowledged (PUBACK at QoS 1, PUBREC at QoS 2) when the
-bridge says that the log has them. Nobody is read from while too much is unacknowledged.
-`tests/ingest/test_amqtt_contract.py` fails loudly when a release of amqtt changes what this leans on.
+bridge says that the log has them. Nobody is read from while too much is unacknowledged, and no connection takes the
+room of all.
 """
 
 import asyncio
@@ -12,21 +12,16 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
-from amqtt.adapters import ReaderAdapter, WriterAdapter
-from amqtt.broker import Broker
-from amqtt.contexts import BrokerConfig
-from amqtt.errors import AMQTTError, BrokerError, MQTTError, NoDataError, ProtocolHandlerError
-from amqtt.mqtt.disconnect import DisconnectPacket
-from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.mqtt.puback import PubackPacket
-from amqtt.mqtt.publish import PublishPacket
-from amqtt.session import Session
+from amqtt.errors import BrokerError
 from paho.mqtt.client import topic_matches_sub
 
 from city.errors import SettingsError
+from ingest.broker_clients import AmqttBroker, GatewayHandler
 from ingest.broker_options import BrokerOptions, amqtt_config, cannot_bind
+from ingest.broker_share import Bucket, Share
+from ingest.credentials import model
+from ingest.credentials.engines.embedded import EmbeddedAccess
 from ingest.message import OWN_FILTERS, Message
 from ingest.metrics import IngestMetrics
 from ingest.tasks import pause
@@ -35,8 +30,6 @@ __all__ = ["BrokerOptions", "EmbeddedBroker"]
 
 logger = logging.getLogger(__name__)
 
-_PACKET_BYTES_MAX = 1024 * 1024
-_READS_IN_A_ROW = 48
 _TAKE_BYTES = 2 * 1024 * 1024
 
 
@@ -46,16 +39,24 @@ class _Held:
 
     size: int
     acknowledged: "asyncio.Future[bool] | None"
-    handler: "_GatewayHandler | None"
+    handler: GatewayHandler | None
 
 
 class EmbeddedBroker:
     """An MQTT 3.1.1 broker that is its own source; see `ingest.message.Source` for the promises."""
 
-    def __init__(self, options: BrokerOptions | None = None, metrics: IngestMetrics | None = None) -> None:
+    def __init__(
+        self,
+        options: BrokerOptions | None = None,
+        metrics: IngestMetrics | None = None,
+        access: EmbeddedAccess | None = None,
+    ) -> None:
         self._options = options or BrokerOptions()
+        self.access = access or EmbeddedAccess()
+        self.access.disconnect = self._disconnect
+        self._buckets: dict[str, Bucket] = {}
         self._metrics = metrics or IngestMetrics()
-        self._broker: _Broker | None = None
+        self._broker: AmqttBroker | None = None
         self._started_at = float("inf")
         self._inbox: deque[Message] = deque()
         self._arrived = asyncio.Event()
@@ -66,7 +67,7 @@ class EmbeddedBroker:
         self._token = 0
         self._generation = 1
         self._filters: tuple[str, ...] = OWN_FILTERS
-        self.handlers: set[_GatewayHandler] = set()
+        self.handlers: set[GatewayHandler] = set()
         self.connections: set[asyncio.Task[None]] = set()
 
     @property
@@ -95,11 +96,11 @@ class EmbeddedBroker:
         Raises
         ------
         SettingsError
-            The port is taken or may not be used, or nobody could ever sign in.
+            The port is taken or may not be used, or the certificate cannot be read.
         """
         options = self._options
         try:
-            broker = _Broker(amqtt_config(options), self)
+            broker = AmqttBroker(amqtt_config(options, self.access), self)
             await broker.start()
         except BrokerError as exc:
             raise SettingsError(cannot_bind(options, exc.__cause__)) from exc
@@ -143,6 +144,8 @@ class EmbeddedBroker:
             held = self._held.pop(message.token, None) if message.topic else None
             if held is not None:
                 self._held_bytes -= held.size
+                if held.handler is not None:
+                    held.handler.share.give_back(held.size)
                 if held.acknowledged is not None and not held.acknowledged.done():
                     held.acknowledged.set_result(True)
             elif message.qos:
@@ -167,13 +170,15 @@ class EmbeddedBroker:
         self._arrived.set()
 
     def hand_over(
-        self, topic: str, payload: bytes, qos: int, handler: "_GatewayHandler | None"
+        self, topic: str, payload: bytes, qos: int, handler: GatewayHandler | None
     ) -> "asyncio.Future[bool] | None":
         """Take a message from a client; the future says whether it may be acknowledged. None at QoS 0."""
         self._token += 1
         waiter = asyncio.get_running_loop().create_future() if qos else None
         self._held[self._token] = _Held(len(payload), waiter, handler)
         self._held_bytes += len(payload)
+        if handler is not None:
+            handler.share.take(len(payload))
         self._inbox.append(Message(topic, payload, qos, self._token, self._generation))
         self._arrived.set()
         self._open_or_shut()
@@ -182,6 +187,25 @@ class EmbeddedBroker:
     async def wait_for_room(self) -> None:
         """Return when more may be read from clients."""
         await self._room.wait()
+
+    def share_of(self, login: str) -> Share:
+        """Return what a new connection of a login may take; all connections of one credential share its rate."""
+        options = self._options
+        bucket = None
+        if options.rate and login and not login.startswith(model.OUR_PREFIX):
+            bucket = self._buckets.setdefault(login, Bucket(options.rate, options.rate * options.burst_s))
+        return Share(
+            max(1, int(options.held_messages_max * options.held_share)),
+            max(1, int(options.held_bytes_max * options.held_share)),
+            bucket,
+        )
+
+    async def _disconnect(self, logins: frozenset[str]) -> None:
+        """End connections and sessions of logins that may no longer do what they did."""
+        for login in logins:
+            self._buckets.pop(login, None)
+        if self._broker is not None:
+            await self._broker.end_sessions(logins)
 
     def _open_or_shut(self) -> None:
         options = self._options
@@ -202,6 +226,8 @@ class EmbeddedBroker:
         for held in dropped:
             if held.acknowledged is not None and not held.acknowledged.done():
                 held.acknowledged.set_result(False)
+            if held.handler is not None:
+                held.handler.share.give_back(held.size)
         for handler in {held.handler for held in dropped if held.handler is not None}:
             await handler.handle_connection_closed()
         self._open_or_shut()
@@ -222,130 +248,3 @@ class EmbeddedBroker:
         for handler in [h for h in self.handlers if h.silent_since(now)]:
             logger.info("an MQTT client fell silent, connection closed")
             await handler.handle_connection_closed()
-
-
-class _Broker(Broker):  # type: ignore[misc]
-    """amqtt's broker with our handler for each connection."""
-
-    def __init__(self, config: BrokerConfig, embedded: EmbeddedBroker) -> None:
-        super().__init__(config)
-        self._embedded = embedded
-
-    def send(self, topic: str, payload: bytes) -> None:
-        """Publish a message of our own to whoever subscribes."""
-        self._broadcast_queue.put_nowait({"session": None, "topic": topic, "data": payload, "qos": 0})
-
-    async def _client_connected(self, listener_name: str, reader: ReaderAdapter, writer: WriterAdapter) -> None:
-        """Serve a client; amqtt forgets some connections without closing them, so that is done here."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._embedded.connections.add(task)
-        try:
-            await super()._client_connected(listener_name, reader, writer)
-        finally:
-            self._embedded.connections.discard(task)
-            writer._writer.close()
-
-    async def _initialize_client_session(
-        self, reader: ReaderAdapter, *others: Any
-    ) -> tuple["_GatewayHandler", Session]:
-        """Take a client's greeting, within its time and size."""
-        try:
-            async with asyncio.timeout(self._embedded.greeting_s):
-                _, session = await super()._initialize_client_session(_BoundedReader(reader), *others)
-        except (AMQTTError, MQTTError, NoDataError):
-            raise
-        except Exception as exc:
-            # Whatever its decoder stumbled over: amqtt would count the connection for ever.
-            raise MQTTError(f"no CONNECT of an MQTT client: {exc!r}") from exc
-        return _GatewayHandler(self, self._embedded), session
-
-    async def _handle_disconnect(self, client_session: Session, handler: Any, disconnect_waiter: Any) -> None:
-        """Hand a last will to the bridge before amqtt delivers it to subscribers."""
-        session = client_session
-        abnormal = not isinstance(disconnect_waiter.result(), DisconnectPacket)
-        if abnormal and session.will_flag and self._embedded.wants(str(session.will_topic)):
-            self._embedded.hand_over(session.will_topic, bytes(session.will_message or b""), 0, None)
-        await super()._handle_disconnect(client_session, handler, disconnect_waiter)
-
-    async def _client_message_loop(self, client_session: Session, handler: Any) -> None:
-        self._embedded.handlers.add(handler)
-        try:
-            await super()._client_message_loop(client_session, handler)
-        finally:
-            self._embedded.handlers.discard(handler)
-
-
-class _GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
-    """One connection; what it publishes under our prefix waits for the append."""
-
-    def __init__(self, broker: _Broker, embedded: EmbeddedBroker) -> None:
-        super().__init__(broker.plugins_manager, loop=broker._loop)
-        self._amqtt = broker
-        self._embedded = embedded
-        self._gate: _GatedReader | None = None
-        self._silence_s = 0.0
-
-    def attach(self, session: Session, reader: ReaderAdapter, writer: WriterAdapter) -> None:
-        # amqtt's own timer would cancel a read in the middle of a packet; ours closes the connection instead.
-        self._silence_s = session.keep_alive * 1.5
-        session.keep_alive = 0
-        self._gate = _GatedReader(reader, self._embedded)
-        super().attach(session, self._gate, writer)
-
-    def silent_since(self, now: float) -> bool:
-        """Tell whether the client has broken its keep-alive."""
-        return bool(self._silence_s) and self._gate is not None and now - self._gate.heard_at > self._silence_s
-
-    async def handle_publish(self, publish_packet: PublishPacket) -> None:
-        topic, payload, qos = publish_packet.topic_name, publish_packet.data, publish_packet.qos
-        if not topic or payload is None or not self._embedded.wants(topic):
-            await super().handle_publish(publish_packet)
-            return
-        waiter = self._embedded.hand_over(topic, bytes(payload), qos, self)
-        if waiter is not None and not await waiter:
-            return
-        if qos == 2 or publish_packet.retain_flag or self._amqtt.subscriptions:
-            await super().handle_publish(publish_packet)
-        elif qos == 1:
-            try:
-                await self._send_packet(PubackPacket.build(publish_packet.variable_header.packet_id))
-            except ProtocolHandlerError:
-                # amqtt's word for a connection that ended meanwhile: the client sends the message again.
-                logger.debug("an acknowledgement went down with its connection")
-
-
-class _BoundedReader(ReaderAdapter):  # type: ignore[misc]
-    """Reads never a packet that could not be one of ours."""
-
-    def __init__(self, reader: ReaderAdapter) -> None:
-        self._reader = reader
-
-    async def read(self, n: int = -1) -> bytes:
-        if n > _PACKET_BYTES_MAX:
-            raise ValueError(f"a packet of {n} bytes: send fewer readings a message")
-        data: bytes = await self._reader.read(n)
-        return data
-
-    def feed_eof(self) -> None:
-        self._reader.feed_eof()
-
-
-class _GatedReader(_BoundedReader):
-    """Reads a client only while there is room."""
-
-    def __init__(self, reader: ReaderAdapter, embedded: EmbeddedBroker) -> None:
-        super().__init__(reader)
-        self._embedded = embedded
-        self._reads = 0
-        self.heard_at = monotonic()
-
-    async def read(self, n: int = -1) -> bytes:
-        self._reads += 1
-        if self._reads % _READS_IN_A_ROW == 0:
-            # Reading what is buffered never yields, and the tasks of the packets before would not run to fill the room.
-            await asyncio.sleep(0)
-        await self._embedded.wait_for_room()
-        data = await super().read(n)
-        self.heard_at = monotonic()
-        return data

@@ -2,62 +2,67 @@
 
 import errno
 from dataclasses import dataclass
-from typing import Any
 
 from amqtt.contexts import BrokerConfig, ListenerConfig
 
-from city.errors import SettingsError
+from ingest.credentials.engines.embedded import PLUGIN, EmbeddedAccess
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerOptions:
-    """Where the embedded broker listens, and to whom.
+    """Where the embedded broker listens, and how much it takes from whom.
 
     Attributes
     ----------
     port : int
         0 takes any free one; see `EmbeddedBroker.port`.
-    allow_anonymous : bool
-        Let clients in without a user; only sensible on loopback.
-    password_file : str
-        ``user:argon2-hash`` by line; empty: no users.
+    certificate, key : str
+        Files in PEM; with them the broker speaks TLS and nothing else. Empty: it speaks in clear.
+    authority : str
+        File of the city's own authority: who shows a certificate of its is let in by its serial number.
     connections_max : int
     greeting_s : float
         Who has not sent a whole CONNECT by then is disconnected.
     held_messages_max, held_bytes_max : int
         Unacknowledged messages beyond which no client is read from.
+    held_share : float
+        Of these limits one connection may have.
+    rate : float
+        Messages a second that one credential is read at in the long run; 0: as fast as they come. Who comes without a
+        credential, and citynerve itself, are not limited.
+    burst_s : float
+        Seconds of that rate that a credential may have at once.
     settle_s : float
         After the start clients need this long to come back; until then the city is not called silent.
     """
 
     host: str = "127.0.0.1"
     port: int = 1883
-    allow_anonymous: bool = True
-    password_file: str = ""
+    certificate: str = ""
+    key: str = ""
+    authority: str = ""
     connections_max: int = 2_000
     greeting_s: float = 10.0
     held_messages_max: int = 10_000
     held_bytes_max: int = 32 * 1024 * 1024
+    held_share: float = 0.1
+    rate: float = 1000.0
+    burst_s: float = 5.0
     settle_s: float = 2.0
 
 
-def amqtt_config(options: BrokerOptions) -> BrokerConfig:
-    """Return amqtt's configuration: one listener, no plugin but who may come in.
-
-    Raises
-    ------
-    SettingsError
-        Nobody could ever sign in.
-    """
-    plugins: dict[str, dict[str, Any]] = {}
-    if options.allow_anonymous:
-        plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
-    if options.password_file:
-        plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {"password_file": options.password_file}
-    if not plugins:
-        raise SettingsError("the embedded broker lets nobody in: give it a password file, or allow anonymous clients")
+def amqtt_config(options: BrokerOptions, access: EmbeddedAccess) -> BrokerConfig:
+    """Return amqtt's configuration: one listener, and the one plugin that says who may do what."""
     host = f"[{options.host}]" if ":" in options.host else options.host
-    listener = ListenerConfig(bind=f"{host}:{options.port}", max_connections=options.connections_max)
+    listener = ListenerConfig(
+        bind=f"{host}:{options.port}",
+        max_connections=options.connections_max,
+        ssl=bool(options.certificate),
+        certfile=options.certificate or None,
+        keyfile=options.key or None,
+        cafile=options.authority or None,
+    )
+    plugins = {PLUGIN: {"access": access}}
     return BrokerConfig(listeners={"default": listener}, plugins=plugins, session_expiry_interval=3600)
 
 

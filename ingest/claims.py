@@ -3,18 +3,13 @@
 import base64
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from city.errors import DataError
 from city.integration import Routes
-from city.registry import IngestRegistry
 from ingest.formats import Formats, Unreadable
-from ingest.replay import resolve_letter
-from storage.pool import Pool
-from stream import redelivery
+from ingest.redeliver import Redelivery
 from stream.codec import DeadLetter
-from stream.log import EventLog
-from stream.redelivery import ReplayReport
 
 REPLAY_S = 20.0
 """A claim answers within this time; what still waits then goes on with the next replay."""
@@ -34,6 +29,22 @@ class Seen:
 
     values: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What came back: letters read again, readings on their way, letters of which something stays.
+
+    Attributes
+    ----------
+    complete : bool
+        False: more waits than there was time for.
+    """
+
+    letters: int = 0
+    readings: int = 0
+    still_bad: int = 0
+    complete: bool = True
 
 
 def seen_of(name: str, letters: Sequence[DeadLetter], routes: Routes) -> Seen:
@@ -65,17 +76,15 @@ def fitting(seen: Seen, profiles: Mapping[str, frozenset[str]]) -> list[tuple[st
     return sorted(known, key=lambda found: (-found[1], len(profiles[found[0]]), found[0]))
 
 
-async def send_back(
-    pool: Pool, log: EventLog, pages: AsyncIterator[list[str]], registry: IngestRegistry, at_us: int
-) -> tuple[ReplayReport, bool]:
-    """Replay letters page by page; return what became of them, and whether all were looked at in time."""
-    total = ReplayReport()
+async def send_back(redelivery: Redelivery, pages: AsyncIterator[list[str]], actor: str) -> Claimed:
+    """Replay letters page by page, as many as one answer has time for."""
+    total = Claimed()
     deadline = time.monotonic() + REPLAY_S
     async for page in pages:
         if time.monotonic() > deadline:
-            return total, False
-        report = await redelivery.replay(pool, log, page, lambda letter: resolve_letter(letter, registry), at_us=at_us)
-        total.letters += report.letters
-        total.readings += report.readings
-        total.still_bad += report.still_bad
-    return total, True
+            return replace(total, complete=False)
+        report = await redelivery.replay(page, actor)
+        total = Claimed(
+            total.letters + report.letters, total.readings + report.readings, total.still_bad + report.still_bad
+        )
+    return total

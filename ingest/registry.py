@@ -55,13 +55,23 @@ class RegistryFollower:
             self._changed(self._current)
         logger.info("registry read", extra={"version": self._current.version})
 
+    async def refresh(self) -> None:
+        """Read the registry again where there is a newer one.
+
+        Raises
+        ------
+        EngineError
+            The database did not answer.
+        """
+        rows = await fetch_all(self._pool, _SQL.version)
+        if rows and rows[0][0] != self._current.version:
+            await self.start()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Follow changes until `stop` is set; while the database is away the last registry holds."""
         while not stop.is_set():
             try:
-                rows = await fetch_all(self._pool, _SQL.version)
-                if rows and rows[0][0] != self._current.version:
-                    await self.start()
+                await self.refresh()
             except EngineError as exc:
                 logger.warning("cannot follow the registry, the last one holds", extra={"reason": str(exc)[:200]})
             await pause(stop, self._poll_s)

@@ -142,7 +142,9 @@ def resolve(
             _refuse_object(message, "wrong-gateway", detail, item)
             continue
         at_us = item.at_us
-        if at_us is None or at_us > latest or at_us < EARLIEST_US:
+        if at_us is None:
+            place = Place(gateway_id, number, _counted(received_at, item.since_receipt_us, latest), _TIME_OF_RECEIPT)
+        elif at_us > latest or at_us < EARLIEST_US:
             place = Place(gateway_id, number, received_at, _TIME_OF_RECEIPT)
         else:
             place = Place(gateway_id, number, at_us, _GOOD)
@@ -150,6 +152,12 @@ def resolve(
         if home is None:
             home = landed
     return home
+
+
+def _counted(received_at: int, since_receipt_us: int, latest: int) -> int:
+    """Return a time that was told relative to receipt, or receipt itself where it cannot be true."""
+    at_us = received_at + since_receipt_us
+    return at_us if EARLIEST_US <= at_us <= latest else received_at
 
 
 def _timed(message: ParsedMessage, latest: int) -> list[ParsedObject]:

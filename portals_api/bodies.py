@@ -15,8 +15,8 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """Return the text fields of a form.
+async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX) -> dict[str, str]:
+    """Return the text fields of a form, `fields_max` at most.
 
     Raises
     ------
@@ -25,7 +25,7 @@ async def read_form(request: Request) -> dict[str, str]:
     """
     if content_type(request) not in FORM:
         raise HTTPException(415, "send a form, or application/json to the address under /api/v1/")
-    async with request.form(max_files=0, max_fields=_FIELDS_MAX) as form:
+    async with request.form(max_files=0, max_fields=fields_max) as form:
         fields: dict[str, str] = {}
         for name, value in form.multi_items():
             if not isinstance(value, str) or name in fields:

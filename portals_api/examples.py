@@ -38,6 +38,7 @@ PARAMETERS: dict[str, Any] = {
     "gateway_id": "GW-01",
     "kind": "school",
     "lamp_id": "L-00001",
+    "letter_id": "5f1d2b7e-0-17",
     "last-event-id": "17",
     "limit": 50,
     "metric": "active_power_w",
@@ -48,6 +49,7 @@ PARAMETERS: dict[str, Any] = {
     "points": 400,
     "profile": "lamp-controller",
     "q": "calle uno",
+    "reason": "unknown-device",
     "retired": False,
     "scope": "L-00001",
     "series": 1,
@@ -58,6 +60,8 @@ PARAMETERS: dict[str, Any] = {
     "path street": "calle-uno",
     "ticket_id": 17,
     "to": "2026-11-25T00:00:00Z",
+    "text": "N-L-00007",
+    "topic": "citynerve/v1/GW-01",
     "v": "3f2a9c",
 }
 """Name of a parameter (`path NAME` where it differs in an address) → example; values that are listed need none."""
@@ -71,8 +75,12 @@ WHAT = {
     "metric": "a metric of the device; its unit stands in its name",
     "open": "only tickets that are not closed",
     "scope": "the id of what a ticket is about",
+    "letter_id": "the id of a dead letter, as the list tells it",
+    "reason": "why it was set aside, as the list tells it",
     "series": "the number of a series, as a lamp or facility lists it",
     "series_id": "the number of a series, as a lamp or facility lists it",
+    "text": "part of the payload's first 16 KB, such as the id of a device; capitals do not matter",
+    "topic": "part of the topic; capitals do not matter",
     "street": "part of a street's name; in feeds the key that `/follow` tells",
 }
 """Name of a parameter → what it takes, where the name does not say it and its route does not either."""

@@ -81,6 +81,7 @@ OPERATOR = Door(
     N_("What the city's own people do"),
     (
         Link("/operator", N_("Overview")),
+        Link("/operator/letters", N_("Set aside")),
         Link("/operator/unknown", N_("Unknown devices")),
         Link("/operator/devices", N_("Devices")),
         Link("/operator/gateways", N_("Gateways")),

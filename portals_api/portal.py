@@ -19,6 +19,9 @@ from city.errors import EngineError
 from incidents.categories import BUILT_IN, Catalogue
 from incidents.evidence import DeskOptions
 from incidents.store import Desk
+from ingest.redeliver import Redelivery
+from ingest.registrar import Registrar
+from ingest.registry import RegistryFollower
 from portals_api import labels, reads
 from portals_api.deps import PortalDeps
 from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
@@ -70,6 +73,9 @@ class Portal:
         self.doors: tuple[Door, ...] = ()
         self.operator_doors: tuple[Door, ...] = ()
         self.gate = Gate(deps.options)
+        self.redelivery = Redelivery(deps.pool, deps.log, deps.clock, RegistryFollower(deps.pool))
+        self.registrar = Registrar(deps.pool, deps.log, deps.clock, self.redelivery)
+        self.letters_counted: tuple[float, dict[str, tuple[int, int]]] | None = None
         self._translations = load_catalogues(deps.options.languages)
         self._installation: tuple[float, Installation] | None = None
         self._templates = Environment(

@@ -211,11 +211,29 @@ CREATE TABLE dead_letters (
     sent_back       integer NOT NULL DEFAULT 0,            -- units that those replays settle once they are stored
     settled         integer NOT NULL DEFAULT 0,
     replayed_at     timestamptz,
-    devices         text[] NOT NULL DEFAULT '{}'           -- names on the wire that the registry does not know
+    devices         text[] NOT NULL DEFAULT '{}',          -- names on the wire that the registry does not know
+    unwanted        boolean NOT NULL DEFAULT false,        -- an operator says so; it stays quarantined
+    tries           integer NOT NULL DEFAULT 0,            -- replays that looked at it
+    state           text NOT NULL GENERATED ALWAYS AS (
+        CASE WHEN sent_back >= units THEN 'done' WHEN unwanted THEN 'not-wanted' ELSE 'open' END) STORED
 );
-CREATE INDEX dead_letters_by_device ON dead_letters USING gin (devices) WHERE sent_back < units;
-CREATE INDEX dead_letters_open ON dead_letters (received_at) WHERE sent_back < units;
-CREATE INDEX dead_letters_by_reason ON dead_letters (reason, received_at);
+CREATE INDEX dead_letters_by_device ON dead_letters USING gin (devices) WHERE state = 'open';
+CREATE INDEX dead_letters_by_time ON dead_letters (state, received_at, letter_id);
+CREATE INDEX dead_letters_by_reason ON dead_letters (state, reason, received_at, letter_id) INCLUDE (units, sent_back);
+CREATE INDEX dead_letters_by_gateway ON dead_letters (state, gateway_id, received_at, letter_id);
+CREATE INDEX dead_letters_settled ON dead_letters (replayed_at) WHERE settled >= units;
+
+CREATE TABLE dead_letter_events (                          -- what happened to a letter, and who did it
+    event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    letter_id       text NOT NULL,
+    kind            text NOT NULL CHECK (kind IN ('sent-back', 'stays', 'not-wanted', 'wanted-again')),
+    at              timestamptz NOT NULL,
+    actor           text NOT NULL,                         -- a role, never a name
+    readings        integer NOT NULL DEFAULT 0,            -- that went back into the log
+    reason          text NOT NULL DEFAULT '',
+    detail          text NOT NULL DEFAULT ''
+);
+CREATE INDEX dead_letter_events_by_letter ON dead_letter_events (letter_id, event_id);
 
 CREATE TABLE dead_letter_replays (                         -- what goes back into the log; a repeat is not taken twice
     letter_id       text NOT NULL,
@@ -230,6 +248,42 @@ CREATE TABLE dead_letter_replays (                         -- what goes back int
     PRIMARY KEY (letter_id, portion, partition)
 );
 CREATE INDEX dead_letter_replays_unsent ON dead_letter_replays (letter_id) WHERE value IS NOT NULL;
+
+-- ---------------------------------------------------------------- credentials at the broker (ingest/credentials/)
+
+CREATE TABLE credentials (
+    credential_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    gateway_id      text NOT NULL,
+    login           text NOT NULL,                         -- MQTT user name, or a certificate's common name
+    kind            text NOT NULL CHECK (kind IN ('password', 'certificate')),
+    password_hash   text NOT NULL DEFAULT '',              -- Argon2
+    sealed          bytea,                                 -- the password, readable for the broker's keeper alone
+    serial          text NOT NULL DEFAULT '',              -- of a certificate, hexadecimal
+    publish         text[] NOT NULL,
+    read            text[] NOT NULL,
+    created_at      timestamptz NOT NULL,
+    created_by      text NOT NULL,
+    expires_at      timestamptz,                           -- NULL: it does not end by itself
+    revoked_at      timestamptz
+);
+CREATE UNIQUE INDEX credentials_logins ON credentials (login) WHERE kind = 'password';
+CREATE UNIQUE INDEX credentials_serials ON credentials (serial) WHERE kind = 'certificate';
+CREATE INDEX credentials_by_gateway ON credentials (gateway_id, credential_id);
+
+CREATE TABLE credential_events (                           -- appended only; a secret never stands here
+    event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    credential_id   bigint NOT NULL REFERENCES credentials,
+    kind            text NOT NULL CHECK (kind IN ('created', 'replaced', 'topics', 'revoked')),
+    actor           text NOT NULL,                         -- a role, never a name
+    at              timestamptz NOT NULL,
+    detail          jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX credential_events_by_credential ON credential_events (credential_id, event_id);
+
+CREATE TABLE credential_keeper (                           -- the public key with which passwords are sealed for the broker's keeper
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    public_key      bytea NOT NULL
+);
 
 -- ---------------------------------------------------------------- worker state
 

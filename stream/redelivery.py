@@ -7,9 +7,10 @@ appended at the next replay or start; appended twice, the store takes the first 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from city.clock import from_datetime, to_datetime
 from city.errors import EngineError
@@ -19,8 +20,9 @@ from storage import queries
 from storage.pool import Connection, Pool, transaction
 from stream import codec
 from stream.codec import DeadLetter, GatewayCount, RecordMeta, Replayed
-from stream.deadletter import letter_of, only_json
+from stream.deadletter import only_json
 from stream.ledger import clean
+from stream.letters import LetterState, letter_of, states_of
 from stream.log import Append, EventLog
 
 logger = logging.getLogger(__name__)
@@ -56,37 +58,94 @@ Resolve = Callable[[DeadLetter], Resolution]
 """A pure function: ingest's parsing and look-up, on the bytes of the letter and only the readings that it names."""
 
 
+class Outcome(StrEnum):
+    """What became of one letter in a replay."""
+
+    SENT_BACK = "sent-back"
+    PARTLY = "partly"
+    STAYS = "stays"
+    DONE = "done"
+    NOT_WANTED = "not-wanted"
+    UNKNOWN = "unknown"
+
+
+_UNTOUCHED = {LetterState.DONE: Outcome.DONE, LetterState.NOT_WANTED: Outcome.NOT_WANTED}
+
+
+class LetterResult(NamedTuple):
+    """One letter after a replay: readings that went back into the log, and why what is left stays."""
+
+    letter_id: str
+    outcome: Outcome
+    readings: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
 @dataclass(slots=True)
 class ReplayReport:
-    """What a replay did: letters looked at, readings sent back, letters of which something stays."""
+    """What a replay did: letters looked at, readings sent back, letters of which something stays; and each of them."""
 
     letters: int = 0
     readings: int = 0
     still_bad: int = 0
+    results: list[LetterResult] = field(default_factory=list)
 
 
-async def replay(pool: Pool, log: EventLog, letter_ids: Sequence[str], resolve: Resolve, *, at_us: int) -> ReplayReport:
+@dataclass(frozen=True, slots=True)
+class Replayer:
+    """Who replays, and when: city time, µs UTC."""
+
+    at_us: int
+    actor: str = "operator"
+
+
+async def replay(
+    pool: Pool, log: EventLog, letter_ids: Sequence[str], resolve: Resolve, *, at_us: int, actor: str = "operator"
+) -> ReplayReport:
     """Send back what can be understood now; the rest stays, with today's reason. Again has no effect.
 
     Parameters
     ----------
     letter_ids : sequence of str
-        From `list_letters`; letters that are done already, or unknown, are passed over.
+        From `list_letters`; letters that are done already, not wanted or unknown are passed over and told.
+    resolve : callable
+        Called in another thread: large messages would hold up everything else.
     at_us : int
         City time, µs UTC.
+    actor : str
+        Who does it, for the letters' history: a role.
     """
     report = ReplayReport()
+    by = Replayer(at_us, actor)
     await send_planned(pool, log)
-    for start in range(0, len(letter_ids), _LETTERS_A_TRANSACTION):
-        chosen = list(letter_ids[start : start + _LETTERS_A_TRANSACTION])
+    wanted = list(dict.fromkeys(letter_ids))
+    for start in range(0, len(wanted), _LETTERS_A_TRANSACTION):
+        chosen = wanted[start : start + _LETTERS_A_TRANSACTION]
         async with transaction(pool) as connection:
-            cursor = await connection.execute(_SQL.hold, {"letter_ids": chosen})
-            for row in await cursor.fetchall():
-                letter, (hour, portion, sent_back) = letter_of(row[1:9]), row[9:]
-                held = _Held(row[0], letter, from_datetime(hour), portion, letter.units - sent_back)
-                await _plan(connection, held, resolve(letter), at_us, report)
+            held = [
+                _held(row) for row in await (await connection.execute(_SQL.hold, {"letter_ids": chosen})).fetchall()
+            ]
+            resolutions = await asyncio.to_thread(lambda found: [resolve(one.letter) for one in found], held)
+            results = {
+                one.letter_id: await _plan(connection, one, resolution, by)
+                for one, resolution in zip(held, resolutions, strict=True)
+            }
+            states = await states_of(connection, [letter_id for letter_id in chosen if letter_id not in results])
+        for letter_id in chosen:
+            state = states.get(letter_id)
+            untouched = _UNTOUCHED.get(state, Outcome.UNKNOWN) if state else Outcome.UNKNOWN
+            _count(report, results.get(letter_id) or LetterResult(letter_id, untouched))
         await send_planned(pool, log)
     return report
+
+
+def _count(report: ReplayReport, result: LetterResult) -> None:
+    report.results.append(result)
+    if result.outcome in (Outcome.SENT_BACK, Outcome.PARTLY, Outcome.STAYS):
+        report.letters += 1
+        report.readings += result.readings
+        report.still_bad += result.outcome is not Outcome.SENT_BACK
 
 
 class _Held(NamedTuple):
@@ -97,9 +156,13 @@ class _Held(NamedTuple):
     open_units: int
 
 
-async def _plan(connection: Connection, held: _Held, resolution: Resolution, at_us: int, report: ReplayReport) -> None:
+def _held(row: Sequence[Any]) -> _Held:
+    letter, (hour, portion, sent_back) = letter_of(row[1:9]), row[9:]
+    return _Held(row[0], letter, from_datetime(hour), portion, letter.units - sent_back)
+
+
+async def _plan(connection: Connection, held: _Held, resolution: Resolution, by: Replayer) -> LetterResult:
     """Fix what goes where, so that a repeat after a crash brings the very same portions."""
-    report.letters += 1
     going = {partition: batch for partition, batch in resolution.readings.items() if len(batch)}
     count = sum(len(batch) for batch in going.values())
     settles = max(0, held.open_units - len(resolution.still_bad))
@@ -108,20 +171,23 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, at_
         "letter_id": held.letter_id,
         "reason": clean(resolution.reason or held.letter.reason),
         "detail": clean(resolution.detail or held.letter.detail),
-        "replayed_at": to_datetime(at_us),
+        "replayed_at": to_datetime(by.at_us),
+        "actor": by.actor,
         "devices": [clean(name) for name in resolution.devices],
     }
     if not count or fewer:
         if count:
             verdict["detail"] = f"only {count} of {held.open_units} readings set aside were found in the message again"
         await connection.execute(_SQL.still_bad, verdict)
-        report.still_bad += 1
-        return
-    left = settles
+        if (verdict["reason"], verdict["detail"]) != (held.letter.reason, held.letter.detail):
+            # The same again is counted, not told: a letter may be tried a thousand times.
+            await connection.execute(_SQL.note, {**verdict, "kind": "stays", "readings": 0})
+        return LetterResult(held.letter_id, Outcome.STAYS, 0, str(verdict["reason"]), str(verdict["detail"]))
+    unsettled = settles
     for partition in sorted(going):
         batch = going[partition]
-        part = min(left, len(batch))
-        left -= part
+        part = min(unsettled, len(batch))
+        unsettled -= part
         replayed = Replayed(held.letter_id, held.letter.gateway_id, held.hour, part, held.portion)
         meta = RecordMeta((GatewayCount(held.letter.gateway_id, held.hour, len(batch)),), (), replayed)
         await connection.execute(
@@ -133,13 +199,16 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, at_
                 "settles": part,
                 "value": codec.encode_batch(batch),
                 "meta": codec.encode(meta),
-                "at_us": at_us,
+                "at_us": by.at_us,
             },
         )
     only = only_json(resolution.still_bad)
     await connection.execute(_SQL.planned, {**verdict, "settles": settles, "only_readings": only})
-    report.readings += count
-    report.still_bad += bool(resolution.still_bad)
+    left = bool(resolution.still_bad)
+    told = {"reason": verdict["reason"] if left else "", "detail": verdict["detail"] if left else ""}
+    await connection.execute(_SQL.note, {**verdict, **told, "kind": "sent-back", "readings": count})
+    outcome = Outcome.PARTLY if left else Outcome.SENT_BACK
+    return LetterResult(held.letter_id, outcome, count, str(told["reason"]), str(told["detail"]))
 
 
 async def send_planned(pool: Pool, log: EventLog) -> int:

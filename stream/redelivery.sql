@@ -4,7 +4,7 @@
 -- Letters to be replayed now; a second replay of the same ones waits here and finds them done.
 SELECT letter_id, reason, detail, topic, payload, gateway_id, received_at, units, only_readings, hour, portions,
        sent_back
-  FROM dead_letters WHERE letter_id = ANY(%(letter_ids)s) AND sent_back < units
+  FROM dead_letters WHERE letter_id = ANY(%(letter_ids)s) AND state = 'open'
  ORDER BY letter_id
    FOR UPDATE
 
@@ -17,14 +17,21 @@ VALUES (%(letter_id)s, %(portion)s, %(partition)s, %(settles)s, %(value)s, %(met
 -- Part of the letter goes back; the rest stays, with the reason of today.
 UPDATE dead_letters
    SET portions = portions + 1, sent_back = sent_back + %(settles)s, only_readings = %(only_readings)s,
-       reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, devices = %(devices)s
+       reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1,
+       devices = %(devices)s
  WHERE letter_id = %(letter_id)s
 
 -- name: still_bad
 -- Nothing could be made of it today either.
 UPDATE dead_letters
-   SET reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, devices = %(devices)s
+   SET reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1,
+       devices = %(devices)s
  WHERE letter_id = %(letter_id)s
+
+-- name: note
+-- What a replay did with a letter.
+INSERT INTO dead_letter_events (letter_id, kind, at, actor, readings, reason, detail)
+VALUES (%(letter_id)s, %(kind)s, %(replayed_at)s, %(actor)s, %(readings)s, %(reason)s, %(detail)s)
 
 -- name: unsent
 -- Portions that are planned and perhaps not on the log yet.

@@ -9,7 +9,7 @@ from city.clock import from_datetime
 from storage import queries
 from storage.pool import Connection, Pool, fetch_all
 from stream.codec import DeadLetter
-from stream.deadletter import letter_of
+from stream.letters import letter_of
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 

@@ -16,7 +16,7 @@ from sim.playmap import read_map
 def play(settings: Settings, file: Path, mapping: Path, speed: float, progress: Progress) -> dict[str, Any]:
     """Play `file` and return what was sent and what was wrong with it."""
     play_map = read_map(mapping)
-    options = PlayOptions(settings.mqtt_url or settings.embedded_broker_url, speed, ca_file=str(settings.mqtt_ca or ""))
+    options = PlayOptions(settings.mqtt_url or settings.house_broker_url, speed, ca_file=str(settings.mqtt_ca or ""))
     report = run_play(
         file,
         play_map,

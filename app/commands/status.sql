@@ -13,4 +13,4 @@ SELECT coalesce(sum(appended), 0)::bigint, coalesce(sum(stored), 0)::bigint, coa
 SELECT count(*) FROM tickets WHERE state IN ('new', 'assigned', 'in_progress', 'recovered', 'resolved')
 
 -- name: dead_letters
-SELECT count(*) FROM dead_letters WHERE sent_back < units
+SELECT count(*) FROM dead_letters WHERE state = 'open'

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from city.integration import Origin
-from ingest.formats import native
+from ingest.formats import native, senml, senml_cbor
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
 
 __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Refusal", "Unreadable"]
@@ -11,7 +11,11 @@ __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "R
 Format = Callable[[Origin, bytes], ParsedMessage]
 """Raises `Unreadable` and nothing else, whatever the bytes."""
 
-_STATELESS: dict[str, Format] = {"readings": native.parse}
+_STATELESS: dict[str, Format] = {
+    "readings": native.parse,
+    "senml": senml.parse,
+    "senml-cbor": senml_cbor.parse,
+}
 
 
 class Formats:
@@ -19,6 +23,11 @@ class Formats:
 
     def __init__(self) -> None:
         self._by_name = dict(_STATELESS)
+
+    @property
+    def names(self) -> list[str]:
+        """What the formats are called."""
+        return sorted(self._by_name)
 
     def parse(self, origin: Origin, payload: bytes) -> ParsedMessage:
         """Read one message.
@@ -30,7 +39,7 @@ class Formats:
         """
         parse = self._by_name.get(origin.format)
         if parse is None:
-            known = ", ".join(sorted(self._by_name))
+            known = ", ".join(self.names)
             raise Unreadable(
                 "unknown-format", f"no format is called {origin.format[:64]!r}: the topic may end in {known}"
             )

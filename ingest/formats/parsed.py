@@ -48,6 +48,8 @@ class ParsedObject(NamedTuple):
         Name of the value on the wire → value, in the unit that `units` or the device's profile says.
     units : dict
         Units of those values for which the message itself tells one.
+    since_receipt_us : int
+        Where `at_us` is None: when it was observed, counted from receipt; below 0 before it.
     """
 
     position: int
@@ -55,6 +57,7 @@ class ParsedObject(NamedTuple):
     at_us: int | None
     readings: dict[str, Value]
     units: dict[str, str] = {}  # noqa: RUF012 - a tuple's default, never changed
+    since_receipt_us: int = 0
 
 
 class RawObject(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -91,7 +91,7 @@ async def list_devices(
 async def export_devices(portal: PortalDep, operator: OperatorDep) -> Response:
     """Return all devices that are not retired, in the form that an import takes."""
     headers = {"Content-Disposition": 'attachment; filename="devices.csv"'}
-    return Response(await registry_writes.devices_csv(portal), media_type=_CSV, headers=headers)
+    return StreamingResponse(portal.registrar.devices_csv(), media_type=_CSV, headers=headers)
 
 
 @router.post(
@@ -127,7 +127,7 @@ async def put_device(portal: PortalDep, operator: OperatorDep, device: Id, body:
 @router.post(_AT + "/devices/{device}/retire", summary="Retire a device", **documented(ChangedOut, *_ERRORS))
 async def retire_device(portal: PortalDep, operator: OperatorDep, device: Id) -> dict[str, Any]:
     """Take a device out: its readings are set aside from now on, its history stays. Writing it undoes that."""
-    return _told(await registry_writes.retire(portal, operator.actor, device))
+    return _told(await portal.registrar.retire(device, operator.actor))
 
 
 @router.post(
@@ -135,7 +135,7 @@ async def retire_device(portal: PortalDep, operator: OperatorDep, device: Id) ->
 )
 async def release_device(portal: PortalDep, operator: OperatorDep, device: Id) -> dict[str, Any]:
     """Let the next import of the city pack say what the device is."""
-    return _told(await registry_writes.release(portal, operator.actor, device))
+    return _told(await portal.registrar.release(device, operator.actor))
 
 
 @router.get(_AT + "/gateways", summary="List gateways", **documented(RegistryGatewayPage, 400, 401, 404))

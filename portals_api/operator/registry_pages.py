@@ -88,10 +88,10 @@ async def device_page(request: Request, portal: PortalDep, operator: OperatorDep
 @router.post(DEVICES + "/{device}/{what}", include_in_schema=False)
 async def set_device(request: Request, portal: PortalDep, operator: OperatorDep, device: Id, what: Id) -> Response:
     """Retire a device, or give it back to the pack."""
-    work = {"retire": registry_writes.retire, "release": registry_writes.release}.get(what)
+    work = {"retire": portal.registrar.retire, "release": portal.registrar.release}.get(what)
     if work is None:
         raise HTTPException(404)
-    await work(portal, operator.actor, device)
+    await work(device, operator.actor)
     return RedirectResponse(f"{DEVICES}/{device}", 303)
 
 

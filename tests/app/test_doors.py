@@ -1,5 +1,6 @@
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -47,19 +48,27 @@ def test_free_port_is_bound_and_answers(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
-def test_broker_on_loopback_needs_no_word(host: str) -> None:
-    check_broker(Settings(broker_host=host))
+def test_broker_on_loopback_lets_this_machine_in_without_a_credential_unless_told_otherwise(host: str) -> None:
+    assert check_broker(Settings(broker_host=host))
+    assert not check_broker(Settings(broker_host=host, broker_anonymous="never"))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "0"])
-def test_broker_that_would_be_open_to_others_is_refused_unless_it_is_meant(host: str) -> None:
-    with pytest.raises(SettingsError, match=r"could publish as any gateway: .* CITYNERVE_BROKER_OPEN=true"):
-        check_broker(Settings(broker_host=host))
-    check_broker(Settings(broker_host=host, broker_open=True))
-    # With a broker elsewhere ours does not run.
-    check_broker(Settings(broker_host=host, mqtt_url="mqtt://broker"))
+def test_broker_beyond_loopback_asks_everybody_for_a_credential_unless_told_otherwise(host: str) -> None:
+    assert not check_broker(Settings(broker_host=host))
+    assert check_broker(Settings(broker_host=host, broker_anonymous="always"))
 
 
 def test_broker_on_a_name_that_nobody_knows_is_refused_for_that() -> None:
     with pytest.raises(SettingsError, match="'no host' is not an address of this machine"):
         check_broker(Settings(broker_host="no host"))
+
+
+def test_half_of_what_tls_needs_is_refused(tmp_path: Path) -> None:
+    some = tmp_path / "some.pem"
+    some.touch()
+    for given in ({"broker_certificate": some}, {"broker_key": some}, {"broker_authority": some}):
+        with pytest.raises(SettingsError, match="CITYNERVE_BROKER_CERTIFICATE and CITYNERVE_BROKER_KEY together"):
+            check_broker(Settings(**given))
+    with pytest.raises(SettingsError, match=r"gone.pem is not there"):
+        check_broker(Settings(broker_certificate=some, broker_key=tmp_path / "gone.pem"))

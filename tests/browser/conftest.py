@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from city import topics
-from city.clock import HOUR_US, MINUTE_US, ManualClock
+from city.clock import HOUR_US, MINUTE_US, ManualClock, to_datetime
 from incidents.store import Desk, NewReport
 from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
@@ -24,6 +25,16 @@ from tests.support.servers import unavailable
 from tests.support.small_city import NOW, add_data, add_figures, city_url
 
 __all__ = ["city_url"]
+
+_LETTERS = """
+INSERT INTO dead_letters (letter_id, reason, detail, topic, payload, gateway_id, received_at, hour, units)
+SELECT 'log-0-' || n, 'unknown-device', 'device N-L-1 is not in the registry: add it to the city pack, then replay',
+       'citynerve/v1/G-1/readings', %(payload)s, 'G-1', %(at)s - n * interval '1 second',
+       date_trunc('hour', %(at)s - n * interval '1 second'), 1 FROM generate_series(1, 450) AS n
+UNION ALL
+SELECT 'log-1-0', 'not-json', 'not JSON: Expecting value: line 1 column 1', 'citynerve/v1/G-1/readings',
+       '\\xff00a26568656c6c6f'::bytea, 'G-1', %(at)s, date_trunc('hour', %(at)s), 1
+"""
 
 ARGUMENTS = [
     "--headless",
@@ -67,6 +78,13 @@ class Site:
             page.screenshot(path=self.shots / f"{name}.png", full_page=full_page)
 
 
+def _add_letters(url: str) -> None:
+    """Set enough aside for a long replay: readings of a device that is known now, and a message nobody can read."""
+    payload = b'{"device": "N-L-1", "at": "2026-11-23T21:00:00Z", "active_power_w": 36}'
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_LETTERS, {"payload": payload, "at": to_datetime(NOW)})
+
+
 async def _happenings(pool: Pool) -> None:
     """Fill the desk: a lamp's fault with a report, an outage with children, a recovery, one repaired by day."""
     clock = ManualClock(NOW - 3 * HOUR_US)
@@ -95,7 +113,7 @@ async def _happenings(pool: Pool) -> None:
 
 @pytest.fixture
 def site(city_url: str) -> Iterator[Site]:
-    for fill in (add_data, add_figures):
+    for fill in (add_data, add_figures, _add_letters):
         filling = threading.Thread(target=fill, args=(city_url,))
         filling.start()
         filling.join()

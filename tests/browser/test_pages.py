@@ -44,6 +44,9 @@ PAGES = {
     "series": "/series/1",
     "air": "/air",
     "operator": "/operator",
+    "letters": "/operator/letters",
+    "letter": "/operator/letters/log-0-1",
+    "letter-bytes": "/operator/letters/log-1-0",
     "missing": "/tickets/999",
 }
 

@@ -8,6 +8,8 @@ from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.protocol.handler import ProtocolHandler
 from amqtt.session import Session
 
+from ingest.broker_clients import AmqttBroker
+
 
 def test_the_release_is_one_that_was_read() -> None:
     assert version("amqtt").startswith("0.12."), "read the new release, then widen this"
@@ -25,6 +27,25 @@ def test_the_acknowledgement_is_sent_by_the_flow_and_nowhere_before() -> None:
     assert flow.index("delivered_message_queue.put(app_message)") < flow.index("PubackPacket.build")
     assert "PubackPacket.build" not in inspect.getsource(ProtocolHandler._reader_loop)
     assert "_write_lock" in inspect.getsource(ProtocolHandler._send_packet)
+
+
+def test_who_comes_is_known_before_any_session_is_touched() -> None:
+    ours = inspect.getsource(AmqttBroker._initialize_client_session)
+    assert ours.index("super()._authenticate") < ours.index("_session_of")
+    assert list(inspect.signature(Broker._authenticate).parameters) == ["self", "session", "_"]
+    assert "map_plugin_auth" in inspect.getsource(Broker._authenticate)
+    assert "attributes" in Session().__dict__
+    assert "_delete_session" in inspect.getsource(Broker._initialize_client_session), "what ours does in its place"
+
+
+def test_topics_are_asked_for_where_messages_are_delivered_and_subscriptions_made() -> None:
+    assert "Action.PUBLISH" in inspect.getsource(Broker._handle_message_delivery)
+    assert "Action.SUBSCRIBE" in inspect.getsource(Broker.add_subscription)
+    assert "Action.RECEIVE" in inspect.getsource(Broker._run_broadcast)
+    # What is retained is sent to whoever connects, for everybody's subscriptions; ours looks whose they are.
+    assert "for topic in self._subscriptions" in inspect.getsource(Broker._handle_client_session)
+    names = list(inspect.signature(Broker._publish_retained_messages_for_subscription).parameters)
+    assert names == ["self", "subscription", "session"]
 
 
 def test_each_connection_gets_its_handler_where_ours_is_put_in() -> None:

@@ -72,6 +72,23 @@ def test_the_devices_time_is_kept_unless_it_cannot_be_true(
     assert batch.quality.tolist() == [Quality.GOOD if kept else Quality.TIME_OF_RECEIPT]
 
 
+@pytest.mark.parametrize(
+    ("since_receipt_us", "observed_at"),
+    [
+        (0, NOW),
+        (-30 * SECOND_US, NOW - 30 * SECOND_US),
+        (5 * MINUTE_US, NOW + 5 * MINUTE_US),
+        (5 * MINUTE_US + 1, NOW),
+        (-NOW, NOW),
+    ],
+)
+def test_a_time_told_relative_to_receipt_is_counted_from_it(since_receipt_us: int, observed_at: int) -> None:
+    rows, _ = placed(one(None)._replace(since_receipt_us=since_receipt_us))
+    batch = rows[3].batch(NOW)
+    assert batch.observed_at.tolist() == [observed_at]
+    assert batch.quality.tolist() == [Quality.TIME_OF_RECEIPT]
+
+
 @pytest.mark.parametrize("gateway", ["G-1", "G-9"])
 @pytest.mark.parametrize("at_us", [None, 0, NOW + HOUR_US])
 def test_the_time_of_receipt_says_nothing_of_what_a_broker_had_kept(at_us: int | None, gateway: str) -> None:

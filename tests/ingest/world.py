@@ -122,10 +122,14 @@ class Publisher:
 class RawClient:
     """A client that sends frames byte by byte as the test says, and reads what comes."""
 
-    def __init__(self, port: int, client_id: str = "raw", keep_alive_s: int = 60) -> None:
+    def __init__(
+        self, port: int, client_id: str = "raw", keep_alive_s: int = 60, user: tuple[str, str] | None = None
+    ) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
-        name = client_id.encode()
-        body = b"\x00\x04MQTT\x04\x02" + struct.pack("!HH", keep_alive_s, len(name)) + name
+        words = [word.encode() for word in (client_id, *(user or ()))]
+        flags = 0x02 if user is None else 0xC2
+        body = b"\x00\x04MQTT\x04" + bytes([flags]) + struct.pack("!H", keep_alive_s)
+        body += b"".join(struct.pack("!H", len(word)) + word for word in words)
         self._socket.sendall(b"\x10" + bytes([len(body)]) + body)
         assert self._receive(4) == b"\x20\x02\x00\x00"
 

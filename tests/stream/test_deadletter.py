@@ -10,18 +10,21 @@ from city.clock import HOUR_US, MINUTE_US, hour_of
 from city.errors import DataError, EngineError, NotFoundError
 from city.reading import ReadingBatch
 from city.topics import DEAD_LETTERS, READINGS
-from storage.pool import Pool
+from storage.pool import Connection, Pool
 from stream import codec
 from stream.codec import DeadLetter, GatewayCount, RecordMeta
-from stream.deadletter import (
-    DeadLetterStage,
+from stream.deadletter import DeadLetterStage
+from stream.ledger import Balance, LedgerQuery, LedgerStage, check_balance, read_ledger
+from stream.letters import (
+    Key,
     LetterQuery,
-    list_letters,
+    LetterState,
+    LetterSummary,
+    inspect_letter,
     open_by_reason,
     payload_text,
-    read_letter,
 )
-from stream.ledger import Balance, LedgerQuery, LedgerStage, check_balance, read_ledger
+from stream.letters import list_letters as list_page
 from stream.log import Append, EventLog, Record, TopicPartition
 from stream.logs.postgres import PostgresLog, open_postgres_log
 from stream.redelivery import Resolution, Resolve, keep_sending, replay, send_planned
@@ -31,6 +34,10 @@ from tests.stream.harness import NOON, drive, opened, reading, rows, stored
 
 RECEIVED = NOON + 5 * MINUTE_US
 TOPICS = {READINGS: 3, DEAD_LETTERS: 1}
+
+
+async def list_letters(connection: Connection, query: LetterQuery) -> list[LetterSummary]:
+    return (await list_page(connection, query)).items
 
 
 def letter(
@@ -117,18 +124,18 @@ def test_letters_are_kept_whole_and_listed_newest_first(store_url: str) -> None:
                     ((0, "a"), (1, "b")),
                 )
                 [page] = await list_letters(
-                    connection, LetterQuery(limit=1, after=(newest.received_at, newest.letter_id))
+                    connection, LetterQuery(limit=1, after=Key(newest.received_at, newest.letter_id))
                 )
                 assert page == oldest
                 assert [f.units for f in await list_letters(connection, LetterQuery(reason="unknown-device"))] == [2]
                 assert [f.units for f in await list_letters(connection, LetterQuery(gateway_id=""))] == [1]
                 assert await list_letters(connection, LetterQuery(until=NOON)) == []
                 assert await open_by_reason(connection) == {"unknown-device": (1, 2), "not-json\ufffd": (1, 1)}
-                whole = await read_letter(connection, oldest.letter_id)
-                assert base64.b64decode(whole.payload) == b"\x00\xff{"
-                assert payload_text(whole) == "\\u0000\ufffd{"
+                whole = await inspect_letter(connection, oldest.letter_id)
+                assert whole.payload == b"\x00\xff{"
+                assert payload_text(whole.payload) == "\\u0000\ufffd{"
                 with pytest.raises(NotFoundError, match="no dead letter 'x'"):
-                    await read_letter(connection, "x")
+                    await inspect_letter(connection, "x")
 
     asyncio.run(main())
 
@@ -161,7 +168,7 @@ def test_replay_stores_in_the_original_hour_and_settles(store_url: str) -> None:
             await world.move(world.store)
             async with pool.connection() as connection:
                 [row] = await read_ledger(connection, LedgerQuery())
-                [found] = await list_letters(connection, LetterQuery(open_only=False))
+                [found] = await list_letters(connection, LetterQuery(state=LetterState.DONE))
             assert (row.hour, row.appended, row.stored, row.quarantined) == (hour_of(RECEIVED), 3, 3, 0)
             assert (found.open_units, found.settled) == (0, 3)
             assert sorted(series for series, _ in await stored(pool)) == [1, 2, 3]

@@ -19,4 +19,4 @@ CREATE TABLE registry_events (
 );
 CREATE INDEX registry_events_by_subject ON registry_events (subject, subject_id, event_id);
 ALTER TABLE dead_letters ADD COLUMN devices text[] NOT NULL DEFAULT '{}';
-CREATE INDEX dead_letters_by_device ON dead_letters USING gin (devices) WHERE sent_back < units;
+CREATE INDEX dead_letters_by_device ON dead_letters USING gin (devices) WHERE state = 'open';

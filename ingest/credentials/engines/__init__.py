@@ -1,0 +1,1 @@
+"""The brokers that are brought in line with the table of credentials."""

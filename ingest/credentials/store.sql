@@ -1,0 +1,83 @@
+-- name: lock_gateway
+-- One change of a gateway's credentials at a time: their logins are numbered.
+SELECT pg_advisory_xact_lock(hashtext('credentials'), hashtext(%(gateway_id)s))
+
+-- name: gateway_known
+SELECT EXISTS (SELECT FROM gateways WHERE gateway_id = %(gateway_id)s)
+
+-- name: counts
+-- Passwords that a gateway ever had, and its credentials that are valid now.
+SELECT count(*) FILTER (WHERE kind = 'password'),
+       count(*) FILTER (WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s))
+  FROM credentials WHERE gateway_id = %(gateway_id)s
+
+-- name: keeper_key
+SELECT public_key FROM credential_keeper
+
+-- name: take_turn
+-- The number is any that nobody else uses ("cred").
+SELECT pg_try_advisory_xact_lock(1668441444)
+
+-- name: set_keeper_key
+INSERT INTO credential_keeper (public_key) VALUES (%(public_key)s)
+ON CONFLICT (only_one) DO UPDATE SET public_key = excluded.public_key
+ WHERE credential_keeper.public_key <> excluded.public_key
+
+-- name: insert
+INSERT INTO credentials (gateway_id, login, kind, password_hash, sealed, serial, publish, read, created_at, created_by,
+                         expires_at)
+VALUES (%(gateway_id)s, %(login)s, %(kind)s, %(password_hash)s, %(sealed)s, %(serial)s, %(publish)s, %(read)s, %(now)s,
+        %(actor)s, %(expires_at)s)
+RETURNING credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at
+
+-- name: note
+INSERT INTO credential_events (credential_id, kind, actor, at, detail)
+VALUES (%(credential_id)s, %(kind)s, %(actor)s, %(now)s, %(detail)s)
+
+-- name: one
+SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at
+  FROM credentials WHERE credential_id = %(credential_id)s
+
+-- name: of_login
+-- A certificate's name may be that of a password: the password is meant.
+SELECT credential_id FROM credentials WHERE login = %(login)s AND kind = 'password'
+
+-- name: of_serial
+SELECT credential_id FROM credentials WHERE serial = %(serial)s AND kind = 'certificate'
+
+-- name: end_by
+-- It ends then, unless it ends sooner.
+UPDATE credentials SET expires_at = least(coalesce(expires_at, %(at)s), %(at)s) WHERE credential_id = %(credential_id)s
+
+-- name: revoke
+UPDATE credentials SET revoked_at = %(now)s WHERE credential_id = %(credential_id)s
+
+-- name: set_topics
+UPDATE credentials SET publish = %(publish)s, read = %(read)s WHERE credential_id = %(credential_id)s
+
+-- name: page
+-- The newest first; those that are over only where they are asked for.
+SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at
+  FROM credentials
+ WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
+   AND (%(before)s::bigint IS NULL OR credential_id < %(before)s)
+   AND (%(past)s OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)))
+ ORDER BY credential_id DESC LIMIT %(count)s
+
+-- name: events
+SELECT kind, actor, at, detail FROM credential_events WHERE credential_id = %(credential_id)s ORDER BY event_id
+
+-- name: version
+-- Changes with every change, in whatever order transactions end.
+SELECT count(*) FROM credential_events
+
+-- name: grants
+SELECT login, gateway_id, publish, read, password_hash, sealed, serial, expires_at
+  FROM credentials
+ WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
+ ORDER BY credential_id
+
+-- name: certificates_revoked
+-- For the list of revoked certificates: those that have not run out.
+SELECT serial, revoked_at FROM credentials
+ WHERE kind = 'certificate' AND revoked_at IS NOT NULL AND expires_at > %(now)s ORDER BY credential_id

@@ -1,0 +1,157 @@
+"""The operators' pages of dead letters: a list with its search, one letter, and what is done with them."""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from portals_api.bodies import read_form
+from portals_api.operator import letters
+from portals_api.operator.advice import ADVICE, OTHERWISE
+from portals_api.operator.gate import OperatorDep
+from portals_api.operator.letter_rows import IDS_MAX, Chosen, Marking, Search, list_rows, whole_row
+from portals_api.params import Id, Next
+from portals_api.portal import Portal, address
+from portals_api.routing import PortalDep
+from stream.letters import LetterState
+
+router = APIRouter(tags=["operator"])
+
+HOME = "/operator/letters"
+_PAGE = 50
+_FILTERS = ("reason", "gateway", "topic", "text", "from", "to")
+_ID = "letter:"
+"""What the name of a letter's box begins with; a form may hold no name twice."""
+_ACTIONS = frozenset({"replay", "mark", "unmark"})
+Words = Annotated[str, Query(max_length=200)]
+
+
+@router.get(HOME, include_in_schema=False)
+async def letters_page(
+    request: Request,
+    portal: PortalDep,
+    operator: OperatorDep,
+    cursor: Next = None,
+    state: LetterState = LetterState.OPEN,
+    reason: Words = "",
+    gateway: Words = "",
+    topic: Words = "",
+    text: Words = "",
+    since: Annotated[str, Query(alias="from", max_length=10)] = "",
+    until: Annotated[str, Query(alias="to", max_length=10)] = "",
+) -> Response:
+    """Show what was set aside."""
+    chosen = {"reason": reason, "gateway": gateway, "topic": topic, "text": text, "from": since, "to": until}
+    search = await _search(portal, chosen)
+    found = await list_rows(portal.pool, search.query(state, cursor, _PAGE))
+    if not portal.wants_page(request):
+        return JSONResponse(found)
+    return await portal.page(
+        request,
+        "operator_letters.html",
+        found=found,
+        state=state.value,
+        chosen=chosen,
+        reasons=await letters.reasons(portal),
+        advice=ADVICE,
+        otherwise=OTHERWISE,
+        more_url=address(HOME, **{"state": state.value, **chosen}),
+        json_url=address(
+            "/api/v1/operator/letters",
+            **{"state": state.value, **search.model_dump(mode="json", by_alias=True, exclude_none=True)},
+        ),
+    )
+
+
+@router.get(HOME + "/{letter_id}", include_in_schema=False)
+async def letter_page(request: Request, portal: PortalDep, operator: OperatorDep, letter_id: Id) -> Response:
+    """Show one letter: its bytes, what can be read in them, and what happened to it."""
+    one, _ = await whole_row(portal.pool, letter_id)
+    if not portal.wants_page(request):
+        return JSONResponse(one)
+    return await portal.page(
+        request,
+        "operator_letter.html",
+        one=one,
+        advice=ADVICE.get(one["reason"], OTHERWISE),
+        json_url=f"/api/v1/operator/letters/{one['id']}",
+    )
+
+
+@router.post(HOME, include_in_schema=False)
+async def act(request: Request, portal: PortalDep, operator: OperatorDep) -> Response:
+    """Do what a form asks for with the letters that it names, or with all that its search finds, a page at a time."""
+    fields = await read_form(request, fields_max=IDS_MAX)
+    what, _, whole = fields.get("what", "").partition("-")
+    if what not in _ACTIONS:
+        raise HTTPException(422, "say what to do: replay, mark or unmark")
+    chosen = {name: fields.get(name, "") for name in _FILTERS}
+    wanted: dict[str, Any] = {"ids": [name.removeprefix(_ID) for name in fields if name.startswith(_ID)]}
+    if whole == "found":
+        wanted = {"search": await _search(portal, chosen), "next": fields.get("next") or None}
+    elif not wanted["ids"]:
+        return RedirectResponse(address(HOME, state=fields.get("state", ""), **chosen), 303)
+    try:
+        if what == "replay":
+            done = await letters.replay(portal, operator, Chosen(**wanted))
+        else:
+            marking = Marking(**wanted, reason=fields.get("why", ""))
+            done = await letters.mark(portal, operator, marking, unwanted=what == "mark")
+    except ValidationError as exc:
+        raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
+    if not portal.wants_page(request):
+        return JSONResponse(done)
+    return await portal.page(
+        request,
+        "operator_letters_done.html",
+        what=what,
+        whole=whole,
+        done=done,
+        chosen=chosen,
+        search=(await _search(portal, chosen)).model_dump(mode="json", by_alias=True, exclude_none=True),
+        why=fields.get("why", ""),
+        state=fields.get("state", ""),
+        back=address(HOME, state=fields.get("state", ""), **chosen),
+        so_far={name: _number(fields.get(f"so-far-{name}")) + done.get(name, 0) for name in ("letters", "readings")},
+    )
+
+
+async def _search(portal: Portal, chosen: dict[str, str]) -> Search:
+    """Return a page's filters as a search; its days are the city's, the last one included."""
+    zone = ZoneInfo((await portal.installation()).timezone)
+    since, until = _day(chosen["from"]), _day(chosen["to"])
+    try:
+        return Search(
+            **{name: chosen[name] for name in ("reason", "gateway", "topic", "text")},
+            since=None if since is None else datetime(since.year, since.month, since.day, tzinfo=zone),
+            until=None if until is None else _after(until, zone),
+        )
+    except ValidationError as exc:
+        raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
+
+
+def _after(day: date, zone: ZoneInfo) -> datetime:
+    following = day + timedelta(days=1)
+    return datetime(following.year, following.month, following.day, tzinfo=zone)
+
+
+def _day(text: str) -> date | None:
+    """Return a day as browsers write it, None where there is none."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise HTTPException(422, "from and to are days, like 2026-11-24") from None
+    if not 1900 <= day.year <= 2200:
+        raise HTTPException(422, "that day is out of reach")
+    return day
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else 0

@@ -1,0 +1,44 @@
+"""Operators' pages as a person uses them: a long replay with its progress, and the way in with a key."""
+
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import Site
+from tests.browser.test_pages import DESK, PHONE, visit
+
+
+def test_a_long_replay_shows_how_far_it_is_and_ends_by_itself(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=DESK, language="en") as page:
+        page.goto("/operator/letters?text=N-L-1")
+        page.get_by_role("button", name="Replay all that the search finds").click()
+        expect(page.locator("#letters")).to_have_text("450")
+        expect(page.locator("#readings")).to_have_text("450")
+        expect(page.get_by_role("status")).to_have_text("Done.")
+        page.get_by_role("link", name="Back to the list").click()
+        expect(page.get_by_text("No letter fits.")).to_be_visible()
+        page.goto("/operator/letters?state=done")
+        expect(page.locator("tbody tr")).to_have_count(50)
+
+
+def test_a_long_replay_without_scripts_goes_on_by_a_button(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE, language="en", scripts=False) as page:
+        page.goto("/operator/letters?reason=unknown-device")
+        page.get_by_role("button", name="Replay all that the search finds").click()
+        expect(page.locator("#letters")).to_have_text("200")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#letters")).to_have_text("400")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#letters")).to_have_text("450")
+        site.photograph(page, "letters-done-phone")
+        expect(page.get_by_role("button", name="Go on")).to_have_count(0)
+
+
+def test_what_nobody_wants_is_marked_and_taken_back(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE, language="en") as page:
+        page.goto("/operator/letters/log-1-0")
+        page.get_by_label("Why it is not wanted").fill("a test of the vendor")
+        page.get_by_role("button", name="Mark as not wanted").click()
+        page.goto("/operator/letters/log-1-0")
+        expect(page.get_by_text("a test of the vendor")).to_be_visible()
+        page.get_by_role("button", name="Take it back").click()
+        page.goto("/operator/letters/log-1-0")
+        expect(page.get_by_text("Taken back into the list")).to_be_visible()

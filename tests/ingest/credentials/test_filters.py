@@ -1,0 +1,58 @@
+"""Topic filters against an oracle that knows nothing but the topics of a small world."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.credentials.filters import covers, is_filter, matches, meet
+
+LEVELS = ["a", "b", ""]
+TOPICS = ["/".join(levels) for n in (1, 2, 3) for levels in product(LEVELS, repeat=n)] + ["a/b/a/b", "$SYS/a", "$SYS"]
+
+
+def slowly(topic_filter: str, topic: str) -> bool:
+    """MQTT 3.1.1, section 4.7, word for word."""
+    if topic[:1] == "$" and topic_filter[:1] in ("+", "#"):
+        return False
+    have, want = topic_filter.split("/"), topic.split("/")
+    if have[-1] == "#":
+        have = have[:-1]
+        return len(want) >= len(have) and all(h in ("+", w) for h, w in zip(have, want, strict=False))
+    return len(have) == len(want) and all(h in ("+", w) for h, w in zip(have, want, strict=True))
+
+
+levels = st.lists(st.sampled_from(["a", "b", "", "+"]), min_size=1, max_size=3).map("/".join)
+filters = levels | levels.map(lambda text: text + "/#") | st.just("#") | st.just("$SYS/#")
+
+
+@given(filters)
+def test_filter_matches_what_the_standard_says(one: str) -> None:
+    assert is_filter(one) or one == ""
+    assert [matches(one, topic) for topic in TOPICS] == [slowly(one, topic) for topic in TOPICS]
+
+
+@given(filters, filters)
+def test_what_covers_has_every_topic_of_what_is_covered(one: str, other: str) -> None:
+    if covers(one, other):
+        assert all(matches(one, topic) for topic in TOPICS if matches(other, topic))
+
+
+@given(filters, filters)
+def test_filters_that_share_a_topic_meet(one: str, other: str) -> None:
+    assert meet(one, other) == meet(other, one)
+    if any(matches(one, topic) and matches(other, topic) for topic in TOPICS):
+        assert meet(one, other)
+
+
+@pytest.mark.parametrize(
+    "asked", ["#", "+/v1/+/readings", "citynerve/#", "citynerve/v1/+/readings", "$share/g/citynerve/v1/G-1/a"]
+)
+def test_a_gateways_own_topics_do_not_cover_more(asked: str) -> None:
+    assert not covers("citynerve/v1/G-1/+", asked)
+
+
+@pytest.mark.parametrize("text", ["", "a+", "a/#/b", "a#", "x" * 201, "a\nb", "a\x00"])
+def test_what_is_no_filter_is_not_taken_for_one(text: str) -> None:
+    assert not is_filter(text)

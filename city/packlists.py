@@ -77,7 +77,7 @@ def read_profiles(text: str, metrics: Sequence[Metric], codecs: Mapping[str, str
     body = packfile.clean_text(notes, "profiles.toml", text)
     found = [] if body is None else PackReading({"profiles.toml": body}, notes, codecs).profiles(metrics)
     if notes.mistakes:
-        raise PackError(notes.mistakes)
+        raise PackError(notes.mistakes, "the list")
     return found
 
 
@@ -108,7 +108,7 @@ def _read(file: str, text: str, columns: Sequence[str], optional: Sequence[str],
             cells.wrong(columns[0], f"{shown(identity)} stands in line {first} already: keep one")
         found.append(read(cells))
     if notes.mistakes:
-        raise PackError(notes.mistakes)
+        raise PackError(notes.mistakes, "the list")
     return found
 
 

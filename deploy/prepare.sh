@@ -1,9 +1,8 @@
 #!/bin/sh
-# Makes what must not stand in the repository: .env with passwords, the broker's certificate, its password files.
+# Makes what must not stand in the repository: .env with passwords, the broker's certificate, and who may enter at its doors.
 # Safe to run again: whatever is there is kept, only what is missing is made.
 #
 #   deploy/prepare.sh [NAME…]             once, with the names or addresses under which devices reach the broker
-#   deploy/prepare.sh gateway ID [ID…]    give gateways a password; it is shown once
 #   deploy/prepare.sh renew [NAME…]       a new certificate for the broker, from the same authority
 set -eu
 umask 077
@@ -11,9 +10,10 @@ cd "$(dirname "$0")/.."
 secrets=deploy/secrets
 broker=$secrets/mosquitto
 env_file=.env
-# The broker has a door for gateways and one for our own processes, each with a file of its own.
-gateways=$broker/passwords
+# Our own processes have a door of their own, with a file; whom the gateways' door knows stands in citynerve's database, and
+# the broker begins with the one who tells it.
 inner=$broker/passwords-inner
+administration=$broker/dynamic-security.json
 
 fail() {
     echo "prepare: $1" >&2
@@ -25,29 +25,37 @@ password() { openssl rand -hex 24; }
 # The value of a variable in .env; empty where it has none.
 value_of() { sed -n "s/^$1=//p" "$env_file" | tail -n 1; }
 
-# A line of Mosquitto's password file: PBKDF2 with SHA-512. The password is this machine's own and long, and it shows in the
-# list of processes for a moment: run this where nobody else is signed in.
-credential() {
+# Salt and hash of a password as Mosquitto has them: PBKDF2 with SHA-512. The password is this machine's own and long, and it
+# shows in the list of processes for a moment: run this where nobody else is signed in.
+hash_of() {
     salt=$(openssl rand -base64 12)
     hexsalt=$(echo "$salt" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \n')
-    hash=$(openssl kdf -keylen 64 -kdfopt digest:SHA512 -kdfopt "pass:$2" -kdfopt "hexsalt:$hexsalt" -kdfopt iter:101 \
+    hash=$(openssl kdf -keylen 64 -kdfopt digest:SHA512 -kdfopt "pass:$1" -kdfopt "hexsalt:$hexsalt" -kdfopt iter:101 \
         -binary PBKDF2 | openssl base64 -A)
-    echo "$1:\$7\$101\$$salt\$$hash"
 }
 
-# add_user FILE NAME PASSWORD; fails where the name has one.
+# add_user FILE NAME PASSWORD; nothing where the name has one.
 add_user() {
-    if grep -q "^$2:" "$1" 2>/dev/null; then return 1; fi
+    if grep -q "^$2:" "$1" 2>/dev/null; then return 0; fi
+    hash_of "$3"
     # Appended, not replaced: the broker reads it again on SIGHUP.
-    credential "$2" "$3" >>"$1"
+    echo "$2:\$7\$101\$$salt\$$hash" >>"$1"
 }
 
-# Before the broker had two doors our own names stood among the gateways'.
-take_ours_from_the_gateways() {
-    grep -q '^citynerve-' "$gateways" || return 0
-    grep -v '^citynerve-' "$gateways" >"$gateways.new" || true
-    mv "$gateways.new" "$gateways"
-    echo "citynerve's own names moved to $inner: docker compose up -d, then docker compose restart mosquitto"
+# acl KIND: the administration's word of one kind.
+acl() { printf '{"acltype":"%s","topic":"$CONTROL/dynamic-security/#","priority":0,"allow":true}' "$1"; }
+
+# What dynamic security begins with: one who may administrate it and nothing else.
+make_administration() {
+    hash_of "$(value_of MQTT_ADMIN_PASSWORD)"
+    cat >"$administration" <<EOF
+{
+  "defaultACLAccess": {"publishClientSend": false, "publishClientReceive": false, "subscribe": false, "unsubscribe": true},
+  "clients": [{"username": "citynerve-admin", "password": "$hash", "salt": "$salt", "iterations": 101, "roles": [{"rolename": "admin"}]}],
+  "groups": [],
+  "roles": [{"rolename": "admin", "acls": [$(acl publishClientSend), $(acl publishClientReceive), $(acl subscribePattern)]}]
+}
+EOF
 }
 
 make_certificate() {
@@ -79,7 +87,7 @@ open_to_the_broker() {
     if [ "$(id -u)" = 0 ]; then
         chown -R 1883:1883 "$broker"
         chmod 0400 "$broker/server.key"
-        chmod 0600 "$gateways" "$inner"
+        chmod 0600 "$administration" "$inner"
     else
         chmod 0644 "$broker"/*
     fi
@@ -101,7 +109,7 @@ prepare() {
     # Kafka takes a name that begins with a hyphen for an option.
     fill KAFKA_CLUSTER_ID "A$(openssl rand -base64 16 | tr '+/' '-_' | cut -c 2-22)"
     for name in DATABASE_PASSWORD GRAFANA_DATABASE_PASSWORD GRAFANA_ADMIN_PASSWORD MQTT_INGEST_PASSWORD MQTT_SIM_PASSWORD \
-        OPERATOR_KEY; do
+        MQTT_ADMIN_PASSWORD OPERATOR_KEY; do
         fill "$name" "$(password)"
     done
     if [ ! -e "$secrets/ca.key" ]; then
@@ -120,11 +128,12 @@ prepare() {
     else
         make_certificate "$@"
     fi
-    # Its file must be there for the gateways' door to open, though nobody has a password yet.
-    touch "$gateways"
-    add_user "$inner" citynerve-ingest "$(value_of MQTT_INGEST_PASSWORD)" || true
-    add_user "$inner" citynerve-sim "$(value_of MQTT_SIM_PASSWORD)" || true
-    take_ours_from_the_gateways
+    add_user "$inner" citynerve-ingest "$(value_of MQTT_INGEST_PASSWORD)"
+    add_user "$inner" citynerve-sim "$(value_of MQTT_SIM_PASSWORD)"
+    [ -s "$administration" ] || make_administration
+    if [ -s "$broker/passwords" ]; then
+        echo "gateways have their logins from citynerve now: give each one (docs/credentials.md), then remove $broker/passwords"
+    fi
     open_to_the_broker
 }
 
@@ -141,23 +150,7 @@ case "$(openssl version)" in
 esac
 
 case "${1:-}" in
-gateway)
-    shift
-    [ $# -gt 0 ] || fail "name the gateways, as in cities/*/gateways.csv"
-    [ -e "$inner" ] || fail "run deploy/prepare.sh first"
-    for id in "$@"; do
-        case $id in
-        "" | *[!0-9A-Za-z_-]*) fail "'$id' is no gateway: up to 64 letters, digits, '-' or '_'" ;;
-        citynerve-*) fail "'$id' is one of our own names" ;;
-        esac
-        [ ${#id} -le 64 ] || fail "'$id' is longer than 64 characters"
-        secret=$(password)
-        add_user "$gateways" "$id" "$secret" || fail "$id has a password: remove its line from $gateways to give it a new one"
-        echo "$id $secret"
-    done
-    open_to_the_broker
-    echo "let the broker read them: docker compose kill -s HUP mosquitto" >&2
-    ;;
+gateway) fail "gateways have their logins from citynerve: docker compose exec ingest citynerve credentials create ID" ;;
 renew)
     shift
     [ -e "$secrets/ca.key" ] || fail "there is no authority: run deploy/prepare.sh first"
@@ -165,7 +158,7 @@ renew)
     open_to_the_broker
     echo "let the broker take it: docker compose restart mosquitto"
     ;;
--* | help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+-* | help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
 *)
     prepare "$@"
     echo "ready: docker compose up -d"

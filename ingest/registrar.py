@@ -14,8 +14,9 @@ from storage import queries
 from storage.pool import Connection, Pool, engine_errors
 from stream import registrar, unknown
 from stream.log import EventLog
+from stream.publication import publish
 from stream.registrar import Author, ChangeReport
-from stream.registry import load_ingest_registry, publish
+from stream.registry import load_ingest_registry
 from stream.unknown import UnknownDevice, UnknownGateway
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))

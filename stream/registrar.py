@@ -1,6 +1,6 @@
 """Operators' changes of the registry: checked whole, in force at once, kept over imports, each one an event.
 
-A list is taken whole or not at all. Whoever calls these publishes afterwards (`stream.registry.publish`), so that
+A list is taken whole or not at all. Whoever calls these publishes afterwards (`stream.publication.publish`), so that
 detection learns of it; a crash in between is mended by the next publication.
 """
 
@@ -233,7 +233,7 @@ async def _demand_sound(connection: Connection) -> None:
             text = f"{root} would have {count} devices, {CABINET_DEVICES_MAX} at most go below one cabinet or facility"
             mistakes.append(Mistake("devices.csv", 0, text))
     if mistakes:
-        raise PackError(mistakes)
+        raise PackError(mistakes, "the list")
 
 
 def _demand_gateways(listed: Sequence[ListedGateway], before: Mapping[str, Sequence[Any]], districts: set[str]) -> None:
@@ -247,7 +247,7 @@ def _demand_gateways(listed: Sequence[ListedGateway], before: Mapping[str, Seque
             text = f"district_id {shown(gateway.district_id)} names no district: mend the name"
             mistakes.append(Mistake("gateways.csv", line, text))
     if mistakes:
-        raise PackError(mistakes)
+        raise PackError(mistakes, "the list")
 
 
 async def _set(connection: Connection, device_ids: Sequence[str], author: Author, kind: str) -> ChangeReport:

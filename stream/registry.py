@@ -21,13 +21,12 @@ from city.registry import (
     RootDefinition,
     SeriesDefinition,
 )
-from city.topics import READINGS, SHARDS
+from city.topics import SHARDS
 from storage import queries
-from storage.pool import Connection, Pool, engine_errors, transaction
-from stream import codec, wire
+from storage.pool import Connection, engine_errors
+from stream import wire
 from stream.assets import asset_rows
 from stream.installation import ensure_installation, load_clock, resume_clock
-from stream.log import Append, EventLog
 
 __all__ = [
     "ImportReport",
@@ -37,13 +36,10 @@ __all__ = [
     "load_clock",
     "load_ingest_registry",
     "load_roots",
-    "publish",
     "resume_clock",
 ]
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
-_APPEND_TOGETHER = 32
-"""Root definitions in one append: a city of thousands of cabinets is not held in memory as one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ class ImportReport:
     rows: dict[str, int]
 
 
-class _Installation(NamedTuple):
+class Standing(NamedTuple):
     """What the database knows of itself; `published` is the version that stands on the log."""
 
     version: int
@@ -132,7 +128,7 @@ async def load_ingest_registry(connection: Connection) -> IngestRegistry:
     """
     with engine_errors():
         async with connection.transaction():
-            installation = await _installation(connection)
+            installation = await installation_of(connection)
             gateways: dict[str, int] = dict(await (await connection.execute(_SQL.ingest_gateways)).fetchall())
             profiles: dict[str, Any] = dict(await (await connection.execute(_SQL.profiles)).fetchall())
             rows = await (await connection.execute(_SQL.ingest_series)).fetchall()
@@ -150,7 +146,7 @@ async def load_roots(connection: Connection, only: Collection[str] | None = None
     which = {"roots": None if only is None else sorted(only)}
     with engine_errors():
         async with connection.transaction():
-            standing = await _installation(connection)
+            standing = await installation_of(connection)
             roots = await (await connection.execute(_SQL.roots, which)).fetchall()
             feeder_rows = await (await connection.execute(_SQL.root_feeders, which)).fetchall()
             device_rows = await (await connection.execute(_SQL.root_devices, which)).fetchall()
@@ -180,75 +176,11 @@ async def load_categories(connection: Connection) -> tuple[ServiceCategory, ...]
         Nothing was imported yet.
     """
     with engine_errors():
-        settings = (await _installation(connection)).pack
+        settings = (await installation_of(connection)).pack
     return tuple(
         ServiceCategory(c["code"], c["names"], tuple(FaultClass(f) for f in c["faults"]), c["sla_hours"], c["crew"])
         for c in settings.get("categories", ())
     )
-
-
-async def publish(
-    pool: Pool,
-    log: EventLog,
-    at_us: int,
-    *,
-    renew_before_us: int = 0,
-    changed: tuple[int, Collection[str]] | None = None,
-) -> int:
-    """Append one ``registry`` record per root to its partition of `readings`, where the log lacks the newest version.
-
-    Any number of processes may call it at once; one of them appends. A crash between the append and its note makes
-    the next call append again, which changes nothing for the readers.
-
-    Parameters
-    ----------
-    at_us : int
-        City time, µs UTC.
-    renew_before_us : int
-        Append all again if that was last done before, µs UTC: retention is about to take the old records away.
-    changed : (int, collection of str), optional
-        The registry's version and the only roots that differ from the version before; where the log knows that one,
-        they are all that is appended.
-
-    Returns
-    -------
-    int
-        Records appended.
-
-    Raises
-    ------
-    SettingsError
-        Nothing was imported yet, or a root has too many devices for one record.
-    EngineError
-        Database or log did not answer.
-    """
-    async with transaction(pool) as connection:
-        await connection.execute(_SQL.lock)
-        standing = await _installation(connection)
-        known = standing.published >= standing.version and standing.log_identity == log.identity
-        if known and standing.published_at_us >= renew_before_us:
-            return 0
-        partitions = dict(await (await connection.execute(_SQL.partitions)).fetchall())
-        only, told_at_us = None, at_us
-        before_known = standing.log_identity == log.identity and standing.published_at_us >= renew_before_us
-        if changed is not None and before_known and (standing.version, standing.published + 1) == (changed[0],) * 2:
-            only, told_at_us = changed[1], standing.published_at_us
-        records = [_record(root, partitions, log, at_us) for root in await load_roots(connection, only)]
-        for start in range(0, len(records), _APPEND_TOGETHER):
-            await log.append(records[start : start + _APPEND_TOGETHER])
-        note = {"version": standing.version, "at_us": told_at_us, "log_identity": log.identity}
-        await connection.execute(_SQL.published, note)
-    return len(records)
-
-
-def _record(root: RootDefinition, partitions: dict[int, int], log: EventLog, at_us: int) -> Append:
-    value = codec.encode(root)
-    if len(value) > log.max_record_bytes:
-        raise SettingsError(
-            f"{root.root_id} has {len(root.devices)} devices, which makes a record of {len(value)} bytes; the log takes"
-            f" {log.max_record_bytes}: split it in the city pack, or raise the log's record limit"
-        )
-    return Append(READINGS, partitions[shard_of(root.root_id)], codec.REGISTRY, value, at_us)
 
 
 def _device(row: Sequence[Any]) -> DeviceDefinition:
@@ -353,11 +285,11 @@ async def _one(connection: Connection, statement: LiteralString, parameters: dic
     return row[0]
 
 
-async def _installation(connection: Connection) -> _Installation:
+async def installation_of(connection: Connection) -> Standing:
     row = await (await connection.execute(_SQL.version)).fetchone()
     if row is None:
         raise SettingsError("no city was imported into this database yet: start with `citynerve up`")
-    return _Installation(*row)
+    return Standing(*row)
 
 
 def _settings(pack: CityPack) -> dict[str, Any]:

@@ -225,10 +225,6 @@ SELECT %(at)s, 'pack', kind, subject, subject_id, detail, %(version)s
 -- name: version
 SELECT registry_version, published_version, published_at_us, log_identity, pack_version, pack FROM installation
 
--- name: published
-UPDATE installation
-   SET published_version = %(version)s, published_at_us = %(at_us)s, log_identity = %(log_identity)s
-
 -- name: profiles
 SELECT profile_id, body FROM profiles WHERE NOT retired
 
@@ -244,9 +240,6 @@ SELECT coalesce(d.address, d.device_id), d.device_id, d.gateway_id, d.profile_id
   JOIN metrics m USING (metric)
  WHERE NOT s.retired AND NOT d.retired
  ORDER BY d.device_id, s.metric
-
--- name: partitions
-SELECT shard, partition FROM shards
 
 -- name: roots
 -- Retired roots too: they are published without devices, so that detection lets go of them.

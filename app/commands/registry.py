@@ -78,7 +78,7 @@ async def claim(settings: Settings, device: Device) -> dict[str, Any]:
     """
     problems = [Mistake("claim", 0, text) for text in device_problems(device)]
     if problems:
-        raise PackError(problems)
+        raise PackError(problems, "the list")
     async with opened(settings) as registrar:
         report, claimed = await registrar.claim(ListedDevice(0, device), ACTOR)
     return {

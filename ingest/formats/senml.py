@@ -19,7 +19,7 @@ from ingest.formats.parsed import (
     Value,
 )
 from ingest.formats.times import integer
-from ingest.formats.values import is_value_name, kind, read_json, safe, value_of
+from ingest.formats.values import is_value_name, kind, own_device, read_json, safe, value_of
 
 RELATIVE_BELOW_S = 2**28
 """Times below this many seconds count from "now", which is when the message is received."""
@@ -213,4 +213,4 @@ def divide(name: str, origin: Origin) -> tuple[str, str]:
         return device, value
     if ":" in name:
         return name.removesuffix(":"), ""
-    return origin.levels.get("device", origin.gateway), name
+    return own_device(origin), name

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from pydantic_core import from_json
 
+from city.integration import Origin
 from ingest.formats.parsed import (
     KEYS_MAX,
     NAME_CHARACTERS_MAX,
@@ -23,6 +24,7 @@ DEVICE_PROBLEM = f"a device is called by 1 to {NAME_CHARACTERS_MAX} printable ch
 """How a device may be called, for people."""
 
 _PRINTABLE = re.compile(r"[ -~]{1,64}")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = sys.float_info.max
 _INSIDE_MAX = 4 * KEYS_MAX
 
@@ -84,9 +86,7 @@ def _refuse_duplicate_keys(payload: bytes) -> None:
 
 
 def add_object(
-    message: ParsedMessage,
-    item: ParsedObject,
-    body: Mapping[str, object],
+    message: ParsedMessage, item: ParsedObject, body: Mapping[str, object], *, numbers_in_text: bool = False
 ) -> None:
     """Append `item` with the values of `body`; what is none goes to ``message.refused``.
 
@@ -97,6 +97,8 @@ def add_object(
     ----------
     item : ParsedObject
         Its readings are replaced.
+    numbers_in_text : bool
+        A text that is a number, such as "23.5", is taken for that number.
     """
     if not is_device(item.device):
         refuse_all(message, "bad-device", DEVICE_PROBLEM, item.position, body)
@@ -107,6 +109,8 @@ def add_object(
         return
     readings: dict[str, Value] = {}
     for name, raw in flat:
+        if numbers_in_text and isinstance(raw, str):
+            raw = number_in(raw)
         take(message, item.position, readings, name, raw)
     if readings:
         message.objects.append(item._replace(readings=readings))
@@ -138,6 +142,11 @@ def value_of(raw: object) -> Value | None:
     if isinstance(raw, int | float):
         return raw if -_LARGEST <= raw <= _LARGEST else None
     return None
+
+
+def number_in(text: str) -> Value:
+    """Return the number that a text is, or the text."""
+    return float(text) if _NUMBER.fullmatch(text) is not None else text
 
 
 def _flat(body: Mapping[str, object], most: int) -> Iterator[tuple[str, object]]:
@@ -173,6 +182,11 @@ def refuse_all(message: ParsedMessage, reason: str, detail: str, position: int, 
 def is_device(name: object) -> bool:
     """Tell whether a device may be called so on the wire."""
     return isinstance(name, str) and is_value_name(name)
+
+
+def own_device(origin: Origin) -> str:
+    """Return the device of a message that names none: the one in its topic, else its gateway."""
+    return origin.levels.get("device", origin.gateway)
 
 
 def is_value_name(name: str) -> bool:

@@ -12,9 +12,14 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+import yaml
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from prometheus_client import CollectorRegistry
 
+from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptions
+from ingest.credentials.hashing import make_password
+from ingest.credentials.model import Grant, default_topics
+from ingest.credentials.sealed import seal
 from ingest.message import Message
 from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
@@ -22,11 +27,19 @@ from tests.app.world import write_pack
 from tests.deploy.conftest import Folder, copy_deployment, tool
 from tests.e2e.processes import Process
 from tests.support.exposition import sample
-from tests.support.servers import Server, free_port, wait_for_port
+from tests.support.servers import Server, free_port, unavailable, wait_for_port
 
 TIMEOUT_S = 60.0
 REFUSED = 0x87
 """MQTT 5: not authorized."""
+
+
+def dynamic_security() -> str:
+    """Return where Debian has the plugin; the image has it elsewhere."""
+    found = next((path for path in Path("/usr/lib").rglob("mosquitto_dynamic_security.so")), None)
+    if found is None:
+        unavailable("no dynamic security beside mosquitto: run tests/support/engines.sh")
+    return str(found)
 
 
 class Broker(Server):
@@ -39,22 +52,35 @@ class Broker(Server):
         secrets = deployment.path / "deploy" / "secrets"
         self.authority = secrets / "trust" / "ca.crt"
         text = (deployment.path / "deploy" / "mosquitto" / "mosquitto.conf").read_text()
+        configuration = folder / "mosquitto.conf"
+        places = {
+            "/mosquitto/data/": f"{folder}/",
+            "/mosquitto/secrets/": f"{secrets / 'mosquitto'}/",
+            "/mosquitto/config/": f"{deployment.path / 'deploy' / 'mosquitto'}/",
+        }
         for before, after in {
             "listener 8883": f"listener {port} 127.0.0.1",
             "listener 8884": f"listener {self.inner_port} 127.0.0.1",
             "listener 1884 127.0.0.1": f"listener {self.health_port} 127.0.0.1",
-            "/mosquitto/data/": f"{folder}/",
-            "/mosquitto/secrets/": f"{secrets / 'mosquitto'}/",
-            "/mosquitto/config/": f"{deployment.path / 'deploy' / 'mosquitto'}/",
+            "/usr/lib/mosquitto_dynamic_security.so": dynamic_security(),
+            **places,
             **(changes or {}),
         }.items():
             assert before in text
             text = text.replace(before, after)
-        configuration = folder / "mosquitto.conf"
         # In its container it is never root; here it may be, and must not change its account (see fix_mosquitto).
         configuration.write_text("user root\n" + text)
-        super().__init__(folder, port, lambda: [tool("mosquitto"), "-c", str(configuration)])
+        compose = yaml.safe_load((deployment.path / "docker-compose.yml").read_text())
+        *shell, script = compose["services"]["mosquitto"]["command"]
+        script = script.replace("/mosquitto/config/mosquitto.conf", str(configuration)).replace(
+            "exec mosquitto", "exec " + tool("mosquitto")
+        )
+        for before, after in places.items():
+            script = script.replace(before, after)
+        super().__init__(folder, port, lambda: [*shell, script])
+        self.state = folder / "dynamic-security.json"
         env = deployment.settings()
+        self.admin_url = f"mqtts://citynerve-admin:{env['MQTT_ADMIN_PASSWORD']}@localhost:{port}"
         self.passwords = {
             "citynerve-ingest": env["MQTT_INGEST_PASSWORD"],
             "citynerve-sim": env["MQTT_SIM_PASSWORD"],
@@ -66,6 +92,16 @@ class Broker(Server):
         # Mosquitto opens its listeners one after the other; this is the last.
         wait_for_port(self.health_port, self._process, self.log)
 
+    def tell(self, *gateways: str) -> None:
+        """Give gateways a login each, as ingest's keeper does."""
+        access = MosquittoAccess(MosquittoOptions(self.admin_url, str(self.authority)))
+        self.passwords |= {gateway: make_password() for gateway in gateways}
+        grants = [
+            Grant(gateway, gateway, default_topics(gateway), sealed=seal(self.passwords[gateway], access.public_key))
+            for gateway in gateways
+        ]
+        assert asyncio.run(access.apply(grants)).to_rotate == ()
+
     def url(self, user: str) -> str:
         """Return what a process of ours is given as CITYNERVE_MQTT_URL."""
         return f"mqtts://{user}:{self.passwords[user]}@localhost:{self.inner_port}"
@@ -75,10 +111,9 @@ class Broker(Server):
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     deployment = copy_deployment(tmp_path_factory.mktemp("deployment"))
     assert deployment.prepare().returncode == 0
-    given = deployment.prepare("gateway", "GW-1", "GW-2")
     server = Broker(deployment, tmp_path_factory.mktemp("mosquitto"))
-    server.passwords |= dict(line.split() for line in given.stdout.splitlines())
     server.start()
+    server.tell("GW-1", "GW-2")
     yield server
     server.stop()
 
@@ -172,7 +207,8 @@ def test_gateway_publishes_under_its_own_topic_and_nowhere_else(broker: Broker) 
             "elsewhere",
         ):
             assert gateway.publish(topic, b"forged") == REFUSED, topic
-        assert gateway.publish("citynerve/v1/GW-1/state") in (0, 16)
+        for leaf in ("state", "senml"):
+            assert gateway.publish(f"citynerve/v1/GW-1/{leaf}") in (0, 16)
         assert gateway.publish("citynerve/v1/GW-1/readings", b"true") == 0
         assert ingest.event() == ("citynerve/v1/GW-1/readings", b"true")
         assert ingest.events.empty()
@@ -185,9 +221,8 @@ def test_gateway_hears_nothing_of_others(broker: Broker) -> None:
         Client(broker, "GW-1") as gateway,
     ):
         ingest.subscribe("citynerve/v1/+/readings")
-        # Asking is not refused; what is delivered is decided message by message.
-        for topic in ("citynerve/v1/#", "#", "$SYS/#"):
-            curious.subscribe(topic)
+        for topic in ("citynerve/v1/#", "#", "$SYS/#", "citynerve/v1/GW-2/readings", "$CONTROL/#"):
+            assert curious.subscribe(topic) == REFUSED, topic
         assert gateway.publish("citynerve/v1/GW-1/readings", b"private") == 0
         assert ingest.event() == ("citynerve/v1/GW-1/readings", b"private")
         # Its own answer comes after whatever the broker would have sent before.
@@ -273,7 +308,7 @@ def test_several_of_ingest_are_let_in_each_under_an_id_of_its_own(broker: Broker
         assert (one.subscribe("citynerve/v1/+/readings"), two.subscribe("citynerve/v1/+/readings")) == (1, 1)
 
 
-def test_gateway_that_does_not_know_the_shares_name_takes_no_part_in_it(broker: Broker) -> None:
+def test_gateway_takes_no_part_in_a_share_whether_it_knows_the_name_or_not(broker: Broker) -> None:
     share = "5f1d6c0c3c8b4b1f9d2e7a6b8c9d0e1f"
     with (
         Client(broker, "citynerve-ingest", client_id="citynerve-ingest-1") as ingest,
@@ -281,9 +316,9 @@ def test_gateway_that_does_not_know_the_shares_name_takes_no_part_in_it(broker: 
         Client(broker, "GW-1") as gateway,
     ):
         assert ingest.subscribe(f"$share/{share}/citynerve/v1/+/readings") == 1
-        for name in ("ingest", "citynerve-ingest", "+"):
+        for name in ("ingest", "citynerve-ingest", "+", share):
             for topic in ("citynerve/v1/+/readings", "#"):
-                curious.subscribe(f"$share/{name}/{topic}")
+                assert curious.subscribe(f"$share/{name}/{topic}") == REFUSED
         for number in range(20):
             assert gateway.publish("citynerve/v1/GW-1/readings", b"%d" % number) == 0
         assert [ingest.event()[1] for _ in range(20)] == [b"%d" % number for number in range(20)]
@@ -329,6 +364,50 @@ def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
         await running
 
     asyncio.run(asyncio.wait_for(main(), TIMEOUT_S))
+
+
+def test_ingest_hears_what_other_vendors_servers_send(broker: Broker) -> None:
+    with Client(broker, "citynerve-ingest") as ingest:
+        for topic in ("application/+/device/+/event/up", "v3/+/devices/+/up", "spBv1.0/#"):
+            assert ingest.subscribe(topic) == 1
+        assert ingest.publish("citynerve/v1/GW-1/readings") == REFUSED
+
+
+def test_a_broker_that_lost_its_data_lets_itself_be_told_again(prepared: Folder, tmp_path: Path) -> None:
+    broker = Broker(prepared, tmp_path)
+    broker.start()
+    try:
+        broker.tell("GW-1")
+        with Client(broker, "GW-1") as gateway:
+            assert gateway.publish("citynerve/v1/GW-1/state") in (0, 16)
+        # What it was told survives a restart, and not the loss of its volume.
+        broker.stop()
+        broker.start()
+        with Client(broker, "GW-1"):
+            pass
+        broker.stop()
+        broker.state.unlink()
+        broker.start()
+        client = Client(broker, "GW-1")
+        assert client.event() == ("connected", REFUSED)
+        client.close()
+        broker.tell("GW-1")
+        with Client(broker, "GW-1"):
+            pass
+    finally:
+        broker.stop()
+
+
+def test_administration_may_do_nothing_else(broker: Broker) -> None:
+    password = broker.admin_url.split(":")[2].split("@")[0]
+    client = Client(broker, "citynerve-admin", password, port=broker.port)
+    assert client.event() == ("connected", 0)
+    assert client.publish("citynerve/v1/GW-1/readings", b"forged") == REFUSED
+    assert client.subscribe("citynerve/v1/#") == REFUSED
+    client.close()
+    inside = Client(broker, "citynerve-admin", password)
+    assert inside.event() == ("connected", REFUSED)
+    inside.close()
 
 
 def test_simulated_gateways_speak_for_themselves_over_tls(broker: Broker, tmp_path: Path) -> None:

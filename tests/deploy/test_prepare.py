@@ -1,11 +1,10 @@
 """The first step of a deployment: makes secrets once, and never touches what is there."""
 
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from tests.deploy.conftest import ROOT, Folder, tool
 
@@ -41,7 +40,7 @@ def test_secrets_are_for_their_owner_alone(deployment: Folder) -> None:
     assert (deployment.path / "deploy" / "secrets").stat().st_mode & 0o777 == 0o700
     assert (deployment.path / "deploy" / "secrets" / "ca.key").stat().st_mode & 0o777 == 0o600
     values = [value for name, value in deployment.settings().items() if name.endswith("PASSWORD")]
-    assert len(set(values)) == len(values) == 5
+    assert len(set(values)) == len(values) == 6
 
 
 def test_two_deployments_share_no_secret(deployment: Folder, prepared: Folder) -> None:
@@ -83,39 +82,28 @@ def test_certificate_names_where_devices_find_the_broker_and_is_renewed_by_the_s
     assert verified.returncode == 0, verified.stderr
 
 
-def test_gateway_gets_a_password_once(deployment: Folder) -> None:
-    refused = deployment.prepare("gateway", "GW-1")
-    assert (refused.returncode, "run deploy/prepare.sh first" in refused.stderr) == (2, True)
-    deployment.prepare()
-    done = deployment.prepare("gateway", "GW-1", "GW-2")
-    assert re.fullmatch(r"(GW-[12] [0-9a-f]{48}\n){2}", done.stdout)
-    again = deployment.prepare("gateway", "GW-1")
-    assert (again.returncode, "GW-1 has a password" in again.stderr) == (2, True)
-    passwords = (deployment.path / "deploy" / "secrets" / "mosquitto" / "passwords").read_text()
-    assert names_in(passwords) == ["GW-1", "GW-2"]
-    inner = (deployment.path / "deploy" / "secrets" / "mosquitto" / "passwords-inner").read_text()
-    assert names_in(inner) == ["citynerve-ingest", "citynerve-sim"]
-    assert not any(password in passwords for password in re.findall(r"[0-9a-f]{48}", done.stdout))
-
-
-def test_our_own_names_leave_the_gateways_file_of_an_older_release(deployment: Folder) -> None:
-    deployment.prepare()
-    deployment.prepare("gateway", "GW-1")
-    broker = deployment.path / "deploy" / "secrets" / "mosquitto"
-    gateways = (broker / "passwords").read_text()
-    (broker / "passwords").write_text((broker / "passwords-inner").read_text() + gateways)
-    (broker / "passwords-inner").unlink()
-    done = deployment.prepare()
-    assert (done.returncode, "restart mosquitto" in done.stdout) == (0, True)
-    assert (broker / "passwords").read_text() == gateways
+def test_each_door_has_its_own_names_and_the_outer_one_begins_with_its_administration_alone(prepared: Folder) -> None:
+    broker = prepared.path / "deploy" / "secrets" / "mosquitto"
     assert names_in((broker / "passwords-inner").read_text()) == ["citynerve-ingest", "citynerve-sim"]
+    state = json.loads((broker / "dynamic-security.json").read_text())
+    assert [client["username"] for client in state["clients"]] == ["citynerve-admin"]
+    assert {acl["topic"] for role in state["roles"] for acl in role["acls"]} == {"$CONTROL/dynamic-security/#"}
+    kept = "".join(path.read_text() for path in broker.iterdir())
+    assert not any(word in kept for name, word in prepared.settings().items() if name.endswith("PASSWORD"))
 
 
-@pytest.mark.parametrize("name", ["", "GW 1", "GW/1", "+", "citynerve-ingest", "x" * 65, "GW:1"])
-def test_name_that_is_no_gateways_is_refused(prepared: Folder, name: str) -> None:
+def test_whoever_asks_for_a_gateways_password_is_told_where_it_is_made(prepared: Folder) -> None:
     before = contents(prepared.path)
-    assert prepared.prepare("gateway", name).returncode == 2
+    done = prepared.prepare("gateway", "GW-1")
+    assert (done.returncode, "citynerve credentials create ID" in done.stderr) == (2, True)
     assert contents(prepared.path) == before
+
+
+def test_passwords_of_an_older_release_are_told_of(deployment: Folder) -> None:
+    deployment.prepare()
+    old = deployment.path / "deploy" / "secrets" / "mosquitto" / "passwords"
+    old.write_text("GW-1:$7$101$x$y\n")
+    assert "give each one (docs/credentials.md), then remove" in deployment.prepare().stdout
 
 
 def test_authority_that_is_lost_is_not_replaced_behind_the_gateways_back(deployment: Folder) -> None:

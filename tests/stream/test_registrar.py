@@ -15,8 +15,9 @@ from city.topics import PARTITIONS
 from storage.pool import Connection, Pool, open_pool
 from stream import registrar
 from stream.logs.postgres import open_postgres_log
+from stream.publication import publish
 from stream.registrar import Author
-from stream.registry import import_pack, load_ingest_registry, load_roots, publish
+from stream.registry import import_pack, load_ingest_registry, load_roots
 from tests.city.packs import SMALL, changed
 
 PACK = parse_pack(SMALL)

@@ -23,7 +23,8 @@ from stream import codec
 from stream.deadletter import DeadLetterStage
 from stream.log import EventLog, TopicPartition
 from stream.logs.postgres import open_postgres_log
-from stream.registry import import_pack, load_ingest_registry, publish
+from stream.publication import publish
+from stream.registry import import_pack, load_ingest_registry
 from stream.store import StoreStage
 from tests.city.packs import SMALL
 

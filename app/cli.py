@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_ca import ca_cli
 from app.cli_credentials import credentials_cli
 from app.cli_letters import letters_cli
 from app.cli_registry import devices_cli, gateways_cli, profiles_cli
@@ -54,6 +55,7 @@ cli.add_typer(credentials_cli, name="credentials")
 cli.add_typer(devices_cli, name="devices")
 cli.add_typer(gateways_cli, name="gateways")
 cli.add_typer(profiles_cli, name="profiles")
+cli.add_typer(ca_cli, name="ca")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -281,13 +283,13 @@ def city_check(
     as_json: AsJson = False,
 ) -> None:
     """Explain every mistake in a city pack by file and line."""
+    from app.commands.city import check
     from app.settings import load_settings
-    from stream.packs import check_pack
 
     place = folder or load_settings().city
     with Bar(quiet=as_json) as advance:
         advance(f"checking {place}", 0, 0)
-        report = check_pack(place)
+        report = check(place)
     if as_json:
         mistakes = [{"file": m.file, "line": m.line, "text": m.text} for m in report.mistakes]
         print_json({"sound": report.sound, "mistakes": mistakes, "counts": report.counts, "version": report.version})

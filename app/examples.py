@@ -64,6 +64,18 @@ _EXAMPLES = {
         "citynerve credentials topics GW-01",
         "citynerve credentials topics GW-01 --publish 'spBv1.0/lamps/+/GW-01/#' --read 'spBv1.0/lamps/NCMD/GW-01'",
     ),
+    "ca": ("citynerve ca init --folder authority", "citynerve ca issue GW-01 --csr gw-01.csr"),
+    "ca init": (
+        "citynerve ca init --folder authority",
+        "citynerve ca init --folder authority --passphrase-file passphrase",
+    ),
+    "ca issue": (
+        "citynerve ca issue GW-01 --csr gw-01.csr > gw-01.crt",
+        "citynerve ca issue GW-01 --days 365 --folder authority > gw-01.pem",
+    ),
+    "ca renew": ("citynerve ca renew 4b1f… --csr gw-01.csr > gw-01.crt",),
+    "ca revoke": ("citynerve ca revoke 4b1f…",),
+    "ca list": ("citynerve ca list --folder authority",),
 }
 
 

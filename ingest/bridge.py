@@ -16,6 +16,7 @@ from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from ingest.codecs import Codecs
 from ingest.formats import Formats
 from ingest.message import Message, Source
 from ingest.metrics import IngestMetrics
@@ -112,6 +113,7 @@ class Bridge:
         self._mark: bytes = b""
         self._marked_at = float("-inf")
         self._formats = Formats()
+        self._codecs = Codecs(metrics=self._metrics)
         self._left_over: list[Message] = []
         self._in_flight = 0
         self._attempt = 0
@@ -129,7 +131,10 @@ class Bridge:
             await self._log.partitions(READINGS), await self._log.partitions(DEAD_LETTERS), self._log.max_record_bytes
         )
         queue: asyncio.Queue[_Work | None] = asyncio.Queue(maxsize=1)
-        await together(self._take(stop, limits, queue), self._append(stop, queue))
+        try:
+            await together(self._take(stop, limits, queue), self._append(stop, queue))
+        finally:
+            self._codecs.close()
         if self._left_over:
             logger.warning(
                 "stopped with messages of QoS 0 that the log did not take", extra={"messages": len(self._left_over)}
@@ -156,7 +161,7 @@ class Bridge:
     async def _build(self, messages: list[Message], limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
         received_at = self._clock.now_us()
-        flush = Flush(self._registry(), received_at, limits, self._formats)
+        flush = Flush(self._registry(), received_at, limits, self._formats, self._codecs)
         work = _Work(messages, self._attempt)
         tick_at: int | None = None
         for message in messages:

@@ -25,6 +25,14 @@ class IngestMetrics:
             "Readings whose own time was absent or not believed",
             registry=registry,
         )
+        self.codec_seconds = Counter(
+            "citynerve_ingest_codec_seconds_total", "Time that vendors' codecs took", registry=registry
+        )
+        self.codec_pauses = Counter(
+            "citynerve_ingest_codec_pauses_total",
+            "Times that a codec was left alone for taking too long",
+            registry=registry,
+        )
         self.append_failures = Counter(
             "citynerve_ingest_append_failures_total", "Appends that the log did not take", registry=registry
         )

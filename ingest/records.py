@@ -12,6 +12,7 @@ from city.clock import hour_of
 from city.errors import DataError
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
+from ingest.codecs import Codecs, decode_raw
 from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
 from ingest.resolve import PartitionRows, Rows, resolve, unknown_names
 from stream import codec
@@ -77,6 +78,7 @@ class Flush:
     received_at: int
     options: FlushOptions
     formats: Formats = field(default_factory=Formats)
+    codecs: Codecs = field(default_factory=Codecs)
     rows: Rows = field(default_factory=dict)
     letters: list[Append] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
@@ -96,7 +98,11 @@ class Flush:
         except Unreadable as exc:
             self._set_aside(topic, payload, gateway, Refusal(exc.detail, []), exc.reason, 1, {})
             return
+        if message.raw:
+            decode_raw(message, gateway, self.registry, self.codecs, self.received_at)
         home = resolve(message, gateway, self.registry, self.received_at, self.rows, retained=retained)
+        if home is None and message.number is not None and not message.refused:
+            home = self._any_rows(gateway)
         if message.number is not None and home is not None:
             home.note_number(gateway, message.epoch, message.number)
         if message.refused:
@@ -104,6 +110,13 @@ class Flush:
         if message.state and gateway in self.registry.gateways:
             self.states[gateway] = message.state.encode()
         self.commands += message.commands
+
+    def _any_rows(self, gateway: str) -> PartitionRows | None:
+        """Return where the number of a message without readings may go; None if nobody knows its gateway."""
+        if gateway not in self.registry.gateways:
+            return None
+        partition = zlib.crc32(gateway.encode()) % self.options.readings_partitions
+        return next(iter(self.rows.values()), None) or self.rows.setdefault(partition, PartitionRows())
 
     def _set_aside_readings(
         self, topic: str, payload: bytes, gateway: str, message: ParsedMessage, home: PartitionRows | None

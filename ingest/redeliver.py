@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from city.clock import Clock
+from ingest.codecs import Codecs
 from ingest.registry import RegistryFollower
 from ingest.replay import resolve_letter
 from storage.pool import Pool, engine_errors, transaction
@@ -44,14 +45,18 @@ class Redelivery:
         """Read these letters again with today's registry and formats."""
         await self.registry.refresh()
         known = self.registry.current()
-        return await redelivery.replay(
-            self.pool,
-            self.log,
-            letter_ids,
-            lambda letter: resolve_letter(letter, known),
-            at_us=self.clock.now_us(),
-            actor=actor,
-        )
+        codecs = Codecs()
+        try:
+            return await redelivery.replay(
+                self.pool,
+                self.log,
+                letter_ids,
+                lambda letter: resolve_letter(letter, known, codecs),
+                at_us=self.clock.now_us(),
+                actor=actor,
+            )
+        finally:
+            codecs.close()
 
     async def replay_found(self, query: LetterQuery, actor: str) -> Replayed:
         """Replay one page of what waits and fits `query`."""

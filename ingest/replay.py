@@ -4,16 +4,22 @@ import base64
 
 from city.errors import DataError
 from city.registry import IngestRegistry
+from ingest.codecs import Codecs, decode_raw
 from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
 from ingest.resolve import RETAINED, Rows, resolve, unknown_names
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
 
 
-def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:
+def resolve_letter(letter: DeadLetter, registry: IngestRegistry, codecs: Codecs | None = None) -> Resolution:
     """Return what can be placed now, and what of the letter must stay.
 
     Readings without a time of their own keep the letter's time of receipt.
+
+    Parameters
+    ----------
+    codecs : Codecs, optional
+        Kept by whoever replays many letters, so that each codec is compiled once.
     """
     payload = base64.b64decode(letter.payload)
     try:
@@ -23,6 +29,8 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:
         return Resolution({}, (), exc.reason, exc.detail)
     except DataError as exc:
         return Resolution({}, (), "bad-topic", str(exc))
+    if message.raw:
+        decode_raw(message, origin.gateway, registry, codecs or Codecs(), letter.received_at)
     if letter.only:
         message = _only(message, set(letter.only))
     rows: Rows = {}
@@ -39,16 +47,21 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry) -> Resolution:
 
 
 def _only(message: ParsedMessage, wanted: set[tuple[int, str]]) -> ParsedMessage:
-    """Keep the readings that the letter set aside: the others went to the log when the message came."""
+    """Keep the readings that the letter set aside: the others went to the log when the message came.
+
+    A place without a metric means all of its object: what it holds could not be told then.
+    """
     objects = []
     for item in message.objects:
+        if (item.position, "") in wanted:
+            objects.append(item)
+            continue
         readings = {metric: value for metric, value in item.readings.items() if (item.position, metric) in wanted}
         if readings:
             objects.append(item._replace(readings=readings))
     refused = {}
     for reason, refusal in message.refused.items():
-        only = [place for place in refusal.only if place in wanted]
+        only = [place for place in refusal.only if place in wanted or (place[0], "") in wanted]
         if only:
             refused[reason] = Refusal(refusal.detail, only)
-    raw = [item for item in message.raw if (item.position, "") in wanted]
-    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused, raw)
+    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused)

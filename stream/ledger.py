@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 _SQL = queries.load(Path(__file__).with_name("ledger.sql"))
 _NUMBER_MAX = 2**62
 _GAPS_MAX = 1_000
-_RUNS_MAX = 100
+_RUNS_MAX = 20_000
+"""A network server numbers each device's frames apart."""
 _LEAP_MIN = 1_000_000
 """Ten messages a second for more than a day: what lies between two numbers so far apart was never sent."""
 _NO_META = RecordMeta()
@@ -250,7 +251,7 @@ async def _fold_numbers(connection: Connection, numbers: Sequence[NumberRange]) 
         "last": [n.last for n in sane],
         "hour": [to_datetime(n.hour) for n in sane],
     }
-    await connection.execute(_SQL.see_numbers, ranges, prepare=True)
+    begun = await (await connection.execute(_SQL.see_numbers, ranges, prepare=True)).fetchall()
     runs = {"gateway_id": ranges["gateway_id"], "epoch": ranges["epoch"], "leap_min": _LEAP_MIN}
     for gateway_id, epoch, passed in await (await connection.execute(_SQL.pass_leaps, runs, prepare=True)).fetchall():
         extra = {"gateway_id": gateway_id, "epoch": epoch, "passed": passed[:200]}
@@ -258,7 +259,9 @@ async def _fold_numbers(connection: Connection, numbers: Sequence[NumberRange]) 
     for statement in (_SQL.fill_gaps, _SQL.open_gaps):
         await connection.execute(statement, ranges, prepare=True)
     gateways = {"gateway_id": sorted(set(ranges["gateway_id"]))}
-    await connection.execute(_SQL.forget_runs, {**gateways, "runs_max": _RUNS_MAX}, prepare=True)
+    new = sorted({gateway_id for gateway_id, fresh in begun if fresh})
+    if new:
+        await connection.execute(_SQL.forget_runs, {"gateway_id": new, "runs_max": _RUNS_MAX}, prepare=True)
     broken = await connection.execute(_SQL.broken_runs, {**gateways, "gaps_max": _GAPS_MAX}, prepare=True)
     for gateway_id, epoch, gaps in await broken.fetchall():
         logger.warning("numbers full of holes, old gaps joined", extra={"gateway_id": gateway_id, "gaps": gaps})

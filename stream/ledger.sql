@@ -40,6 +40,7 @@ SELECT gateway_id, epoch, range_agg(int8range(first, last, '[]')), max(hour)
  ORDER BY gateway_id, epoch
 ON CONFLICT (gateway_id, epoch) DO UPDATE
    SET seen = n.seen + EXCLUDED.seen, seen_in = GREATEST(n.seen_in, EXCLUDED.seen_in)
+RETURNING gateway_id, xmax = 0 AS fresh
 
 -- name: pass_leaps
 -- A hole wider than any gateway leaves is a counter that jumped, not that many lost messages: a new run begins behind it.

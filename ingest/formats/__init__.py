@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from city.integration import Origin
-from ingest.formats import csv, native, senml, senml_cbor, thingsboard
+from ingest.formats import chirpstack, csv, native, senml, senml_cbor, thingsboard, tts
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
 
 __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Refusal", "Unreadable"]
@@ -13,10 +13,12 @@ Format = Callable[[Origin, bytes], ParsedMessage]
 
 _STATELESS: dict[str, Format] = {
     "readings": native.parse,
+    "chirpstack": chirpstack.parse,
     "csv": csv.parse,
     "senml": senml.parse,
     "senml-cbor": senml_cbor.parse,
     "thingsboard": thingsboard.parse,
+    "tts": tts.parse,
 }
 
 

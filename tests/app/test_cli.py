@@ -161,8 +161,9 @@ def test_pack_that_comes_with_us_is_sound() -> None:
         (changed("metrics.csv", "co2_ppm,[ppm],0", "co2_ppm,[ppm],x"), "metrics.csv:5"),
         ({name: text for name, text in SMALL.items() if name != "lamps.csv"}, "lamps.csv"),
         (changed("districts.geojson", '{"type": "FeatureCollection"', '{"type": '), "districts.geojson"),
+        ({**SMALL, "acme.js": "var a = 1;\nfunction Decoder(bytes { }\n"}, "acme.js:2"),
     ],
-    ids=["reference", "number", "syntax", "range", "missing", "geojson"],
+    ids=["reference", "number", "syntax", "range", "missing", "geojson", "codec"],
 )
 def test_mistakes_of_a_pack_are_told_by_file_and_line(tmp_path: Path, files: dict[str, str], where: str) -> None:
     folder = write_pack(tmp_path / "city", files)

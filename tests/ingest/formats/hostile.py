@@ -54,6 +54,18 @@ def outcome(parse: Parse, origin: Origin, payload: bytes) -> ParsedMessage | Non
     return message
 
 
+def bodies(*keys: str) -> st.SearchStrategy[bytes]:
+    """Return objects that hold a format's own keys at the right and the wrong places, with values of any kind."""
+    names = st.sampled_from(keys) | st.text(max_size=8)
+    plausible = st.sampled_from([2**63, 10**400, -1, 255, "AXU=", "2026-11-23T18:00:00Z", "x" * 300, "NaN"])
+    values = st.recursive(
+        SCALARS | plausible,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=6),
+        max_leaves=25,
+    )
+    return st.dictionaries(names, values, max_size=10).map(lambda body: json.dumps(body).encode())
+
+
 def is_clean(name: str) -> bool:
     return 0 < len(name) <= NAME_CHARACTERS_MAX and name.isprintable()
 

@@ -1,0 +1,93 @@
+"""ChirpStack v4's events in JSON.
+
+Document: chirpstack.io/docs, Integrations, Event types; integration.proto (package ``integration``) in the JSON mapping
+of Protocol Buffers, which omits what is zero, empty or false. Told to operators in `docs/formats/chirpstack.md`.
+"""
+
+from typing import Any
+
+from city.integration import Origin
+from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
+from ingest.formats.parsed import ParsedMessage, ParsedObject, Unreadable, Value
+
+_NO_MEASUREMENT = frozenset({"join", "ack", "txack", "log"})
+_OTHERS = frozenset({"location", "integration"})
+_UNITS = {"margin": "dB", "batteryLevel": "%"}
+
+
+def parse(origin: Origin, payload: bytes) -> ParsedMessage:
+    """Read one event.
+
+    Raises
+    ------
+    Unreadable
+        All of it must be set aside. Nothing else is ever raised, whatever the bytes.
+    """
+    body = read_object(payload)
+    event = _event(origin.topic, body)
+    message = ParsedMessage([])
+    if event in _NO_MEASUREMENT:
+        return message
+    if event in _OTHERS:
+        raise Unreadable("not-an-uplink", f"{event} events are not read: integrate event/up (and event/status) alone")
+    device = text(child(body, "deviceInfo"), "devEui")
+    if not device:
+        raise Unreadable("bad-device", "deviceInfo.devEui is missing: let ChirpStack send JSON of version 4")
+    if event == "status":
+        _read_status(message, device, body)
+        return message
+    count(message, device, text(body, "devAddr"), body.get("fCnt", 0))
+    told = (body.get("fPort", 0), body.get("data", ""))
+    take_payload(message, device, _observed_at(body), body.get("object"), told)
+    return message
+
+
+def _event(topic: str, body: dict[str, Any]) -> str:
+    """Return the kind of event: the topic tells it, or else what only one kind has."""
+    levels = topic.rsplit("/", 2)
+    if len(levels) == 3 and levels[1] == "event":
+        return levels[2]
+    kinds = (
+        ("level", "log"),
+        ("integrationName", "integration"),
+        ("location", "location"),
+        ("downlinkId", "txack"),
+        ("queueItemId", "ack"),
+        ("margin", "status"),
+        ("batteryLevel", "status"),
+        ("externalPowerSource", "status"),
+        ("batteryLevelUnavailable", "status"),
+    )
+    for key, kind in kinds:
+        if key in body:
+            return kind
+    return "up" if body.keys() & {"rxInfo", "txInfo", "data", "object", "fCnt"} else "join"
+
+
+def _observed_at(body: dict[str, Any]) -> int | None:
+    """Return when the uplink was heard: ``time``, else the earliest that a gateway or the network server tells."""
+    at_us = time_of(body, "time")
+    if at_us is not None:
+        return at_us
+    heard = body.get("rxInfo")
+    if not isinstance(heard, list):
+        return None
+    told = [time_of(rx, key) for rx in heard if isinstance(rx, dict) for key in ("gwTime", "nsTime")]
+    return min((at for at in told if at is not None), default=None)
+
+
+def _read_status(message: ParsedMessage, device: str, body: dict[str, Any]) -> None:
+    """Read margin and battery; a level that is absent is 0 % unless the device has no battery or cannot tell."""
+    outside, unknown = body.get("externalPowerSource", False), body.get("batteryLevelUnavailable", False)
+    told: dict[str, Any] = {"margin": body.get("margin", 0), "externalPowerSource": outside}
+    if not outside and not unknown:
+        told["batteryLevel"] = body.get("batteryLevel", 0)
+    readings: dict[str, Value] = {}
+    for name, value in told.items():
+        if not isinstance(value, bool | int | float) or not abs(value) < 1e6:
+            message.refuse("not-a-number", f"{name} must be a number", 0, name)
+        else:
+            readings[name] = int(value) if isinstance(value, bool) else value
+    if readings:
+        units = {name: unit for name, unit in _UNITS.items() if name in readings}
+        message.objects.append(ParsedObject(0, device, time_of(body, "time"), readings, units))

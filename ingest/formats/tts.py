@@ -1,0 +1,71 @@
+"""The Things Stack v3's application messages in JSON.
+
+Document: thethingsindustries.com/docs, Integrations, Data Formats: "Empty fields are omitted from payloads. As such, if
+a certain field has a value of "", 0 or false it will not be present." Told to operators in `docs/formats/tts.md`.
+"""
+
+from typing import Any
+
+from city.clock import DAY_US, MINUTE_US
+from city.integration import Origin
+from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
+from ingest.formats.parsed import ParsedMessage, Unreadable
+
+_NO_MEASUREMENT = (
+    "join_accept",
+    "downlink_ack",
+    "downlink_nack",
+    "downlink_sent",
+    "downlink_failed",
+    "downlink_queued",
+    "downlink_queue_invalidated",
+)
+_OTHERS = ("location_solved", "service_data")
+
+
+def parse(origin: Origin, payload: bytes) -> ParsedMessage:
+    """Read one message.
+
+    Raises
+    ------
+    Unreadable
+        All of it must be set aside. Nothing else is ever raised, whatever the bytes.
+    """
+    body = read_object(payload)
+    message = ParsedMessage([])
+    if any(kind in body for kind in _NO_MEASUREMENT):
+        return message
+    for kind in _OTHERS:
+        if kind in body:
+            raise Unreadable("not-an-uplink", f"{kind} is not read: integrate …/up alone")
+    if body.get("simulated", False) is not False:
+        raise Unreadable("simulated", "a simulated uplink: no device has measured this")
+    uplink = child(body, "uplink_message")
+    normalized = child(body, "uplink_normalized")
+    if not uplink and not normalized:
+        raise Unreadable("not-an-uplink", "uplink_message is missing: let The Things Stack send JSON of version 3")
+    who = child(body, "end_device_ids")
+    device = text(who, "dev_eui") or text(who, "device_id")
+    if not device:
+        raise Unreadable("bad-device", "end_device_ids holds neither dev_eui nor device_id")
+    said = uplink or normalized
+    count(message, device, text(who, "dev_addr"), said.get("f_cnt", 0))
+    decoded = said.get("decoded_payload") if uplink else normalized.get("normalized_payload", {})
+    told = (said.get("f_port", 0), said.get("frm_payload", ""))
+    take_payload(message, device, _observed_at(body, said), decoded, told)
+    return message
+
+
+def _observed_at(body: dict[str, Any], uplink: dict[str, Any]) -> int | None:
+    """Return when the uplink was heard, µs UTC.
+
+    A gateway's clock may be anything; the network server's is right, but a gateway that was cut off delivers late.
+    So the gateway's time counts where it lies within the day before the network server's.
+    """
+    received = time_of(uplink, "received_at")
+    if received is None:
+        received = time_of(body, "received_at")
+    heard = time_of(child(uplink, "settings"), "time")
+    if heard is None or received is None:
+        return received if heard is None else heard
+    return heard if received - DAY_US <= heard <= received + MINUTE_US else received

@@ -1,0 +1,319 @@
+"""Vendors' codecs: their kinds, what they may not do, and that nothing passes from one message to the next."""
+
+import base64
+import json
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from city.clock import SECOND_US
+from city.integration import Integration, Routes
+from city.registry import IngestRegistry, KnownDevice, SeriesTarget, WireProfile
+from ingest.codecs import CodecError, CodecOptions, Codecs
+from ingest.formats import RawObject
+from ingest.metrics import IngestMetrics
+from ingest.records import Flush, FlushOptions
+from ingest.replay import resolve_letter
+from stream import codec
+from stream.codec import DeadLetter, RecordMeta
+from tests.ingest.formats.documents import blocks
+
+AT = 1_795_456_800 * SECOND_US
+SIMPLE = "function decodeUplink(input) { return { data: { power: (input.bytes[0] << 8 | input.bytes[1]) / 10 } }; }"
+SPIN = "function Decoder(bytes) { if (bytes[0] === 9) while (true); return { power: bytes[0] }; }"
+
+MILESIGHT_STYLE = """
+// Channel and type by two bytes each, little endian, in the style of many makers; loop variables are not declared.
+function decodeUplink(input) {
+  var decoded = milesightDeviceDecode(input.bytes);
+  return { data: decoded };
+}
+function milesightDeviceDecode(bytes) {
+  var decoded = {};
+  for (i = 0; i < bytes.length;) {
+    var channel_id = bytes[i++];
+    var channel_type = bytes[i++];
+    if (channel_id === 0x01 && channel_type === 0x75) { decoded.battery = bytes[i]; i += 1; }
+    else if (channel_id === 0x03 && channel_type === 0x67) {
+      decoded.temperature = readInt16LE(bytes.slice(i, i + 2)) / 10; i += 2; }
+    else if (channel_id === 0x06 && channel_type === 0x00) {
+      decoded.door = bytes[i] === 1 ? "open" : "closed"; i += 1; }
+    else break;
+  }
+  return decoded;
+}
+function readInt16LE(bytes) {
+  var ref = (bytes[1] << 8) + bytes[0] & 0xffff;
+  return ref > 0x7fff ? ref - 0x10000 : ref;
+}
+"""
+
+
+@pytest.fixture
+def codecs() -> Any:
+    made = Codecs()
+    yield made
+    made.close()
+
+
+def decode(codecs: Codecs, source: str, data: bytes = b"\x01\x69", port: int = 2) -> Any:
+    return codecs.decode(source, RawObject(0, "d", AT, port, data), AT)
+
+
+def why(codecs: Codecs, source: str, data: bytes = b"\x01\x69") -> tuple[str, str]:
+    with pytest.raises(CodecError) as caught:
+        decode(codecs, source, data)
+    return caught.value.reason, caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("function decodeUplink(i) { return { data: { n: i.bytes.length, p: i.fPort } }; }", {"n": 2, "p": 2}),
+        ("function Decode(fPort, bytes, variables) { return { n: bytes.length, p: fPort, v: typeof variables }; }",
+         {"n": 2, "p": 2, "v": "object"}),
+        ("function Decoder(bytes, port) { return { n: bytes.length, p: port }; }", {"n": 2, "p": 2}),
+        ("const decodeUplink = ({ bytes: [a, b] }) => ({ data: { a, b }, warnings: ['old firmware'] });",
+         {"a": 1, "b": 105}),
+        ("'use strict'; function decodeUplink(i) { return { data: { w: typeof module, c: parseInt('7') } }; }",
+         {"w": "undefined", "c": 7}),
+        ("function Decoder() { return { none: undefined, nan: 0 / 0, far: 1 / 0, big: 10n, deep: { x: [1] } }; }",
+         {"nan": "NaN", "far": "Infinity", "big": 10, "deep": {"x": [1]}}),
+    ],
+)  # fmt: skip
+def test_every_kind_of_codec_is_called_as_its_network_server_would(
+    codecs: Codecs, source: str, expected: dict[str, Any]
+) -> None:
+    assert decode(codecs, source) == expected
+
+
+def test_a_codec_in_the_makers_style_runs_as_it_is_published(codecs: Codecs) -> None:
+    data = bytes([0x01, 0x75, 100, 0x03, 0x67, 0xF6, 0xFF, 0x06, 0x00, 1])
+    assert decode(codecs, MILESIGHT_STYLE, data) == {"battery": 100, "temperature": -1, "door": "open"}
+    assert decode(codecs, MILESIGHT_STYLE, data[:3]) == {"battery": 100}
+
+
+def test_a_codecs_clock_stands_at_the_message_and_nothing_is_random(codecs: Codecs) -> None:
+    source = """function decodeUplink(input) {
+      const local = new Date(2026, 10, 23, 18, 0, 0);
+      return { data: { at: input.recvTime.toISOString(), now: Date.now(), fresh: new Date().getTime(), text: Date(),
+                       local: local.toISOString(), date: input.recvTime instanceof Date } };
+    }"""
+    told = decode(codecs, source)
+    assert told["at"] == "2026-11-23T18:00:00.000Z"
+    assert told["local"] == "2026-11-23T18:00:00.000Z", "whatever the machine's zone"
+    assert told["now"] == told["fresh"] == AT // 1000
+    assert told["text"].startswith("Mon Nov 23 2026 18:00:00")
+    assert told["date"] is True
+    assert why(codecs, "function Decoder() { return { a: Math.random() }; }")[0] == "codec-failed"
+
+
+def test_nothing_passes_from_one_message_to_the_next(codecs: Codecs) -> None:
+    source = """
+    var calls = 0;
+    let kept = {};
+    function Decoder(bytes) {
+      calls++; kept.n = (kept.n || 0) + 1;
+      leaked = typeof leaked === "undefined" ? 1 : leaked + 1;
+      this.mine = (this.mine || 0) + 1;
+      globalThis.theirs = (globalThis.theirs || 0) + 1;
+      Array.prototype.extra = ([].extra || 0) + 1;
+      Object.prototype.more = ({}.more || 0) + 1;
+      Decoder.n = (Decoder.n || 0) + 1;
+      try { Date.now.n = (Date.now.n || 0) + 1; Math.n = (Math.n || 0) + 1; } catch (ignored) {}
+      try { (function* () {}).constructor.prototype.n = 1; } catch (ignored) {}
+      return { calls, kept: kept.n, leaked, mine: this.mine, theirs: globalThis.theirs, extra: [].extra,
+               more: {}.more, own: Decoder.n, date: Date.now.n, math: Math.n };
+    }"""
+    first = decode(codecs, source)
+    assert decode(codecs, source) == first
+    assert first == {"calls": 1, "kept": 1, "leaked": 1, "own": 1}
+
+
+def test_a_failure_leaves_nothing_behind(codecs: Codecs) -> None:
+    assert decode(codecs, SPIN) == {"power": 1}
+    assert why(codecs, SPIN, b"\x09")[0] == "codec-timeout"
+    assert decode(codecs, SPIN, b"\x07") == {"power": 7}
+
+
+@pytest.mark.parametrize(
+    ("source", "reason", "words"),
+    [
+        ("function Decoder() { while (true); }", "codec-timeout", "too long"),
+        ("while (true); function Decoder() {}", "codec-timeout", "too long"),
+        ("function Decoder() { return /(a+)+b/.test('a'.repeat(40)); }", "codec-timeout", "too long"),
+        ("function Decoder() { let a = []; while (1) a.push('x'.repeat(999) + a.length); }", "codec-failed", "memory"),
+        ("function Decoder() { return new Uint8Array(1e9); }", "codec-failed", "memory"),
+        ("function f() { return [f()]; } function Decoder() { return f(); }", "codec-failed", "call stack"),
+        ("function Decoder() { throw new Error('unknown port'); }", "codec-failed", "unknown port"),
+        ("class Bad extends Error { constructor(m) { super(m); this.name = 'Bad'; } }"
+         " function Decoder() { throw new Bad('x'); }", "codec-failed", "Bad: x"),
+        ("function Decoder() { throw null; }", "codec-failed", "failed"),
+        ("function decodeUplink() { return { errors: ['too short', 'really'] }; }", "codec-failed", "too short,really"),
+        ("function decodeUplink() { return {}; }", "codec-failed", "no data"),
+        ("function decodeUplink() { return 7; }", "codec-failed", "no object"),
+        ("function Decoder() { return 7; }", "codec-failed", "no data"),
+        ("function Decoder() { const a = {}; a.a = a; return a; }", "codec-failed", "circular"),
+        ("function Decoder() { return { a: 'x'.repeat(70000) }; }", "codec-failed", "characters"),
+        ("function Encoder() {}", "codec-failed", "neither"),
+        ("function Decoder( {", "codec-failed", "SyntaxError"),
+        ("require('fs'); function Decoder() {}", "codec-failed", "not a function"),
+        ("import fs from 'fs'; function Decoder() {}", "codec-failed", "SyntaxError"),
+    ],
+)  # fmt: skip
+def test_what_a_codec_may_not_do_is_a_reason(codecs: Codecs, source: str, reason: str, words: str) -> None:
+    told, detail = why(codecs, source)
+    assert told == reason
+    assert words in detail
+    assert decode(codecs, SIMPLE) == {"power": 36.1}, "and the next one works"
+
+
+def test_a_codec_that_the_engine_cannot_interrupt_is_ended_with_its_process(codecs: Codecs) -> None:
+    stuck = "function Decoder() { return { i: 'x'.repeat(1e6).indexOf('x'.repeat(5e5) + 'y') }; }"
+    assert why(codecs, stuck)[0] == "codec-timeout"
+    assert decode(codecs, SIMPLE) == {"power": 36.1}
+
+
+def test_a_codec_that_keeps_taking_too_long_is_left_alone_for_a_while() -> None:
+    now = [1000.0]
+    metrics = IngestMetrics()
+    codecs = Codecs(CodecOptions(owed_s_max=0.1, pause_s=60.0), metrics, clock=lambda: now[0])
+    reasons = [why(codecs, SPIN, b"\x09")[0] for _ in range(20)]
+    assert reasons[0] == "codec-timeout"
+    assert reasons[-1] == "codec-paused"
+    assert reasons.count("codec-timeout") <= 6
+    assert metrics.codec_pauses._value.get() == 1
+    assert metrics.codec_seconds._value.get() < 0.5
+    assert decode(codecs, SIMPLE) == {"power": 36.1}, "other codecs go on"
+    now[0] += 61
+    assert decode(codecs, SPIN, b"\x07") == {"power": 7}
+    codecs.close()
+
+
+def test_more_codecs_than_contexts_all_work(codecs: Codecs) -> None:
+    sources = [f"function Decoder(bytes) {{ return {{ n: {n} }}; }}" for n in range(70)]
+    for _ in range(2):
+        assert [decode(codecs, source)["n"] for source in sources] == list(range(70))
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("function Decoder(bytes) {\n  return {\n}\n", 3),
+        ("var a = 1;\n\nfunction Decoder() { return @; }\n", 3),
+        ("var a = 1;\n\nmissing();\nfunction Decoder() {}", 3),
+        ("var Decode = 5;", 1),
+        ("//" + "x" * (512 * 1024), 1),
+    ],
+)
+def test_a_check_names_the_line(codecs: Codecs, source: str, line: int) -> None:
+    with pytest.raises(CodecError) as caught:
+        codecs.check(source)
+    assert caught.value.line == line
+    codecs.check(MILESIGHT_STYLE)
+
+
+def test_the_pages_codec_runs(codecs: Codecs) -> None:
+    [source] = blocks("lorawan-codecs.md", "js")
+    assert decode(codecs, source) == {"power": 36.1}
+
+
+@given(st.text(max_size=80), st.binary(max_size=20))
+@settings(max_examples=150)
+def test_no_text_is_anything_but_a_codec_or_a_reason(text: str, data: bytes) -> None:
+    for source in (text, f"function Decoder(bytes) {{ {text} }}"):
+        with suppress(CodecError):
+            assert isinstance(decode(FUZZED, source, data), dict | list)
+
+
+FUZZED = Codecs(CodecOptions(owed_s_max=1e9))
+
+
+# The way of a message
+
+
+def city(source: str = SIMPLE) -> IngestRegistry:
+    profile = WireProfile("raw", frozenset({"rssi"}), source)
+    targets = {"power": SeriesTarget(5, 3, 0.0, 500.0)}
+    devices = {"0101": KnownDevice("LN-1", "NS-1", targets, profile)}
+    routes = Routes((Integration("lora", "chirpstack", ("a/{device}/event/up",), "NS-1"),))
+    return IngestRegistry({"NS-1": 7, "G-1": 1}, devices, 1, routes)
+
+
+def uplink(data: bytes, device: str = "0101", **more: Any) -> bytes:
+    body = {"deviceInfo": {"devEui": device}, "devAddr": "00189440", "data": base64.b64encode(data).decode(), **more}
+    return json.dumps(body).encode()
+
+
+def flushed(registry: IngestRegistry, *payloads: bytes, topic: str = "a/1/event/up") -> tuple[Flush, list[DeadLetter]]:
+    flush = Flush(registry, AT, FlushOptions(12, 2, 1 << 20))
+    for payload in payloads:
+        flush.add(topic, payload)
+    flush.codecs.close()
+    return flush, [codec.decode(DeadLetter, letter.value) for letter in flush.letters]
+
+
+def test_raw_bytes_become_readings_by_the_codec_of_their_device() -> None:
+    flush, letters = flushed(city(), uplink(b"\x01\x69"))
+    assert letters == []
+    assert list(flush.rows[3].value) == [36.1]
+
+
+def test_bytes_of_a_device_that_is_not_this_gateways_meet_no_codec() -> None:
+    spin = city("function Decoder() { while (true); }")
+    _, letters = flushed(spin, uplink(b"\x01", device="0202"))
+    assert [(x.reason, x.only) for x in letters] == [("unknown-device", ())]
+    _, letters = flushed(spin, uplink(b"\x01"), topic="citynerve/v1/G-1/chirpstack")
+    assert [x.reason for x in letters] == ["wrong-gateway"]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"), [("", "no-codec"), ("function Decoder() { throw new Error('old'); }", "codec-failed")]
+)
+def test_what_a_codec_could_not_read_comes_back_once_it_is_mended(source: str, reason: str) -> None:
+    _, [letter] = flushed(city(source), uplink(b"\x01\x69", time="2026-11-23T17:00:00Z"))
+    assert (letter.reason, letter.units) == (reason, 1)
+    codecs = Codecs()
+    assert resolve_letter(letter, city(source), codecs).reason == reason
+    resolution = resolve_letter(letter, city(), codecs)
+    [batch] = resolution.readings.values()
+    assert (list(batch.value), list(batch.observed_at)) == ([36.1], [AT - 3600 * SECOND_US])
+    assert (resolution.still_bad, resolution.reason) == ((), "")
+    codecs.close()
+
+
+def test_only_what_was_set_aside_of_a_decoded_payload_comes_back() -> None:
+    two = "function Decoder() { return { power: 1, level: 2 }; }"
+    flush, [letter] = flushed(city(two), uplink(b"\x01"))
+    assert list(flush.rows[3].value) == [1.0]
+    assert (letter.reason, letter.only) == ("unknown-metric", ((0, "level"),))
+    known = city(two)
+    device = known.devices["0101"]
+    device.targets["level"] = SeriesTarget(6, 3, 0.0, 100.0)
+    [batch] = resolve_letter(letter, known).readings.values()
+    assert list(batch.series_id) == [6]
+
+
+def test_a_codec_decodes_the_same_when_it_is_replayed() -> None:
+    timed = "function Decoder() { return { power: new Date().getUTCSeconds(), level: 1 }; }"
+    flush, [letter] = flushed(city(timed), uplink(b"\x01"))
+    letter = replace(letter, only=())
+    [batch] = resolve_letter(letter, city(timed)).readings.values()
+    assert list(batch.value) == list(flush.rows[3].value)
+
+
+def test_numbers_of_frames_without_readings_are_no_gap() -> None:
+    ignored = "function Decoder(bytes) { return bytes[0] ? { power: 1 } : { rssi: 1 }; }"
+    payloads = [uplink(bytes([n % 2]), fCnt=n) for n in range(3)] + [uplink(b"", fCnt=3)]
+    flush, letters = flushed(city(ignored), *payloads)
+    assert letters == []
+    numbers = [number for record in flush.records() for number in codec.decode(RecordMeta, record.meta).numbers]
+    assert {n.epoch for n in numbers} == {"0101.00189440"}
+    assert sorted(number for n in numbers for number in range(n.first, n.last + 1)) == [0, 1, 2, 3]
+    alone, _ = flushed(city(ignored), payloads[0])
+    [record] = alone.records()
+    assert len(codec.decode_batch(record.value)) == 0

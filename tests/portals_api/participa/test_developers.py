@@ -58,7 +58,7 @@ def test_the_mqtt_example_is_a_message_that_we_understand() -> None:
     topic = code.split("--topic '")[1].split("'")[0]
     payload = code.split("--message '")[1].split("'")[0]
     message = native.parse(Routes().origin_of(topic), payload.encode())
-    assert [one.device_id for one in message.objects] == ["N-L-1"]
+    assert [one.device for one in message.objects] == ["N-L-1"]
     assert message.refused == {}
 
 

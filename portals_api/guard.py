@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from portals_api.deps import PortalOptions
 from portals_api.errors import error_json
 from portals_api.hosts import host_name
+from portals_api.webhook import PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +80,11 @@ class Guard:
             await error_json(*refusal)(scope, receive, guarded_send)
             return
         try:
-            await self._app(scope, self._limited(receive), guarded_send)
+            await self._app(scope, self._limited(receive, self._most(scope)), guarded_send)
         except _TooLargeError:
             if started:
                 raise
-            await error_json(413, self._too_large())(scope, receive, guarded_send)
+            await error_json(413, self._too_large(scope))(scope, receive, guarded_send)
         except Exception:
             # The one place where anything is caught: an answer in our shape, and the trace in the journal.
             logger.exception("request crashed", extra={"path": scope["path"]})
@@ -97,27 +98,33 @@ class Guard:
         if "*" not in self._options.allowed_hosts and host_name(host) not in self._options.allowed_hosts:
             return 400, "these portals are not served under this host name: use the address that the city gives"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._options.body_bytes_max:
-            return 413, self._too_large()
+        if not length.isdigit() or int(length) > self._most(scope):
+            return 413, self._too_large(scope)
         if scope["method"] not in _SAFE and not _same_origin(headers, host):
             return 403, "this form was sent from another site: open the page here and send it again"
         return None
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _most(self, scope: Scope) -> int:
+        """Return how many bytes a request may have."""
+        options = self._options
+        return options.message_bytes_max if scope["path"].startswith(PREFIX) else options.body_bytes_max
+
+    def _limited(self, receive: Receive, most: int) -> Receive:
         seen = 0
 
         async def limited() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._options.body_bytes_max:
+            if seen > most:
                 raise _TooLargeError
             return message
 
         return limited
 
-    def _too_large(self) -> str:
-        return f"the request is over {self._options.body_bytes_max} bytes: shorten the text"
+    def _too_large(self, scope: Scope) -> str:
+        way_out = "send several" if scope["path"].startswith(PREFIX) else "shorten the text"
+        return f"the request is over {self._most(scope)} bytes: {way_out}"
 
 
 def _is_open(path: str) -> bool:

@@ -140,7 +140,7 @@ class Door:
                 await self._round(stop, limits)
         finally:
             self._open = False
-            self._send_away(self._taken(limits.messages_max))
+            self._send_away(self._taken())
             self._codecs.close()
 
     async def _round(self, stop: asyncio.Event, limits: FlushOptions) -> None:
@@ -150,7 +150,7 @@ class Door:
         except TimeoutError:
             return
         await pause(stop, self._options.gather_s)
-        messages = [first, *self._taken(limits.messages_max - 1)]
+        messages = [first, *self._taken()]
         # Parsing thousands of readings takes a while: pages are served meanwhile.
         flush, receipts = await asyncio.to_thread(self._build, messages, limits)
         if not await self._append(flush, stop):
@@ -166,9 +166,9 @@ class Door:
             if not message.answer.done():
                 message.answer.set_result(receipt)
 
-    def _taken(self, most: int) -> list[_Waiting]:
-        """Return what waits now. Who went away before his message was taken does not want it any more than another."""
-        return [self._queue.get_nowait() for _ in range(min(most, self._queue.qsize()))]
+    def _taken(self) -> list[_Waiting]:
+        """Take what waits now, at most `messages_max`: also messages whose senders have gone, for they may not know."""
+        return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
 
     def _build(self, messages: list[_Waiting], limits: FlushOptions) -> tuple[Flush, list[Receipt]]:
         flush = Flush(self._registry(), self._clock.now_us(), limits, self._formats, self._codecs)

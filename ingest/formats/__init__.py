@@ -12,6 +12,7 @@ from ingest.formats import (
     ngsi_v2,
     senml,
     senml_cbor,
+    talq,
     thingsboard,
     tts,
 )
@@ -31,6 +32,7 @@ _STATELESS: dict[str, Format] = {
     "ngsi-v2": ngsi_v2.parse,
     "senml": senml.parse,
     "senml-cbor": senml_cbor.parse,
+    "talq": talq.parse,
     "thingsboard": thingsboard.parse,
     "tts": tts.parse,
 }

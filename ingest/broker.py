@@ -158,8 +158,8 @@ class EmbeddedBroker:
         self._metrics.reconnects.inc()
         await self._release_all()
 
-    def listen(self, filters: Sequence[str]) -> None:
-        self._filters = tuple(filters)
+    def listen(self, filters: Sequence[str], ordered: Sequence[str] = (), *, leads: bool = True) -> None:
+        self._filters = (*filters, *ordered)
 
     def send(self, topic: str, payload: bytes) -> None:
         if self._broker is not None:

@@ -58,8 +58,15 @@ class Source(Protocol):
     async def reconnect(self) -> None:
         """Let go of everything unacknowledged, so that it comes again."""
 
-    def listen(self, filters: Sequence[str]) -> None:
-        """Take messages of these topic filters from now on, and of no others."""
+    def listen(self, filters: Sequence[str], ordered: Sequence[str] = (), *, leads: bool = True) -> None:
+        """Take messages of these topic filters from now on, and of no others.
+
+        Parameters
+        ----------
+        ordered : sequence of str
+            Further filters, of topics whose messages tell nothing but in their order: where several processes divide
+            the messages among them, the one that leads hears all of these, and the others none.
+        """
 
     def send(self, topic: str, payload: bytes) -> None:
         """Publish a message to a device, at QoS 0; while there is no connection it is dropped."""

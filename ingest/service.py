@@ -4,16 +4,20 @@ import asyncio
 from dataclasses import dataclass, field
 
 from city.clock import Clock
+from city.integration import ORDERED_FORMATS
 from city.registry import IngestRegistry
+from ingest.births import BirthStore
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.message import OWN_FILTERS, Source
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore
-from ingest.tasks import together
+from ingest.tasks import pause, together
 from ingest.ticker import TickLease
 from storage.pool import Pool
 from stream.log import EventLog
+
+_LEASE_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ class Ingest:
             metrics,
             may_tick=self._lease.held,
             states=StateStore(pool),
+            births=BirthStore(pool),
         )
+        self._leads = False
         self.ready = asyncio.Event()
         """Set once the registry is read and messages are taken."""
 
@@ -72,13 +78,33 @@ class Ingest:
         await self._registry.start()
         drained = asyncio.Event()
         await together(
-            self._source.run(drained), self._registry.run(stop), self._lease.run(stop), self._bridge_then(stop, drained)
+            self._source.run(drained),
+            self._registry.run(stop),
+            self._lease.run(stop),
+            self._follow_lease(stop),
+            self._bridge_then(stop, drained),
         )
 
     def _listen(self, known: IngestRegistry) -> None:
         """Listen to our own topics and to those of the city's integrations."""
-        foreign = [name for integration in known.routes.integrations for name in integration.filters]
-        self._source.listen([*OWN_FILTERS, *dict.fromkeys(foreign)])
+        foreign: dict[str, None] = {}
+        ordered: dict[str, None] = {}
+        for integration in known.routes.integrations:
+            kept = ordered if integration.format in ORDERED_FORMATS else foreign
+            kept.update(dict.fromkeys(integration.filters))
+        several = [name for name in foreign if name not in ordered]
+        self._source.listen([*OWN_FILTERS, *several], list(ordered), leads=self._leads)
+
+    async def _follow_lease(self, stop: asyncio.Event) -> None:
+        """Let one process alone, the one that ticks, hear topics whose order matters."""
+        while not stop.is_set():
+            leads = await self._lease.held()
+            if leads != self._leads:
+                self._leads = leads
+                if not leads:
+                    self._bridge.forget_nodes()
+                self._listen(self._registry.current())
+            await pause(stop, _LEASE_LOOK_S)
 
     async def _bridge_then(self, stop: asyncio.Event, drained: asyncio.Event) -> None:
         self.ready.set()

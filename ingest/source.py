@@ -79,6 +79,7 @@ class MqttSource:
         self._mark_nonce = uuid.uuid4().bytes
         self._wanted: int | None = None
         self._filters: tuple[str, ...] = OWN_FILTERS
+        self._ordered: frozenset[str] = frozenset()
         self._foreign: dict[int, str] = {}
         self._client = self._new_client()
         self._generation = 0
@@ -121,10 +122,12 @@ class MqttSource:
     async def reconnect(self) -> None:
         self._drop("asked to")
 
-    def listen(self, filters: Sequence[str]) -> None:
-        gone = [self._shared(name) for name in self._filters if name not in filters]
-        new = [name for name in filters if name not in self._filters]
-        self._filters = tuple(filters)
+    def listen(self, filters: Sequence[str], ordered: Sequence[str] = (), *, leads: bool = True) -> None:
+        wanted = [*filters, *(ordered if leads or not self._options.share else ())]
+        gone = [self._shared(name) for name in self._filters if name not in wanted]
+        new = [name for name in wanted if name not in self._filters]
+        self._ordered = frozenset(ordered)
+        self._filters = tuple(wanted)
         if self._subscribed:
             self._subscribe_foreign(new)
             if gone:
@@ -305,10 +308,12 @@ class MqttSource:
         client.subscribe(_DROPPED, 0)
         self._subscribe_foreign(self._filters)
         # The session may be from before, when it took everything, or less than all of ours.
-        client.unsubscribe([*_FORMER_FILTERS, *(self._filters if self._options.share else ())])
+        former = {*self._filters, *self._ordered} if self._options.share else set()
+        client.unsubscribe([*_FORMER_FILTERS, *sorted(former - {self._shared(name) for name in self._filters})])
 
     def _shared(self, name: str) -> str:
-        return f"$share/{self._options.share}/{name}" if self._options.share else name
+        alone = not self._options.share or name in self._ordered
+        return name if alone else f"$share/{self._options.share}/{name}"
 
     def _subscribe_foreign(self, filters: Sequence[str]) -> None:
         """Ask for the topics of integrations; a broker that refuses one hinders no other."""

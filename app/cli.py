@@ -16,8 +16,10 @@ from typing import Annotated
 
 import typer
 
+from app.cli_ca import ca_cli
 from app.cli_credentials import credentials_cli
 from app.cli_letters import letters_cli
+from app.cli_registry import devices_cli, gateways_cli, profiles_cli
 from app.console import Bar, print_json, print_table, say, use_plain_text, warn
 from app.examples import examples
 from app.interrupts import repeat_lost_interrupts
@@ -50,6 +52,10 @@ cli.add_typer(city_cli, name="city")
 cli.add_typer(log_cli, name="log")
 cli.add_typer(letters_cli, name="letters")
 cli.add_typer(credentials_cli, name="credentials")
+cli.add_typer(devices_cli, name="devices")
+cli.add_typer(gateways_cli, name="gateways")
+cli.add_typer(profiles_cli, name="profiles")
+cli.add_typer(ca_cli, name="ca")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -228,7 +234,7 @@ def replay(
     from app.runtime import attached
 
     settings = attached(data)
-    kernels.warm(settings.data)
+    kernels.warm(settings.data, "anomaly")
 
     from app.commands.log import replay as run_replay
 
@@ -264,11 +270,11 @@ def setup(as_json: AsJson = False) -> None:
 
 @cli.command(hidden=True)
 def warm() -> None:
-    """Compile the detection kernels into their cache."""
+    """Compile the kernels of ingest and detection into their cache."""
     from app import kernels
     from app.settings import load_settings
 
-    kernels.warm(load_settings().data)
+    kernels.warm(load_settings().data, *kernels.PACKAGES)
 
 
 @city_cli.command("check", epilog=examples("city check"))

@@ -23,6 +23,20 @@ _EXAMPLES = {
     "setup": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve setup",),
     "city": ("citynerve city check cities/gijon",),
     "city check": ("citynerve city check cities/gijon", "citynerve city check --json my-city | jq '.mistakes[]'"),
+    "devices": ("citynerve devices unknown", "citynerve devices import devices.csv --dry-run"),
+    "devices import": ("citynerve devices import devices.csv --dry-run", "citynerve devices import - < devices.csv"),
+    "devices export": ("citynerve devices export > devices.csv",),
+    "devices retire": ("citynerve devices retire N-L-00001",),
+    "devices release": ("citynerve devices release N-L-00001",),
+    "devices unknown": ("citynerve devices unknown", "citynerve devices unknown --part A84041 --json"),
+    "devices claim": (
+        "citynerve devices claim A84041FFFF123456 --device N-L-00001 --asset L-00001 --gateway GW-01"
+        " --profile lamp-controller",
+    ),
+    "gateways": ("citynerve gateways import gateways.csv",),
+    "gateways import": ("citynerve gateways import gateways.csv --dry-run",),
+    "profiles": ("citynerve profiles import profiles.toml",),
+    "profiles import": ("citynerve profiles import profiles.toml --dry-run",),
     "log": ("citynerve log adopt", "citynerve log rebuild detect"),
     "log adopt": ("citynerve log adopt",),
     "log rebuild": ("citynerve log rebuild detect",),
@@ -50,6 +64,18 @@ _EXAMPLES = {
         "citynerve credentials topics GW-01",
         "citynerve credentials topics GW-01 --publish 'spBv1.0/lamps/+/GW-01/#' --read 'spBv1.0/lamps/NCMD/GW-01'",
     ),
+    "ca": ("citynerve ca init --folder authority", "citynerve ca issue GW-01 --csr gw-01.csr"),
+    "ca init": (
+        "citynerve ca init --folder authority",
+        "citynerve ca init --folder authority --passphrase-file passphrase",
+    ),
+    "ca issue": (
+        "citynerve ca issue GW-01 --csr gw-01.csr > gw-01.crt",
+        "citynerve ca issue GW-01 --days 365 --folder authority > gw-01.pem",
+    ),
+    "ca renew": ("citynerve ca renew 4b1f… --csr gw-01.csr > gw-01.crt",),
+    "ca revoke": ("citynerve ca revoke 4b1f…",),
+    "ca list": ("citynerve ca list --folder authority",),
 }
 
 

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     broker_key: Path | None = Field(None, description="Key of that certificate, PEM.")
     broker_authority: Path | None = Field(
         None,
-        description="Certificate of the city's own authority: gateways with a certificate of it that is in the table"
+        description="Certificate of the city's own authority (`citynerve ca init`): gateways with a certificate of it"
         " need no password at the embedded broker. Needs `CITYNERVE_BROKER_CERTIFICATE`.",
     )
     broker_rate: float = Field(

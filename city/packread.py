@@ -1,7 +1,7 @@
 """Reads the files of a city pack into values, checking every name, number and reference on the way."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from city.opening import OpeningHours
 from city.pack import CityPack, DistrictArea, ServiceCategory
 from city.packfile import Cells, Notes, shown
 from city.packtimes import parse_opening, parse_schedule
-from city.packwire import parse_integration, parse_names
+from city.packwire import model_of, parse_integration, parse_names
 from city.registry import FaultRules
 from city.topics import is_name
 
@@ -47,7 +47,7 @@ class PackReading:
         """Read everything. The result stands only if no mistake was noted."""
         districts = self._districts()
         metrics = self._table("metrics.csv", "metric", ("name", "unit", "low", "high"), self._metric)
-        profiles = self._tables("profiles.toml", "profile", lambda c, i: self._profile(c, i, metrics))
+        profiles = self.profiles(metrics)
         city = self._city()
         timezone = self._timezone(city)
         schedules = self._tables("schedules.toml", "schedule", lambda c, i: parse_schedule(c, i, timezone))
@@ -91,6 +91,12 @@ class PackReading:
             integrations=self._integrations(),
             codecs=self._codecs,
         )
+
+    def profiles(self, metrics: Sequence[Metric]) -> list[DeviceProfile]:
+        """Read ``profiles.toml``; the metrics that it names are among `metrics`."""
+        for metric in metrics:
+            self._ids.setdefault("metric", {}).setdefault(metric.name, ("metrics.csv", 0))
+        return self._tables("profiles.toml", "profile", lambda c, i: self._profile(c, i, metrics))
 
     # ------------------------------------------------------------ whole files
 
@@ -195,19 +201,22 @@ class PackReading:
             cells.wrong("low", f"low {low:g} is not below high {high:g}: exchange them")
         return Metric(name, cells.text("unit"), low, high)
 
-    def _profile(self, cells: Cells, identity: str, metrics: list[Metric]) -> DeviceProfile:
-        if not cells.only(("metrics", "report_interval_s", "silence_intervals"), ("names", "ignore", "codec")):
+    def _profile(self, cells: Cells, identity: str, metrics: Sequence[Metric]) -> DeviceProfile:
+        if not cells.only(("metrics", "report_interval_s", "silence_intervals"), ("names", "ignore", "codec", "model")):
             return DeviceProfile(identity, (), 1, 1)
         reported = cells.names("metrics")
         for metric in reported:
             self._refer(cells, "metrics", "metric", metric)
+        known = {metric.name: metric for metric in metrics}
+        names = parse_names(cells, self._texts["profiles.toml"], identity, reported, known)
+        of_model, left_out = model_of(cells, names, reported, known)
         return DeviceProfile(
             identity,
             reported,
             cells.whole("report_interval_s", 1, 7 * _DAY_S),
             cells.number("silence_intervals", 1.0, 1000.0),
-            parse_names(cells, self._texts["profiles.toml"], identity, reported, {m.name: m for m in metrics}),
-            cells.names("ignore") if "ignore" in cells.values else (),
+            names + of_model,
+            (cells.names("ignore") if "ignore" in cells.values else ()) + left_out,
             self._codec(cells),
         )
 

@@ -4,6 +4,7 @@
 #
 #   deploy/prepare.sh [NAME…]             once, with the names or addresses under which devices reach the broker
 #   deploy/prepare.sh renew [NAME…]       a new certificate for the broker, from the same authority
+#   deploy/prepare.sh certificates        open the door of gateways with certificates, or take a new list of revoked ones
 set -eu
 umask 077
 cd "$(dirname "$0")/.."
@@ -14,6 +15,8 @@ env_file=.env
 # the broker begins with the one who tells it.
 inner=$broker/passwords-inner
 administration=$broker/dynamic-security.json
+# The authority that gives gateways their certificates, made by `citynerve ca init`: another one than the broker's own.
+authority=$secrets/authority
 
 fail() {
     echo "prepare: $1" >&2
@@ -83,14 +86,15 @@ make_certificate() {
 # Containers run as users of their own. Nobody else gets through the folder above, so the files themselves may be open; run
 # as root, they are given to the broker's user instead.
 open_to_the_broker() {
-    chmod 0755 "$broker"
+    mkdir -p "$broker/doors" "$broker/gateways"
     if [ "$(id -u)" = 0 ]; then
         chown -R 1883:1883 "$broker"
         chmod 0400 "$broker/server.key"
         chmod 0600 "$administration" "$inner"
     else
-        chmod 0644 "$broker"/*
+        find "$broker" -type f -exec chmod 0644 {} +
     fi
+    chmod 0755 "$broker" "$broker/doors" "$broker/gateways"
     chmod 0644 "$secrets/ca.crt" "$secrets/trust/ca.crt"
     chmod 0755 "$secrets/trust"
 }
@@ -158,7 +162,18 @@ renew)
     open_to_the_broker
     echo "let the broker take it: docker compose restart mosquitto"
     ;;
--* | help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
+certificates)
+    [ -e "$inner" ] || fail "run deploy/prepare.sh first"
+    [ -e "$authority/ca.crt" ] && [ -e "$authority/revoked.pem" ] ||
+        fail "there is no authority in $authority: make one with citynerve ca init (docs/deploy.md)"
+    mkdir -p "$broker/doors" "$broker/gateways"
+    cat "$authority/ca.crt" >"$broker/gateways/ca.crt"
+    cat "$authority/revoked.pem" >"$broker/gateways/revoked.pem"
+    cat deploy/mosquitto/certificates.conf >"$broker/doors/certificates.conf"
+    open_to_the_broker
+    echo "let the broker take it: docker compose restart mosquitto"
+    ;;
+-* | help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
 *)
     prepare "$@"
     echo "ready: docker compose up -d"

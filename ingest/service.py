@@ -8,7 +8,8 @@ from city.integration import ORDERED_FORMATS
 from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.message import OWN_FILTERS, Source
+from ingest.intake import Source
+from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore

@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from ingest.credentials.authority import serials_of
 from tests.app.world import called, refusal, write_pack
 from tests.e2e.processes import Process
+from tests.ingest.credentials.certificates import OtherAuthority
 from tests.ingest.credentials.conftest import Client
 from tests.support.servers import free_port
 
@@ -115,3 +118,72 @@ def test_a_broker_beyond_loopback_asks_everybody_and_obeys_the_command_line(
         time.sleep(0.05)
     client.leave()
     wait_until(port, "GW-1", made["password"], may=False)
+
+
+def certified(*words: str, env: dict[str, str]) -> Any:
+    done = called("ca", *words, "--json", env=env)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_certificate_from_request_to_revocation_at_a_running_broker(env: dict[str, str], tmp_path: Path) -> None:
+    folder, phrase = tmp_path / "authority", tmp_path / "phrase"
+    phrase.write_text("a phrase\n")
+    signing = ("--folder", str(folder), "--passphrase-file", str(phrase))
+    made = certified("init", *signing, env=env)
+    assert (folder / "ca.key").stat().st_mode & 0o777 == 0o600
+    assert "second one would shut out" in refusal(called("ca", "init", *signing, env=env))
+    issued = certified("issue", "GW-1", *signing, env=env)
+    assert "needs its passphrase" in refusal(called("ca", "issue", "GW-1", "--folder", str(folder), env=env))
+    assert "not in the registry" in refusal(called("ca", "issue", "GW-9", *signing, env=env), 1)
+    next_one = certified("renew", issued["serial"], *signing, env=env)
+    for number, one in enumerate((issued, next_one)):
+        (tmp_path / f"{number}.pem").write_text(one["certificate"] + one["key"])
+    server = OtherAuthority(tmp_path).issue("localhost")
+    port = free_port()
+    settings = {
+        **env,
+        "CITYNERVE_BROKER_PORT": str(port),
+        "CITYNERVE_BROKER_ANONYMOUS": "never",
+        "CITYNERVE_BROKER_CERTIFICATE": str(server.certificate),
+        "CITYNERVE_BROKER_KEY": str(server.key),
+        "CITYNERVE_BROKER_AUTHORITY": made["authority"],
+    }
+    ingest = Process("ingest", ["run", "ingest"], settings, tmp_path)
+    ingest.start()
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while not shows(port, tmp_path, 0):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert shows(port, tmp_path, 1)
+        assert certified("revoke", issued["serial"], *signing, env=env)["state"] == "revoked"
+        while shows(port, tmp_path, 0):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert shows(port, tmp_path, 1)
+    finally:
+        ingest.stop()
+    assert list(serials_of((folder / "revoked.pem").read_bytes())) == [issued["serial"]]
+    told(env, "revoke", next_one["serial"])
+    assert certified("list", *signing, env=env)["certificates"] == 2
+    assert "is a password" in refusal(called("ca", "revoke", told(env, "create", "GW-1")["login"], *signing, env=env))
+
+
+def shows(port: int, folder: Path, number: int) -> bool:
+    """Tell whether a certificate opens the embedded broker."""
+    client = Client(port, None, None)
+    context = ssl.create_default_context(cafile=str(folder / "authority.crt"))
+    context.load_cert_chain(folder / f"{number}.pem")
+    client.client.tls_set_context(context)
+    entered = client.enter()
+    client.leave()
+    return entered
+
+
+def test_a_key_that_others_may_read_is_refused(env: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "authority"
+    certified("init", "--folder", str(folder), env=env)
+    (folder / "ca.key").chmod(0o644)
+    assert "chmod 600" in refusal(called("ca", "issue", "GW-1", "--folder", str(folder), env=env))
+    assert "citynerve ca init" in refusal(called("ca", "issue", "GW-1", "--folder", str(tmp_path), env=env))

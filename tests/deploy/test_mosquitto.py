@@ -16,6 +16,16 @@ import yaml
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from prometheus_client import CollectorRegistry
 
+from app.commands.authority import init
+from city.clock import SystemClock
+from ingest.credentials.authority import (
+    Authority,
+    Certificate,
+    issue,
+    make_authority,
+    read_authority,
+    revocation_list,
+)
 from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptions
 from ingest.credentials.hashing import make_password
 from ingest.credentials.model import Grant, default_topics
@@ -53,7 +63,11 @@ class Broker(Server):
         self.authority = secrets / "trust" / "ca.crt"
         text = (deployment.path / "deploy" / "mosquitto" / "mosquitto.conf").read_text()
         configuration = folder / "mosquitto.conf"
+        # What the broker includes has paths of its own.
+        doors, self.certificates_port = folder / "doors", free_port()
+        doors.mkdir()
         places = {
+            "/mosquitto/secrets/doors": str(doors),
             "/mosquitto/data/": f"{folder}/",
             "/mosquitto/secrets/": f"{secrets / 'mosquitto'}/",
             "/mosquitto/config/": f"{deployment.path / 'deploy' / 'mosquitto'}/",
@@ -68,6 +82,11 @@ class Broker(Server):
         }.items():
             assert before in text
             text = text.replace(before, after)
+        for found in (secrets / "mosquitto" / "doors").iterdir():
+            door = found.read_text().replace("listener 8885", f"listener {self.certificates_port} 127.0.0.1")
+            for before, after in places.items():
+                door = door.replace(before, after)
+            (doors / found.name).write_text(door)
         # In its container it is never root; here it may be, and must not change its account (see fix_mosquitto).
         configuration.write_text("user root\n" + text)
         compose = yaml.safe_load((deployment.path / "docker-compose.yml").read_text())
@@ -133,6 +152,7 @@ class Client:
         tls: bool = True,
         port: int = 0,
         client_id: str = "",
+        shows: Path | None = None,
     ) -> None:
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._client = mqtt.Client(
@@ -141,7 +161,10 @@ class Client:
         if user is not None:
             self._client.username_pw_set(user, broker.passwords[user] if password is None else password)
         if tls:
-            self._client.tls_set_context(ssl.create_default_context(cafile=str(broker.authority)))
+            context = ssl.create_default_context(cafile=str(broker.authority))
+            if shows is not None:
+                context.load_cert_chain(shows)
+            self._client.tls_set_context(context)
         self._client.on_connect = lambda *event: self.events.put(("connected", event[3].value))
         self._client.on_publish = lambda *event: self.events.put(("published", event[3].value))
         self._client.on_subscribe = lambda *event: self.events.put(("subscribed", event[3][0].value))
@@ -190,7 +213,7 @@ async def listen(source: MqttSource, until: Callable[[list[Message]], bool]) -> 
     while not until(taken):
         some = await source.take(max_messages=100, wait_s=0.1, gather_s=0)
         source.acknowledge(some)
-        taken += some
+        taken += some.single()
     stop.set()
     await running
     return taken
@@ -358,7 +381,7 @@ def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
         source.mark(b"mark")
         taken = []
         while not taken:
-            taken = await source.take(max_messages=10, wait_s=1.0, gather_s=0)
+            taken = (await source.take(max_messages=10, wait_s=1.0, gather_s=0)).single()
         assert [(message.topic, message.payload) for message in taken] == [("", b"mark")]
         stop.set()
         await running
@@ -396,6 +419,84 @@ def test_a_broker_that_lost_its_data_lets_itself_be_told_again(prepared: Folder,
             pass
     finally:
         broker.stop()
+
+
+@pytest.fixture
+def certified(deployment: Folder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Broker, Path, Authority]]:
+    """A broker with the door for certificates, the folder of the authority, and the authority."""
+    folder = deployment.path / "deploy" / "secrets" / "authority"
+    assert deployment.prepare().returncode == 0
+    refused = deployment.prepare("certificates")
+    assert (refused.returncode, "citynerve ca init" in refused.stderr) == (2, True)
+    init(folder, "gateways of the city", 20, None)
+    signer = read_authority((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes(), None)
+    assert deployment.prepare("certificates").returncode == 0
+    broker = Broker(deployment, tmp_path_factory.mktemp("certified"))
+    broker.start()
+    yield broker, folder, signer
+    broker.stop()
+
+
+def shown(folder: Path, made: Certificate) -> Path:
+    """Return the file of a gateway that has its certificate and its key."""
+    path = folder / f"{made.serial}.pem"
+    path.write_text(made.pem + made.key_pem)
+    return path
+
+
+def test_gateway_with_a_certificate_needs_no_password_and_is_who_it_says(
+    certified: tuple[Broker, Path, Authority], tmp_path: Path
+) -> None:
+    broker, _, signer = certified
+    now_us = SystemClock().now_us()
+    mine = shown(tmp_path, issue(signer, "GW-1", 30, now_us))
+    foreign = shown(tmp_path, issue(make_authority("another", 60, now_us), "GW-1", 30, now_us))
+    door = {"port": broker.certificates_port}
+    with (
+        Client(broker, "citynerve-ingest") as ingest,
+        Client(broker, None, shows=mine, client_id="citynerve-ingest", **door) as gateway,
+    ):
+        assert ingest.subscribe("citynerve/v1/+/+") == 1
+        for topic in ("citynerve/v1/GW-2/readings", "citynerve/v1/GW-1/a/b", "elsewhere"):
+            assert gateway.publish(topic, b"forged") == REFUSED
+        assert gateway.publish("citynerve/v1/GW-1/readings", b"mine") == 0
+        assert ingest.event() == ("citynerve/v1/GW-1/readings", b"mine")
+        gateway.subscribe("citynerve/v1/GW-1/readings")
+        assert gateway.publish("citynerve/v1/GW-1/readings", b"private") == 0
+        assert gateway.events.empty()
+    for shows in (None, foreign):
+        assert not enters(broker, shows)
+
+
+def enters(broker: Broker, shows: Path | None) -> bool:
+    """Tell whether a certificate opens its door; TLS refuses it, so that nobody says why."""
+    try:
+        client = Client(broker, None, port=broker.certificates_port, shows=shows)
+    except ssl.SSLError:
+        return False
+    try:
+        return client.events.get(timeout=3) == ("connected", 0)
+    except queue.Empty:
+        return False
+    finally:
+        client.close()
+
+
+def test_revoked_certificate_is_refused_once_the_broker_has_the_list(
+    certified: tuple[Broker, Path, Authority], deployment: Folder, tmp_path: Path
+) -> None:
+    broker, folder, signer = certified
+    now_us = SystemClock().now_us()
+    stays, goes = (issue(signer, name, 30, now_us) for name in ("GW-1", "GW-2"))
+    assert enters(broker, shown(tmp_path, stays))
+    assert enters(broker, shown(tmp_path, goes))
+    (folder / "revoked.pem").write_bytes(revocation_list(signer, [(goes.serial, now_us)], now_us))
+    told = deployment.prepare("certificates").stdout
+    assert "docker compose restart mosquitto" in told
+    broker.stop()
+    broker.start()
+    assert enters(broker, shown(tmp_path, stays))
+    assert not enters(broker, shown(tmp_path, goes))
 
 
 def test_administration_may_do_nothing_else(broker: Broker) -> None:

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
+from ingest import paho_contract
 from ingest.broker import BrokerOptions, EmbeddedBroker
 from ingest.intake import Source
 from ingest.metrics import IngestMetrics
@@ -18,14 +19,30 @@ OpenSource = Callable[[], AbstractAsyncContextManager[tuple[Source, int]]]
 """Opens the source under test, with the port for publishers; open it again and it is the same broker's."""
 
 
-def mosquitto_source(request: pytest.FixtureRequest) -> OpenSource:
+def mosquitto_source(request: pytest.FixtureRequest, version: str = "3.1.1") -> OpenSource:
     broker: Mosquitto = request.getfixturevalue("mosquitto")
 
     @asynccontextmanager
     async def open_source() -> AsyncIterator[tuple[Source, int]]:
-        yield MqttSource(MqttOptions(broker.url, backoff_s_max=0.5), IngestMetrics()), port_of(broker.url)
+        options = MqttOptions(broker.url, version=version, backoff_s_max=0.5)
+        yield MqttSource(options, IngestMetrics()), port_of(broker.url)
 
     return open_source
+
+
+def mqtt5_source(request: pytest.FixtureRequest) -> OpenSource:
+    return mosquitto_source(request, "5")
+
+
+def unknown_paho(request: pytest.FixtureRequest, version: str = "3.1.1") -> OpenSource:
+    """Return what happens on a release of paho that is not as we know it."""
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setattr(paho_contract, "broken", lambda: "no longer so: anything")
+    return mosquitto_source(request, version)
+
+
+def unknown_paho_mqtt5(request: pytest.FixtureRequest) -> OpenSource:
+    return unknown_paho(request, "5")
 
 
 def embedded_source(request: pytest.FixtureRequest) -> OpenSource:
@@ -40,7 +57,13 @@ def embedded_source(request: pytest.FixtureRequest) -> OpenSource:
     return open_source
 
 
-SOURCES = {"mosquitto": mosquitto_source, "embedded": embedded_source}
+SOURCES = {
+    "mosquitto": mosquitto_source,
+    "mqtt-5": mqtt5_source,
+    "unknown-paho": unknown_paho,
+    "unknown-paho-mqtt-5": unknown_paho_mqtt5,
+    "embedded": embedded_source,
+}
 
 
 @pytest.fixture(params=SOURCES)

@@ -57,18 +57,23 @@ def embedded_source(request: pytest.FixtureRequest) -> OpenSource:
     return open_source
 
 
-SOURCES = {
-    "mosquitto": mosquitto_source,
+SOURCES = {"mosquitto": mosquitto_source, "embedded": embedded_source}
+EVERY_SOURCE = {
+    **SOURCES,
     "mqtt-5": mqtt5_source,
     "unknown-paho": unknown_paho,
     "unknown-paho-mqtt-5": unknown_paho_mqtt5,
-    "embedded": embedded_source,
 }
 
 
 @pytest.fixture(params=SOURCES)
 def open_source(request: pytest.FixtureRequest) -> OpenSource:
     return SOURCES[request.param](request)
+
+
+@pytest.fixture(params=EVERY_SOURCE)
+def every_source(request: pytest.FixtureRequest) -> OpenSource:
+    return EVERY_SOURCE[request.param](request)
 
 
 @pytest.fixture(autouse=True)
@@ -88,4 +93,4 @@ async def listening(source: Source) -> None:
         assert not len(await source.take(max_messages=10, wait_s=0.05, gather_s=0.0))
 
 
-__all__ = ["SOURCES", "OpenSource", "eventually", "listening", "open_source"]
+__all__ = ["SOURCES", "OpenSource", "eventually", "every_source", "listening", "open_source"]

@@ -79,7 +79,15 @@ OPERATOR = Door(
     "Operator",
     "/operator",
     N_("What the city's own people do"),
-    (Link("/operator", N_("Overview")), Link("/operator/letters", N_("Set aside"))),
+    (
+        Link("/operator", N_("Overview")),
+        Link("/operator/letters", N_("Set aside")),
+        Link("/operator/unknown", N_("Unknown devices")),
+        Link("/operator/devices", N_("Devices")),
+        Link("/operator/gateways", N_("Gateways")),
+        Link("/operator/profiles", N_("Profiles")),
+        Link("/operator/changes", N_("Changes")),
+    ),
 )
 """Shown only to who may use it."""
 

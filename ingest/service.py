@@ -13,6 +13,7 @@ from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore
+from ingest.subscriptions import Split
 from ingest.tasks import pause, together
 from ingest.ticker import TickLease
 from storage.pool import Pool
@@ -29,11 +30,14 @@ class IngestOptions:
     ----------
     database_url : str
         For the lock that decides which process ticks; it gets a connection of its own.
+    split : Split, optional
+        Which gateways are ours, where processes divide them by name.
     registry_poll_s : float
         How soon a new device becomes known.
     """
 
     database_url: str
+    split: Split | None = None
     registry_poll_s: float = 1.0
     bridge: BridgeOptions = field(default_factory=BridgeOptions)
 
@@ -51,6 +55,7 @@ class Ingest:
         metrics: IngestMetrics | None = None,
     ) -> None:
         self._source = source
+        self._split = options.split
         self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
         self._bridge = Bridge(
@@ -65,6 +70,7 @@ class Ingest:
             births=BirthStore(pool),
         )
         self._leads = False
+        self._alone = options.split is None and not source.shares
         self.ready = asyncio.Event()
         """Set once the registry is read and messages are taken."""
 
@@ -94,7 +100,11 @@ class Ingest:
             kept = ordered if integration.format in ORDERED_FORMATS else foreign
             kept.update(dict.fromkeys(integration.filters))
         several = [name for name in foreign if name not in ordered]
-        self._source.listen([*OWN_FILTERS, *several], list(ordered), leads=self._leads)
+        filters, unwanted = [*OWN_FILTERS, *several], list[str]()
+        if self._split is not None:
+            filters, unwanted = self._split.filters(known.gateways, several)
+        (filters if self._leads or self._alone else unwanted).extend(ordered)
+        self._source.listen(filters, unwanted, list(ordered))
 
     async def _follow_lease(self, stop: asyncio.Event) -> None:
         """Let one process alone, the one that ticks, hear topics whose order matters."""
@@ -102,7 +112,7 @@ class Ingest:
             leads = await self._lease.held()
             if leads != self._leads:
                 self._leads = leads
-                if not leads:
+                if not leads and not self._alone:
                     self._bridge.forget_nodes()
                 self._listen(self._registry.current())
             await pause(stop, _LEASE_LOOK_S)

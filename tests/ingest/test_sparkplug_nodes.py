@@ -18,6 +18,7 @@ from ingest.redeliver import Redelivery
 from ingest.registry import RegistryFollower
 from ingest.service import Ingest, IngestOptions
 from ingest.source import MqttOptions, MqttSource
+from ingest.subscriptions import Split
 from stream import codec
 from stream.deadletter import DeadLetterStage
 from stream.log import EventLog
@@ -94,7 +95,9 @@ def test_a_node_whose_birth_is_unknown_is_asked_and_what_it_had_said_comes_back(
             await register(pool, EXAMPLE)
             log = await open_postgres_log(pool)
             await make_topics(log)
-            async with running(Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, 0.1))):
+            async with running(
+                Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, registry_poll_s=0.1))
+            ):
                 await eventually(lambda: source.listening)
                 await asyncio.sleep(0.5)
                 node = await asyncio.to_thread(EdgeNode, port, answers=True)
@@ -173,8 +176,8 @@ def test_of_sources_that_share_only_the_one_that_leads_hears_what_must_stay_in_o
             MqttSource(MqttOptions(mosquitto.url, client_id=f"ingest-{name}", share="city"), IngestMetrics())
             for name in ("one", "two")
         )
-        one.listen(OWN_FILTERS, FILTERS, leads=True)
-        two.listen(OWN_FILTERS, FILTERS, leads=False)
+        one.listen([*OWN_FILTERS, *FILTERS], [], FILTERS)
+        two.listen(OWN_FILTERS, FILTERS, FILTERS)
         async with running(one), running(two), Publisher(port_of(mosquitto.url)) as publisher:
             await asyncio.gather(listening(one), listening(two))
             await asyncio.sleep(0.3)
@@ -182,8 +185,8 @@ def test_of_sources_that_share_only_the_one_that_leads_hears_what_must_stay_in_o
                 publisher.publish(number, topic=NDATA)
             assert [m.topic for m in await take_all(one, 20)] == [NDATA] * 20
             assert len(await two.take(max_messages=100, wait_s=0.3, gather_s=0.0)) == 0
-            one.listen(OWN_FILTERS, FILTERS, leads=False)
-            two.listen(OWN_FILTERS, FILTERS, leads=True)
+            one.listen(OWN_FILTERS, FILTERS, FILTERS)
+            two.listen([*OWN_FILTERS, *FILTERS], [], FILTERS)
             await asyncio.sleep(0.3)
             await two.reconnect()
             await asyncio.sleep(0.1)
@@ -197,8 +200,9 @@ def test_of_sources_that_share_only_the_one_that_leads_hears_what_must_stay_in_o
     asyncio.run(main())
 
 
-def test_of_ingest_processes_that_share_one_reads_the_nodes_and_another_takes_over(
-    mosquitto: Mosquitto, database_url: str
+@pytest.mark.parametrize("way", ["share", "split"])
+def test_of_several_ingest_processes_one_reads_the_nodes_and_another_takes_over(
+    way: str, mosquitto: Mosquitto, database_url: str
 ) -> None:
     async def main() -> None:
         async with pool_of(database_url) as pool:
@@ -206,16 +210,19 @@ def test_of_ingest_processes_that_share_one_reads_the_nodes_and_another_takes_ov
             log = await open_postgres_log(pool)
             await make_topics(log)
 
-            def ingest(name: str) -> Ingest:
-                options = MqttOptions(mosquitto.url, client_id=f"ingest-{name}", share="city")
-                return Ingest(
-                    MqttSource(options, IngestMetrics()), log, pool, SystemClock(), IngestOptions(database_url, 0.1)
+            def ingest(number: int) -> Ingest:
+                share = "city" if way == "share" else ""
+                source = MqttSource(
+                    MqttOptions(mosquitto.url, client_id=f"ingest-{number}", share=share), IngestMetrics()
                 )
+                split = Split(f"{number}/2") if way == "split" else None
+                options = IngestOptions(database_url, split, registry_poll_s=0.1)
+                return Ingest(source, log, pool, SystemClock(), options)
 
             stop = asyncio.Event()
-            first = asyncio.create_task(ingest("one").run(stop))
+            first = asyncio.create_task(ingest(1).run(stop))
             await asyncio.sleep(2.5)
-            async with running(ingest("two")):
+            async with running(ingest(2)):
                 await asyncio.sleep(2.0)
                 node = await asyncio.to_thread(EdgeNode, port_of(mosquitto.url), answers=True)
                 for topic, body in BIRTHS:

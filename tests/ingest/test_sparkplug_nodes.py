@@ -96,7 +96,7 @@ def test_a_node_whose_birth_is_unknown_is_asked_and_what_it_had_said_comes_back(
             log = await open_postgres_log(pool)
             await make_topics(log)
             async with running(
-                Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, registry_poll_s=0.1))
+                Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, 0.1))
             ):
                 await eventually(lambda: source.listening)
                 await asyncio.sleep(0.5)
@@ -216,7 +216,7 @@ def test_of_several_ingest_processes_one_reads_the_nodes_and_another_takes_over(
                     MqttOptions(mosquitto.url, client_id=f"ingest-{number}", share=share), IngestMetrics()
                 )
                 split = Split(f"{number}/2") if way == "split" else None
-                options = IngestOptions(database_url, split, registry_poll_s=0.1)
+                options = IngestOptions(database_url, 0.1, split=split)
                 return Ingest(source, log, pool, SystemClock(), options)
 
             stop = asyncio.Event()

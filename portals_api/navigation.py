@@ -79,7 +79,11 @@ OPERATOR = Door(
     "Operator",
     "/operator",
     N_("What the city's own people do"),
-    (Link("/operator", N_("Overview")), Link("/operator/letters", N_("Set aside"))),
+    (
+        Link("/operator", N_("Overview")),
+        Link("/operator/letters", N_("Set aside")),
+        Link("/operator/credentials", N_("Credentials")),
+    ),
 )
 """Shown only to who may use it."""
 

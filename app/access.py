@@ -9,7 +9,7 @@ from ingest.credentials.engines.embedded import EmbeddedAccess
 from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptions
 from ingest.credentials.keeper import CredentialKeeper
 from ingest.credentials.metrics import AccessMetrics
-from ingest.message import Source
+from ingest.intake import Source
 from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
 from storage.pool import Pool

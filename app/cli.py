@@ -230,7 +230,7 @@ def replay(
     from app.runtime import attached
 
     settings = attached(data)
-    kernels.warm(settings.data)
+    kernels.warm(settings.data, "anomaly")
 
     from app.commands.log import replay as run_replay
 
@@ -266,11 +266,11 @@ def setup(as_json: AsJson = False) -> None:
 
 @cli.command(hidden=True)
 def warm() -> None:
-    """Compile the detection kernels into their cache."""
+    """Compile the kernels of ingest and detection into their cache."""
     from app import kernels
     from app.settings import load_settings
 
-    kernels.warm(load_settings().data)
+    kernels.warm(load_settings().data, *kernels.PACKAGES)
 
 
 @city_cli.command("check", epilog=examples("city check"))

@@ -1,11 +1,16 @@
-"""Compiles the detection kernels before they are used: one process at a time, into a folder that may be written.
+"""Compiles kernels before they are used: one process at a time for each package, into a folder that may be written.
 
-Numba's cache is known to break under concurrent writers, and refuses to work where it cannot write at all.
+Numba's cache is known to break under concurrent writers, refuses to work where it cannot write at all, and stumbles
+over what an earlier release has left there.
 """
 
 import fcntl
+import gc
+import importlib
 import importlib.util
+import logging
 import os
+import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,33 +19,57 @@ from pathlib import Path
 
 from city.errors import SettingsError
 
+logger = logging.getLogger(__name__)
+
+PACKAGES = ("anomaly", "ingest")
+"""Those with kernels: each has a ``warm`` that compiles them."""
+
 _CACHE = "NUMBA_CACHE_DIR"
+_STALE = (AttributeError, ImportError, EOFError, pickle.UnpicklingError)
 
 
-def warm(data: Path) -> None:
-    """Compile the kernels, or load them where that was done before. Call it before anything imports `anomaly`.
+def warm(data: Path, *packages: str) -> None:
+    """Compile kernels, or load them where that was done before. Call it before anything imports Numba.
 
     Parameters
     ----------
     data : Path
         The data folder, for a cache where the program's own folder is read-only.
+    packages : str
+        Some of `PACKAGES`.
 
     Raises
     ------
     SettingsError
         There is no folder to write to.
     """
-    folder = _choose(data.expanduser().absolute())
-    with _alone(folder):
-        from anomaly.warm import warm as compile_all
+    for package in packages:
+        folder = _choose(data.expanduser().absolute(), package)
+        with _alone(folder, package):
+            _compile(package, folder)
+    # What Numba keeps of its kernels lives as long as the process: looking through it at each garbage collection took
+    # a third of the time that ingest needs for its messages.
+    gc.collect()
+    gc.freeze()
 
+
+def _compile(package: str, folder: Path) -> None:
+    """Compile a package's kernels; what another release left in the cache may name what is no longer there."""
+    compile_all = importlib.import_module(f"{package}.warm").warm
+    try:
+        compile_all()
+    except _STALE as exc:
+        logger.info("kernels of another release are compiled anew", extra={"reason": str(exc)[:200]})
+        inside = f"{package}_*/*.nb[ic]" if os.environ.get(_CACHE) else "*.nb[ic]"
+        for file in folder.glob(inside):
+            file.unlink(missing_ok=True)
         compile_all()
 
 
-def _choose(data: Path) -> Path:
+def _choose(data: Path, package: str) -> Path:
     """Return a cache that may be written: the given one, else beside the program, else under the data folder."""
     given = os.environ.get(_CACHE)
-    program = importlib.util.find_spec("anomaly")
+    program = importlib.util.find_spec(package)
     assert program is not None
     assert program.origin is not None
     usual = Path(given) if given else Path(program.origin).parent / "__pycache__"
@@ -68,7 +97,7 @@ def _writable(folder: Path) -> bool:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / "citynerve-kernels.lock").open("a") as lock:
+def _alone(folder: Path, package: str) -> Iterator[None]:
+    with (folder / f"citynerve-kernels-{package}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -154,8 +154,10 @@ def run_role(role: str, settings: Settings) -> None:
     _die_with_supervisor()
     if role == "ingest" and settings.mqtt_url is None:
         check_broker(settings)
+    if role == "ingest":
+        kernels.warm(settings.data, "ingest")
     if role == "detect":
-        kernels.warm(settings.data)
+        kernels.warm(settings.data, "anomaly")
     asyncio.run(_run(role, settings))
 
 

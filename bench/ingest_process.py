@@ -3,16 +3,18 @@
 import argparse
 import asyncio
 import logging
-from collections.abc import Sequence
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from app.kernels import warm
 from bench.load import DEVICES, GATEWAYS
 from bench.measure import Meter
 from city.clock import SystemClock
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.message import Message, Source
+from ingest.intake import Intake, Source
 from stream.log import EventLog
 
 METRICS = {"active_power_w": (-5.0, 5_000.0), "supply_voltage_v": (0.0, 500.0), "dimming_level_pct": (0.0, 100.0)}
@@ -41,9 +43,9 @@ class Metered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
-    def acknowledge(self, messages: Sequence[Message]) -> None:
-        self._source.acknowledge(messages)
-        self._meter.add(len(messages))
+    def acknowledge(self, intake: Intake) -> None:
+        self._source.acknowledge(intake)
+        self._meter.add(intake.messages)
 
 
 async def open_source(arguments: argparse.Namespace) -> Source:
@@ -72,6 +74,8 @@ async def open_log(arguments: argparse.Namespace) -> EventLog:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Move messages until as many as expected have been acknowledged."""
+    warm(Path(tempfile.gettempdir()), "ingest")
+
     log = await open_log(arguments)
     await log.create_topics(PARTITIONS)
     source = await open_source(arguments)

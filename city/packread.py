@@ -16,7 +16,7 @@ from city.opening import OpeningHours
 from city.pack import CityPack, DistrictArea, ServiceCategory
 from city.packfile import Cells, Notes, shown
 from city.packtimes import parse_opening, parse_schedule
-from city.packwire import parse_integration, parse_names
+from city.packwire import model_of, parse_integration, parse_names
 from city.registry import FaultRules
 from city.topics import is_name
 
@@ -196,18 +196,21 @@ class PackReading:
         return Metric(name, cells.text("unit"), low, high)
 
     def _profile(self, cells: Cells, identity: str, metrics: list[Metric]) -> DeviceProfile:
-        if not cells.only(("metrics", "report_interval_s", "silence_intervals"), ("names", "ignore", "codec")):
+        if not cells.only(("metrics", "report_interval_s", "silence_intervals"), ("names", "ignore", "codec", "model")):
             return DeviceProfile(identity, (), 1, 1)
         reported = cells.names("metrics")
         for metric in reported:
             self._refer(cells, "metrics", "metric", metric)
+        known = {metric.name: metric for metric in metrics}
+        names = parse_names(cells, self._texts["profiles.toml"], identity, reported, known)
+        of_model, left_out = model_of(cells, names, reported, known)
         return DeviceProfile(
             identity,
             reported,
             cells.whole("report_interval_s", 1, 7 * _DAY_S),
             cells.number("silence_intervals", 1.0, 1000.0),
-            parse_names(cells, self._texts["profiles.toml"], identity, reported, {m.name: m for m in metrics}),
-            cells.names("ignore") if "ignore" in cells.values else (),
+            names + of_model,
+            (cells.names("ignore") if "ignore" in cells.values else ()) + left_out,
             self._codec(cells),
         )
 

@@ -9,6 +9,7 @@ from city.asset import WireName
 from city.integration import FORMATS, Integration, names_of, template_problem
 from city.metric import Metric
 from city.packfile import Cells, shown
+from city.smartmodels import MODELS
 from city.topics import is_name
 from city.units import UNIT_CHARACTERS_MAX, conversion, is_known
 
@@ -72,6 +73,34 @@ def _words(cells: Cells, name: str, values: object) -> tuple[tuple[str, float], 
         else:
             found.append((word, float(number)))
     return tuple(found)
+
+
+def model_of(
+    cells: Cells, told: tuple[WireName, ...], reported: Sequence[str], metrics: Mapping[str, Metric]
+) -> tuple[tuple[WireName, ...], tuple[str, ...]]:
+    """Read ``model`` of a profile: return the names of that data model, and what is ignored of it.
+
+    Names that the profile tells itself come first; a measurement whose metric it does not report is ignored.
+    """
+    if "model" not in cells.values:
+        return (), ()
+    model = MODELS.get(cells.text("model"))
+    if model is None:
+        cells.wrong("model", f"model {shown(cells.values['model'])} is not known: write one of {', '.join(MODELS)}")
+        return (), ()
+    own = {name.name for name in told}
+    names: list[WireName] = []
+    for name in model.names:
+        if name.metric not in reported or name.metric not in metrics or name.name in own:
+            continue
+        if name.unit and conversion(name.unit, metrics[name.metric].unit) is None:
+            unit = metrics[name.metric].unit
+            cells.wrong("model", f"{name.name} comes in {name.unit}, which cannot be turned into {unit}: rename it")
+        else:
+            names.append(name)
+    used = own | {name.name for name in names}
+    left = {name.name for name in model.names} | model.others
+    return tuple(names), tuple(sorted(left - used))
 
 
 def parse_integration(cells: Cells, identity: str, refer: Callable[[Cells, str, str, str], None]) -> Integration:

@@ -131,7 +131,7 @@ class WireProfile:
     Attributes
     ----------
     ignore : frozenset of str
-        Keys that are no measurement of ours; ``*`` among them: all that are not known.
+        Keys that are no measurement of ours; ``*`` among them: all that are not known; ``key.*``: all within one.
     codec : str
         JavaScript that decodes raw bytes; empty: none.
     """
@@ -142,7 +142,7 @@ class WireProfile:
 
     def ignores(self, name: str) -> bool:
         """Tell whether a value of this name is left out."""
-        return name in self.ignore or "*" in self.ignore
+        return name in self.ignore or "*" in self.ignore or f"{name.partition('.')[0]}.*" in self.ignore
 
 
 PLAIN = WireProfile()

@@ -4,8 +4,9 @@
 """
 
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.message import Message, Source
+from ingest.intake import Intake, Source
+from ingest.message import Message
 from ingest.metrics import IngestMetrics
 from ingest.service import Ingest, IngestOptions
 
-__all__ = ["Bridge", "BridgeOptions", "Ingest", "IngestMetrics", "IngestOptions", "Message", "Source"]
+__all__ = ["Bridge", "BridgeOptions", "Ingest", "IngestMetrics", "IngestOptions", "Intake", "Message", "Source"]

@@ -8,9 +8,11 @@ senders back.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
@@ -18,12 +20,15 @@ from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
 from ingest.codecs import Codecs
 from ingest.formats import Formats
-from ingest.message import Message, Source
+from ingest.intake import Intake, Source
 from ingest.metrics import IngestMetrics
-from ingest.records import Flush, FlushOptions, tick_records
+from ingest.records import FlushOptions, tick_records
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from stream.log import Append, EventLog
+
+if TYPE_CHECKING:
+    from ingest.door import Door
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +42,7 @@ class BridgeOptions:
     flush_s : float
         Messages are gathered this long.
     messages_max : int
-        In one flush, if the log's record limit allows as many; at most three flushes are in memory.
+        In one flush; at most three flushes are in memory.
     append_patience_s : float
         A failing append is tried again this long; then everything unacknowledged is left to the broker.
     backoff_s_max : float
@@ -49,7 +54,7 @@ class BridgeOptions:
     """
 
     flush_s: float = 0.015
-    messages_max: int = 4096
+    messages_max: int = 8192
     append_patience_s: float = 10.0
     backoff_s_max: float = 1.0
     tick_city_s: float = 10.0
@@ -61,7 +66,7 @@ class BridgeOptions:
 class _Work:
     """One flush on its way; `attempt` grows each time everything in flight is let go."""
 
-    messages: list[Message]
+    intake: Intake
     attempt: int
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
@@ -70,6 +75,13 @@ class _Work:
     states: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
     ticks: bool = False
+
+
+def _open_door(registry: IngestRegistry) -> "Door":
+    """Build a registry's tables; in a thread. Imports Numba: a process that only names this package needs none."""
+    from ingest.door import Door
+
+    return Door(registry)
 
 
 async def _nobody() -> bool:
@@ -114,7 +126,9 @@ class Bridge:
         self._marked_at = float("-inf")
         self._formats = Formats()
         self._codecs = Codecs(metrics=self._metrics)
-        self._left_over: list[Message] = []
+        self._left_over: deque[Intake] = deque()
+        self._door: Door | None = None
+        self._next_door: asyncio.Task[Door] | None = None
         self._in_flight = 0
         self._attempt = 0
         self._warned = False
@@ -131,47 +145,60 @@ class Bridge:
             await self._log.partitions(READINGS), await self._log.partitions(DEAD_LETTERS), self._log.max_record_bytes
         )
         queue: asyncio.Queue[_Work | None] = asyncio.Queue(maxsize=1)
+        self._door = await asyncio.to_thread(_open_door, self._registry())
         try:
             await together(self._take(stop, limits, queue), self._append(stop, queue))
         finally:
             self._codecs.close()
-        if self._left_over:
-            logger.warning(
-                "stopped with messages of QoS 0 that the log did not take", extra={"messages": len(self._left_over)}
-            )
+            if self._next_door is not None:
+                await asyncio.wait([self._next_door])
+        left = sum(len(intake) for intake in self._left_over)
+        if left:
+            logger.warning("stopped with messages of QoS 0 that the log did not take", extra={"messages": left})
 
     async def _take(self, stop: asyncio.Event, limits: FlushOptions, queue: "asyncio.Queue[_Work | None]") -> None:
-        most = min(self._options.messages_max, limits.messages_max)
         while not stop.is_set():
             listening = self._source.listening
             self._metrics.listening.set(listening)
             await self._send_mark(listening)
-            messages, self._left_over = self._left_over[:most], self._left_over[most:]
-            if not messages:
-                messages = await self._source.take(
-                    max_messages=most, wait_s=min(0.25, self._tick_every_s), gather_s=self._options.flush_s
+            if self._left_over:
+                intake = self._left_over.popleft()
+            else:
+                intake = await self._source.take(
+                    max_messages=self._options.messages_max,
+                    wait_s=min(0.25, self._tick_every_s),
+                    gather_s=self._options.flush_s,
                 )
-                self._metrics.received.inc(sum(1 for message in messages if message.topic))
-            if messages:
-                self._in_flight += len(messages)
+                self._metrics.received.inc(intake.messages)
+            if len(intake):
+                self._in_flight += len(intake)
                 self._metrics.in_flight.set(self._in_flight)
-                await queue.put(await self._build(messages, limits))
+                await queue.put(await self._build(intake, limits))
         await queue.put(None)
 
-    async def _build(self, messages: list[Message], limits: FlushOptions) -> _Work:
+    def _newest_door(self) -> "Door":
+        """Return the door of the newest registry; while its tables are being built, of the one before."""
+        assert self._door is not None
+        if self._next_door is not None and self._next_door.done():
+            self._door, self._next_door = self._next_door.result(), None
+        known = self._registry()
+        if known is not self._door.registry and self._next_door is None:
+            self._next_door = asyncio.create_task(asyncio.to_thread(_open_door, known))
+        return self._door
+
+    async def _build(self, intake: Intake, limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
-        received_at = self._clock.now_us()
-        flush = Flush(self._registry(), received_at, limits, self._formats, self._codecs)
-        work = _Work(messages, self._attempt)
+        flush = self._newest_door().read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
+        work = _Work(intake, self._attempt)
         tick_at: int | None = None
-        for message in messages:
-            topic = message.topic
+        for index in flush.left:
+            topic, payload = intake.topic(index), intake.payload(index)
             if not topic:
-                tick_at = self._returned(message.payload) or tick_at
+                tick_at = self._returned(payload) or tick_at
             elif topic.endswith("/state") and (gateway := gateway_of_state(topic)) is not None:
-                work.states[gateway] = message.payload
+                work.states[gateway] = payload
             else:
-                flush.add(topic, message.payload, retained=message.retained)
+                flush.add(index, topic, payload, retained=intake.retained(index))
         work.appends = flush.records()
         work.states |= flush.states
         work.commands = flush.commands
@@ -257,7 +284,7 @@ class Bridge:
         """Write states and acknowledge: the log has the flush."""
         if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
-        self._source.acknowledge(work.messages)
+        self._source.acknowledge(work.intake)
         for topic, payload in work.commands:
             self._source.send(topic, payload)
         self._count(work)
@@ -265,15 +292,17 @@ class Bridge:
 
     def _abandon(self, work: _Work) -> None:
         """Leave a flush to the broker, which redelivers after a reconnect; keep what it would not."""
-        self._left_over += [m for m in work.messages if m.qos == 0 and m.topic]
+        kept = work.intake.unrepeatable
+        if len(kept):
+            self._left_over.append(kept)
         self._release(work)
 
     def _release(self, work: _Work) -> None:
-        self._in_flight -= len(work.messages)
+        self._in_flight -= len(work.intake)
         self._metrics.in_flight.set(self._in_flight)
 
     def _count(self, work: _Work) -> None:
-        messages = sum(1 for message in work.messages if message.topic)
+        messages = work.intake.messages
         if messages:
             self._metrics.messages.inc(messages)
             self._metrics.flush_messages.observe(messages)

@@ -22,6 +22,7 @@ from ingest.broker_options import BrokerOptions, amqtt_config, cannot_bind
 from ingest.broker_share import Bucket, Share
 from ingest.credentials import model
 from ingest.credentials.engines.embedded import EmbeddedAccess
+from ingest.intake import FLAGS, MARK, QOS, TOKEN, Intake
 from ingest.message import OWN_FILTERS, Message
 from ingest.metrics import IngestMetrics
 from ingest.tasks import pause
@@ -43,7 +44,7 @@ class _Held:
 
 
 class EmbeddedBroker:
-    """An MQTT 3.1.1 broker that is its own source; see `ingest.message.Source` for the promises."""
+    """An MQTT 3.1.1 broker that is its own source; see `ingest.intake.Source` for the promises."""
 
     def __init__(
         self,
@@ -122,13 +123,13 @@ class EmbeddedBroker:
             self._broker = None
             await self._end_connections()
 
-    async def take(self, *, max_messages: int, wait_s: float, gather_s: float) -> list[Message]:
+    async def take(self, *, max_messages: int, wait_s: float, gather_s: float) -> Intake:
         if not self._inbox:
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), wait_s)
             except TimeoutError:
-                return []
+                return Intake.empty(self._generation)
         if len(self._inbox) < max_messages:
             await asyncio.sleep(gather_s)
         taken: list[Message] = []
@@ -136,19 +137,19 @@ class EmbeddedBroker:
         while self._inbox and len(taken) < max_messages and size < _TAKE_BYTES:
             taken.append(self._inbox.popleft())
             size += len(taken[-1].payload)
-        return taken
+        return Intake.of(taken, self._generation)
 
-    def acknowledge(self, messages: Sequence[Message]) -> None:
+    def acknowledge(self, intake: Intake) -> None:
         stale = 0
-        for message in messages:
-            held = self._held.pop(message.token, None) if message.topic else None
+        for token, flags in intake.frames[:, TOKEN : FLAGS + 1].tolist():
+            held = None if flags & MARK else self._held.pop(token, None)
             if held is not None:
                 self._held_bytes -= held.size
                 if held.handler is not None:
                     held.handler.share.give_back(held.size)
                 if held.acknowledged is not None and not held.acknowledged.done():
                     held.acknowledged.set_result(True)
-            elif message.qos:
+            elif flags & QOS:
                 stale += 1
         if stale:
             self._metrics.stale_acknowledgements.inc(stale)

@@ -6,55 +6,56 @@ Reading its way (three calls of the kernel and two objects a message) would cost
 
 import socket
 import ssl
+from typing import Any
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from ingest.frames import FrameBuffer
-from ingest.message import Message
 
 TAKE_BYTES = 2 * 1024 * 1024
 """A flush is not gathered beyond this, however large its messages are."""
 _PUBACK = 0x40
-_READ_BYTES = 256 * 1024
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class FrameClient(mqtt.Client):
     """paho's client, fed from our own buffer."""
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, *, mqtt5: bool = False) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id,
-            clean_session=False,
-            protocol=MQTTProtocolVersion.MQTTv311,
+            clean_session=None if mqtt5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
             manual_ack=True,
         )
         self.frames = FrameBuffer(0)
-        self.received = 0
         self._feed = memoryview(b"")
 
-    def receive(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
-        """Read the socket until it is empty or enough is there; PUBLISH goes to `taken`, all else to paho."""
+    def receive(self, max_messages: int) -> MQTTErrorCode:
+        """Read the socket until it is empty or enough is there; PUBLISH stays in `frames`, all else goes to paho."""
+        frames = self.frames
+        sock: Any = self.socket()
+        if sock is None:
+            return MQTTErrorCode.MQTT_ERR_NO_CONN
         outcome = MQTTErrorCode.MQTT_ERR_AGAIN
-        enough = self.received + TAKE_BYTES
-        while self.frames.room and len(taken) < max_messages and self.received < enough:
+        while frames.room and frames.count < max_messages and frames.held_bytes < TAKE_BYTES:
             try:
-                chunk = super()._sock_recv(_READ_BYTES)
-            except BlockingIOError:
+                received = sock.recv_into(frames.space())
+            except _NOT_NOW:
                 break
             except (OSError, ValueError):
                 return MQTTErrorCode.MQTT_ERR_CONN_LOST
-            if not chunk:
+            if not received:
                 return MQTTErrorCode.MQTT_ERR_CONN_LOST
             outcome = MQTTErrorCode.MQTT_ERR_SUCCESS
-            self.received += len(chunk)
-            self.frames.append(chunk)
-            if (rc := self._scan(taken, max_messages)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            frames.received(received)
+            if (rc := self._scan(max_messages)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return rc
-        if self.frames.has_more:
-            return self._scan(taken, max_messages)
+        if frames.has_more and outcome is MQTTErrorCode.MQTT_ERR_AGAIN:
+            return self._scan(max_messages)
         return outcome
 
     def write_frames(self, frames: bytes) -> None:
@@ -77,9 +78,9 @@ class FrameClient(mqtt.Client):
             raise
         return sock
 
-    def _scan(self, taken: list[Message], max_messages: int) -> MQTTErrorCode:
+    def _scan(self, max_messages: int) -> MQTTErrorCode:
         try:
-            others = self.frames.scan(taken, max_messages)
+            others = self.frames.scan(max_messages)
         except ValueError:
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         for frame in others:

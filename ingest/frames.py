@@ -1,115 +1,118 @@
-"""Cuts a stream of bytes into MQTT 3.1.1 frames: PUBLISH into messages, all others as they are. Pure."""
+"""The buffer between a socket and messages: PUBLISH frames are taken from it together, all others one by one."""
 
-from ingest.formats.parsed import PAYLOAD_BYTES_MAX
-from ingest.message import Message
+import numpy as np
+
+from ingest import scan
+from ingest.intake import COLUMNS, PADDING, Intake
 
 BUFFER_BYTES_MAX = 4 * 1024 * 1024
 """Where reading stops until the messages before are taken."""
 
-FRAME_BYTES_MAX = 512 * 1024
-"""Of a longer PUBLISH only the beginning is kept: enough to be refused as too large, and still acknowledged."""
-
-_KEPT_BYTES = 2 * 65536 + PAYLOAD_BYTES_MAX
-_TOPICS_MAX = 65536
-_TOPIC_BYTES_MAX = 128
-"""Topics are remembered as text up to this length; nobody of ours has longer ones, and 64 kB each would fill memory."""
+_READ_BYTES = 256 * 1024
+_ROWS_MIN = 1024
 
 
 class FrameBuffer:
     """Bytes of one connection between socket and messages.
 
+    Parameters
+    ----------
+    mqtt5 : bool
+        The connection speaks MQTT 5, else 3.1.1.
+    mark, dropped : bytes
+        Topics whose messages are flagged: our own marks, and what the broker says it dropped.
+
     Attributes
     ----------
+    count : int
+        Messages that `cut` will return.
     has_more : bool
-        True if `scan` stopped at its limit: call it again before waiting for bytes.
+        True if `scan` stopped at its limit: there may be messages without waiting for bytes.
     """
 
-    def __init__(self, generation: int) -> None:
+    def __init__(self, generation: int, *, mqtt5: bool = False, mark: bytes = b"", dropped: bytes = b"") -> None:
+        self.generation = generation
+        self.count = 0
         self.has_more = False
-        self._generation = generation
-        self._data = b""
+        self._mqtt5 = mqtt5
+        self._mark = np.frombuffer(mark, np.uint8)
+        self._dropped = np.frombuffer(dropped, np.uint8)
+        self._data = np.empty(BUFFER_BYTES_MAX + _READ_BYTES + PADDING, np.uint8)
+        self._bytes = self._data.data
+        self._position = 0
+        self._end = 0
         self._skip = 0
-        self._topics: dict[bytes, str] = {}
+        self._frames = np.empty((_ROWS_MIN, COLUMNS), np.int64)
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is in the buffer."""
+        return self._end
 
     @property
     def room(self) -> bool:
         """Tell whether more may be read into the buffer."""
-        return len(self._data) < BUFFER_BYTES_MAX
+        return self._end < BUFFER_BYTES_MAX
 
-    def append(self, chunk: bytes) -> None:
-        """Add bytes from the socket."""
+    def space(self) -> memoryview:
+        """Return where bytes of the socket may be read into; then call `received`."""
+        return self._bytes[self._end : self._end + _READ_BYTES]
+
+    def received(self, count: int) -> None:
+        """Take `count` bytes that were read into `space`; those of a frame that is not kept are let go."""
         if self._skip:
-            skipped = min(self._skip, len(chunk))
+            skipped = min(self._skip, count)
             self._skip -= skipped
-            chunk = chunk[skipped:]
-        self._data = self._data + chunk if self._data else chunk
+            count -= skipped
+            self._data[self._end : self._end + count] = self._data[self._end + skipped : self._end + skipped + count]
+        self._end += count
 
-    def scan(self, taken: list[Message], max_messages: int) -> list[bytes]:
-        """Add the whole PUBLISH frames to `taken`, up to `max_messages`; return the frames of other types.
+    def scan(self, max_messages: int) -> list[bytes]:
+        """Find the whole PUBLISH frames, up to `max_messages` with those before; return the frames of other types.
 
         Raises
         ------
         ValueError
             Not MQTT, or QoS 2, to which ingest does not subscribe: drop the connection.
         """
-        data, generation, topics = self._data, self._generation, self._topics
-        end = len(data)
-        position = 0
         others = []
         self.has_more = False
-        while end - position >= 2:
-            if len(taken) >= max_messages:
-                self.has_more = True
-                break
-            head = data[position]
-            length = data[position + 1]
-            body = position + 2
-            if length >= 0x80:
-                header = _remaining_length(data, position + 1)
-                if header is None:
-                    break
-                length, body = header
-            after = body + length
-            if head & 0xF0 != 0x30:
-                if after > end:
-                    if length > FRAME_BYTES_MAX:
-                        raise ValueError("a frame too long for its type")
-                    break
-                others.append(data[position:after])
-                position = after
-                continue
-            last = after
-            if after > end:
-                if length <= FRAME_BYTES_MAX or end - body < _KEPT_BYTES:
-                    break
-                last = end
-                self._skip = after - end
-            name_end = body + 2 + (data[body] << 8 | data[body + 1]) if length >= 2 else after + 1
-            qos = head >> 1 & 3
-            start = name_end + 2 if qos else name_end
-            if start > after or qos > 1:
-                raise ValueError("a PUBLISH that contradicts itself, or QoS 2")
-            raw = data[body + 2 : name_end]
-            topic = topics.get(raw)
-            if topic is None:
-                topic = raw.decode(errors="backslashreplace")
-                if len(topics) < _TOPICS_MAX and len(raw) <= _TOPIC_BYTES_MAX:
-                    topics[raw] = topic
-            token = data[name_end] << 8 | data[name_end + 1] if qos else 0
-            taken.append(Message(topic, data[start:last], qos, token, generation, head & 1 == 1))
-            position = last
-        self._data = data[position:] if position else data
-        return others
+        while True:
+            room = min(len(self._frames), max_messages)
+            self._position, self.count, why, more = scan.scan_frames(
+                self._data,
+                self._position,
+                self._end,
+                self._mqtt5,
+                self._mark,
+                self._dropped,
+                self._frames,
+                self.count,
+                room,
+            )
+            if why == scan.OTHER:
+                others.append(self._bytes[self._position : more].tobytes())
+                self._position = more
+            elif why == scan.LIMIT and room < max_messages:
+                self._frames = np.concatenate([self._frames, np.empty_like(self._frames)])
+            elif why == scan.MALFORMED:
+                raise ValueError("a PUBLISH that contradicts itself, or QoS 2, or a length of more than four bytes")
+            elif why == scan.TOO_LONG:
+                raise ValueError("a frame too long for its type")
+            else:
+                self.has_more = why == scan.LIMIT
+                if why == scan.CUT:
+                    self._skip = more
+                return others
 
-
-def _remaining_length(data: bytes, position: int) -> tuple[int, int] | None:
-    """Return a frame's length and where its body begins; None if not all of that has come."""
-    length = 0
-    for index in range(4):
-        if position + index >= len(data):
-            return None
-        byte = data[position + index]
-        length |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:
-            return length, position + index + 1
-    raise ValueError("a frame's length of more than four bytes")
+    def cut(self) -> Intake:
+        """Return the messages found so far, and keep what stands behind them."""
+        taken = Intake(
+            self._bytes[: self._position].tobytes(),
+            np.ascontiguousarray(self._frames[: self.count]).copy(),
+            self.generation,
+        )
+        rest = self._end - self._position
+        self._data[:rest] = self._data[self._position : self._end]
+        self._position, self._end, self.count = 0, rest, 0
+        return taken

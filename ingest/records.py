@@ -1,10 +1,10 @@
 """From the messages of one flush to the records of one append. Pure."""
 
 import base64
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as _quoted
 
 import numpy as np
 
@@ -46,9 +46,9 @@ class FlushOptions:
     record_bytes_max: int
 
     @property
-    def messages_max(self) -> int:
-        """Messages in one flush, so that even their numbering fits into a record's meta."""
-        return max(1, self.record_bytes_max // 2 // NUMBER_BYTES)
+    def entries_max(self) -> int:
+        """Counts and ranges of numbers in one record's meta."""
+        return max(2, self.record_bytes_max // 2 // NUMBER_BYTES)
 
     @property
     def rows_max(self) -> int:
@@ -164,7 +164,7 @@ class Flush:
         """Return the records of the append: per partition one batch (more where it is too large), then dead letters."""
         appends = []
         for partition in sorted(self.rows):
-            for value, meta in _batches(self.rows[partition], self.received_at, self.options.rows_max):
+            for value, meta in batches(self.rows[partition], self.received_at, self.options):
                 appends.append(Append(READINGS, partition, BATCH, value, self.received_at, meta))
         return appends + self.letters
 
@@ -181,22 +181,24 @@ def _printable(topic: str) -> str:
 
 
 def encode_meta(counts: dict[str, int], hour: int, numbers: Numbers) -> bytes:
-    """Return what `codec.encode` makes of the same `RecordMeta`, without building it: this runs for every message."""
-    body = {
-        "v": codec.VERSION,
-        "counts": [{"count": count, "gateway_id": gateway, "hour": hour} for gateway, count in counts.items()],
-        "numbers": [
-            {"epoch": epoch, "first": first, "gateway_id": gateway, "hour": hour, "last": last}
+    """Return what `codec.encode` makes of the same `RecordMeta`, without building it: this runs for every record.
+
+    `numbers` must be settled.
+    """
+    told = ",".join(
+        [f'{{"count":{count},"gateway_id":{_quoted(gateway)},"hour":{hour}}}' for gateway, count in counts.items()]
+    )
+    ranged = ",".join(
+        [
+            f'{{"epoch":{_quoted(epoch)},"first":{first},"gateway_id":{_quoted(gateway)},"hour":{hour},"last":{last}}}'
             for (gateway, epoch), ranges in numbers.items()
-            for first, last in (ranges if len(ranges) == 1 else _merged(ranges))
-        ],
-        "replayed": None,
-    }
-    return json.dumps(body, separators=(",", ":")).encode()
+            for first, last in ranges
+        ]
+    )
+    return f'{{"v":{codec.VERSION},"counts":[{told}],"numbers":[{ranged}],"replayed":null}}'.encode()
 
 
 def _merged(ranges: list[list[int]]) -> list[list[int]]:
-    """Return ranges in order, without overlaps: a gateway's messages may overtake each other on the way."""
     merged: list[list[int]] = []
     for first, last in sorted(ranges):
         if merged and first <= merged[-1][1] + 1:
@@ -206,23 +208,52 @@ def _merged(ranges: list[list[int]]) -> list[list[int]]:
     return merged
 
 
-def _batches(rows: PartitionRows, received_at: int, rows_max: int) -> Iterator[tuple[bytes, bytes]]:
+def batches(rows: PartitionRows, received_at: int, options: FlushOptions) -> Iterator[tuple[bytes, bytes]]:
     """Encode a partition's rows with their meta, divided where they are more than a record may hold."""
     hour = hour_of(received_at)
     batch = rows.batch(received_at)
-    if len(rows) <= rows_max:
-        yield codec.encode_batch(batch), encode_meta(rows.counts, hour, rows.numbers)
+    numbers = settled(rows.numbers)
+    few = entries_of(rows.counts, numbers) <= options.entries_max
+    if len(rows) <= options.rows_max and few:
+        yield codec.encode_batch(batch), encode_meta(rows.counts, hour, numbers)
         return
+    # A piece has no more gateways than rows, and all rows together no more ranges: half of a meta's room for each.
+    most = options.rows_max if few else min(options.rows_max, options.entries_max // 2)
+    portions = [numbers] if few else list(_dealt(numbers, most))
     # Rows stand in the order of receipt, so each gateway's readings are dealt out front to back.
     names = _gateways_of_rows(rows)
-    numbers = rows.numbers
-    for start in range(0, len(rows), rows_max):
-        piece = batch.take(np.arange(start, min(start + rows_max, len(rows))))
+    for index in range(max(-(-len(rows) // most), len(portions))):
+        start = index * most
+        piece = batch.take(np.arange(start, min(start + most, len(rows))))
         counts: dict[str, int] = {}
-        for name in names[start : start + rows_max]:
+        for name in names[start : start + most]:
             counts[name] = counts.get(name, 0) + 1
-        yield codec.encode_batch(piece), encode_meta(counts, hour, numbers)
-        numbers = {}
+        yield codec.encode_batch(piece), encode_meta(counts, hour, portions[index] if index < len(portions) else {})
+
+
+def settled(numbers: Numbers) -> Numbers:
+    """Return ranges in order, without overlaps: a gateway's messages may overtake each other on the way."""
+    return {key: ranges if len(ranges) == 1 else _merged(ranges) for key, ranges in numbers.items()}
+
+
+def entries_of(counts: dict[str, int], numbers: Numbers) -> int:
+    """Return how much stands in a record's meta."""
+    return len(counts) + sum(len(ranges) for ranges in numbers.values())
+
+
+def _dealt(numbers: Numbers, most: int) -> Iterator[Numbers]:
+    """Divide ranges of numbers into parts of at most `most`."""
+    part: Numbers = {}
+    size = 0
+    for key, ranges in numbers.items():
+        for first_last in ranges:
+            part.setdefault(key, []).append(first_last)
+            size += 1
+            if size == most:
+                yield part
+                part, size = {}, 0
+    if part:
+        yield part
 
 
 def _gateways_of_rows(rows: PartitionRows) -> list[str]:

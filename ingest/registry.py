@@ -1,6 +1,7 @@
 """Keeps the registry that ingest looks up fresh: devices added to the city become known without a restart."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,9 @@ class RegistryFollower:
         with engine_errors():
             async with self._pool.connection() as connection:
                 self._current = await load_ingest_registry(connection)
+        # It lives until the next one comes, and that may be weeks: no garbage collection need look through it.
+        gc.collect(1)
+        gc.freeze()
         if self._changed is not None:
             self._changed(self._current)
         logger.info("registry read", extra={"version": self._current.version})

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from city.clock import Clock
 from city.registry import IngestRegistry
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.message import OWN_FILTERS, Source
+from ingest.intake import Source
+from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+import numpy as np
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
@@ -22,7 +23,18 @@ from city.topics import READINGS_FILTER, STATE_FILTER, is_name
 from ingest.address import parse_url
 from ingest.frame_client import TAKE_BYTES, FrameClient
 from ingest.frames import FrameBuffer
-from ingest.message import OWN_FILTERS, Message
+from ingest.intake import (
+    DROPPED,
+    FLAGS,
+    MARK,
+    PAYLOAD_END,
+    PAYLOAD_START,
+    TOPIC_END,
+    TOPIC_START,
+    Intake,
+    pubacks,
+)
+from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 
 logger = logging.getLogger(__name__)
@@ -67,7 +79,7 @@ class MqttOptions:
 
 
 class MqttSource:
-    """One persistent session on a broker; see `ingest.message.Source` for the promises."""
+    """One persistent session on a broker; see `ingest.intake.Source` for the promises."""
 
     def __init__(self, options: MqttOptions, metrics: IngestMetrics | None = None) -> None:
         self._options = options
@@ -94,29 +106,32 @@ class MqttSource:
     def listening(self) -> bool:
         return self._subscribed
 
-    async def take(self, *, max_messages: int, wait_s: float, gather_s: float) -> list[Message]:
+    async def take(self, *, max_messages: int, wait_s: float, gather_s: float) -> Intake:
         deadline = monotonic() + wait_s
-        taken: list[Message] = []
-        while not taken:
+        while True:
             if not await self._await_bytes(deadline - monotonic()):
-                return taken
-            self._read(taken, max_messages)
+                return Intake.empty(self._generation)
+            frames = self._client.frames
+            self._read(max_messages)
+            if frames.count:
+                break
         # More may come while the flush before is on its way: read on in bursts, never byte by byte.
         deadline = monotonic() + gather_s
-        enough = self._client.received + TAKE_BYTES
-        while len(taken) < max_messages and self._client.received < enough and (left := deadline - monotonic()) > 0:
+        while frames.count < max_messages and frames.held_bytes < TAKE_BYTES and (left := deadline - monotonic()) > 0:
             await asyncio.sleep(min(self._options.pause_s, left))
-            self._read(taken, max_messages)
-        return taken
+            if self._client.frames is not frames or self._lost.is_set():
+                break
+            self._read(max_messages)
+        return self._own(frames.cut())
 
-    def acknowledge(self, messages: Sequence[Message]) -> None:
-        generation = self._generation
-        tokens = [m.token.to_bytes(2, "big") for m in messages if m.qos and m.generation == generation]
-        stale = sum(1 for m in messages if m.qos and m.generation != generation)
-        if stale:
-            self._metrics.stale_acknowledgements.inc(stale)
-        if tokens and not self._lost.is_set():
-            self._write(b"\x40\x02" + b"\x40\x02".join(tokens))
+    def acknowledge(self, intake: Intake) -> None:
+        tokens = intake.tokens
+        if not len(tokens):
+            return
+        if intake.generation != self._generation:
+            self._metrics.stale_acknowledgements.inc(len(tokens))
+        elif not self._lost.is_set():
+            self._write(pubacks(tokens))
 
     async def reconnect(self) -> None:
         self._drop("asked to")
@@ -178,7 +193,7 @@ class MqttSource:
             )
             return False
         self._generation += 1
-        self._client.frames = FrameBuffer(self._generation)
+        self._client.frames = FrameBuffer(self._generation, mark=self._mark_topic.encode(), dropped=_DROPPED.encode())
         self._heard_at = monotonic()
         self._lost.clear()
         self._changed.set()
@@ -235,12 +250,11 @@ class MqttSource:
                 loop.remove_reader(sock)
             self._readable = None
 
-    def _read(self, taken: list[Message], max_messages: int) -> None:
-        """Read what is there and add its messages to `taken`."""
+    def _read(self, max_messages: int) -> None:
+        """Read what is there into the client's buffer of frames."""
         if self._lost.is_set():
             return
-        before = len(taken)
-        outcome = self._client.receive(taken, max_messages)
+        outcome = self._client.receive(max_messages)
         self._flush_writes()
         if outcome in _CLOSED:
             self._drop("the broker closed the connection")
@@ -248,23 +262,25 @@ class MqttSource:
         self._unread = self._client.frames.has_more
         if outcome is MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._heard_at = monotonic()
-        for index in range(before, len(taken)):
-            message = taken[index]
-            if message.topic == self._mark_topic:
-                taken[index] = self._own_mark(message)
-            elif message.topic == _DROPPED:
-                self._tell_dropped(message.payload)
-        if any(message.topic == _DROPPED for message in taken[before:]):
-            taken[before:] = [message for message in taken[before:] if message.topic != _DROPPED]
+
+    def _own(self, intake: Intake) -> Intake:
+        """Take out what was meant for us alone, and return marks under the empty topic."""
+        flags = intake.frames[:, FLAGS]
+        if not (flags & (MARK | DROPPED)).any():
+            return intake
+        for index in np.flatnonzero(flags & DROPPED).tolist():
+            self._tell_dropped(intake.payload(index))
+        for index in np.flatnonzero(flags & MARK).tolist():
+            row = intake.frames[index]
+            # A mark of an earlier process has nothing left to say.
+            ours = intake.payload(index).startswith(self._mark_nonce)
+            row[TOPIC_END] = row[TOPIC_START]
+            row[PAYLOAD_START] = row[PAYLOAD_START] + len(self._mark_nonce) if ours else row[PAYLOAD_END]
+        return intake.select((flags & DROPPED) == 0)
 
     def _tell_dropped(self, payload: bytes) -> None:
         if payload.isdigit() and len(payload) < 16:
             self._metrics.broker_dropped.set(int(payload))
-
-    def _own_mark(self, message: Message) -> Message:
-        """Return a mark under the empty topic; one of an earlier process has nothing left to say."""
-        nonce, payload = message.payload[:16], message.payload[16:]
-        return message._replace(topic="", payload=payload if nonce == self._mark_nonce else b"")
 
     def _write(self, frames: bytes) -> None:
         self._client.write_frames(frames)

@@ -3,7 +3,18 @@
 from collections.abc import Callable
 
 from city.integration import Origin
-from ingest.formats import chirpstack, csv, native, senml, senml_cbor, thingsboard, tts
+from ingest.formats import (
+    chirpstack,
+    csv,
+    iota_json,
+    native,
+    ngsi_ld,
+    ngsi_v2,
+    senml,
+    senml_cbor,
+    thingsboard,
+    tts,
+)
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
 
 __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Refusal", "Unreadable"]
@@ -15,6 +26,9 @@ _STATELESS: dict[str, Format] = {
     "readings": native.parse,
     "chirpstack": chirpstack.parse,
     "csv": csv.parse,
+    "iota-json": iota_json.parse,
+    "ngsi-ld": ngsi_ld.parse,
+    "ngsi-v2": ngsi_v2.parse,
     "senml": senml.parse,
     "senml-cbor": senml_cbor.parse,
     "thingsboard": thingsboard.parse,

@@ -147,7 +147,7 @@ def _read_object(message: ParsedMessage, position: int, item: dict[str, Any]) ->
     bad = None
     for metric, value in item.items():
         kind = type(value)
-        if (kind is not float and kind is not int) or not -_LARGEST <= value <= _LARGEST or not _is_metric(metric):
+        if (kind is not float and kind is not int) or not -_LARGEST <= value <= _LARGEST or not is_metric(metric):
             bad = bad or []
             bad.append(metric)
     if bad is not None:
@@ -164,7 +164,7 @@ def _refuse_object(message: ParsedMessage, reason: str, detail: str, position: i
 
 
 def _refuse_reading(message: ParsedMessage, position: int, metric: str, value: object) -> None:
-    if not _is_metric(metric):
+    if not is_metric(metric):
         reason, detail = "bad-metric-name", "a metric is named in lower case, its unit last: active_power_w"
     elif type(value) is float or type(value) is int:
         reason, detail = "not-a-number", "a number too large for any sensor"
@@ -173,7 +173,8 @@ def _refuse_reading(message: ParsedMessage, position: int, metric: str, value: o
     message.refuse(reason, f"{_safe(metric)}: {detail}", position, _safe(metric))
 
 
-def _is_metric(name: str) -> bool:
+def is_metric(name: str) -> bool:
+    """Tell whether a metric may be called so."""
     return len(name) <= 64 and _matches_metric(name)
 
 

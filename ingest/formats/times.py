@@ -14,6 +14,7 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)"
     r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 )
+_BASIC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})((?:\.[0-9]{1,9})?Z)")
 
 
 def parse_rfc3339(text: str) -> int:
@@ -37,6 +38,23 @@ def _parse_rfc3339(text: str) -> int:
     if match[4] == "60":
         return from_datetime(datetime.fromisoformat(text[:17] + "59" + text[19:])) + SECOND_US
     return from_datetime(datetime.fromisoformat(text))
+
+
+def parse_iso8601(value: object) -> int:
+    """Return µs UTC of RFC 3339 or of ISO 8601's basic form, ``20160125T092703Z``, which FIWARE's devices send as well.
+
+    Raises
+    ------
+    ValueError
+        Neither of the two.
+    """
+    if type(value) is not str:
+        raise ValueError("not a text in ISO 8601 with a zone")
+    basic = _BASIC.fullmatch(value) if len(value) <= _LENGTH_MAX else None
+    if basic is not None:
+        year, month, day, hour, minute, second, rest = basic.groups()
+        value = f"{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"
+    return parse_rfc3339(value)
 
 
 def integer(value: object) -> int | None:

@@ -96,14 +96,14 @@ def add_object(
     Parameters
     ----------
     item : ParsedObject
-        Its readings are replaced.
+        Its readings are replaced, and of its units only those of readings are kept.
     numbers_in_text : bool
         A text that is a number, such as "23.5", is taken for that number.
     """
     if not is_device(item.device):
         refuse_all(message, "bad-device", DEVICE_PROBLEM, item.position, body)
         return
-    flat = list(_flat(body, KEYS_MAX))
+    flat = list(flatten(body, KEYS_MAX))
     if len(flat) > KEYS_MAX:
         refuse_all(message, "too-many-keys", f"over {KEYS_MAX} values in one object: divide it", item.position, body)
         return
@@ -113,7 +113,8 @@ def add_object(
             raw = number_in(raw)
         take(message, item.position, readings, name, raw)
     if readings:
-        message.objects.append(item._replace(readings=readings))
+        units = {name: unit for name, unit in item.units.items() if name in readings}
+        message.objects.append(item._replace(readings=readings, units=units))
     elif not flat:
         message.refuse("no-readings", "the object holds no value: nothing to store", item.position, "")
 
@@ -149,7 +150,7 @@ def number_in(text: str) -> Value:
     return float(text) if _NUMBER.fullmatch(text) is not None else text
 
 
-def _flat(body: Mapping[str, object], most: int) -> Iterator[tuple[str, object]]:
+def flatten(body: Mapping[str, object], most: int) -> Iterator[tuple[str, object]]:
     """Yield names and values of an object in its order, those inside by their path; ends soon after `most`."""
     waiting: list[tuple[str, object]] = list(reversed(list(body.items())[: most + 1]))
     seen = 0
@@ -174,7 +175,7 @@ def _flat(body: Mapping[str, object], most: int) -> Iterator[tuple[str, object]]
 
 def refuse_all(message: ParsedMessage, reason: str, detail: str, position: int, body: object) -> None:
     """Set an object aside by the names of its values; one without any counts as one."""
-    names = [name for name, _ in _flat(body, _INSIDE_MAX)] if isinstance(body, dict) else []
+    names = [name for name, _ in flatten(body, _INSIDE_MAX)] if isinstance(body, dict) else []
     for name in names or [""]:
         message.refuse(reason, detail, position, safe(name))
 

@@ -22,18 +22,18 @@ def deny(monkeypatch: pytest.MonkeyPatch, *denied: Path) -> None:
 
 
 def test_kernels_are_kept_beside_the_program(tmp_path: Path) -> None:
-    assert kernels._choose(tmp_path) == Path(kernels.__file__).parents[1] / "anomaly" / "__pycache__"
+    assert kernels._choose(tmp_path, "anomaly") == Path(kernels.__file__).parents[1] / "anomaly" / "__pycache__"
     assert os.environ["NUMBA_CACHE_DIR"] == ""
 
 
 def test_given_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "given"))
-    assert kernels._choose(tmp_path) == tmp_path / "given"
+    assert kernels._choose(tmp_path, "anomaly") == tmp_path / "given"
 
 
 def test_read_only_program_keeps_its_kernels_with_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deny(monkeypatch, Path(kernels.__file__).parents[1] / "anomaly" / "__pycache__")
-    assert kernels._choose(tmp_path) == tmp_path / "cache"
+    assert kernels._choose(tmp_path, "anomaly") == tmp_path / "cache"
     assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path / "cache")
 
 
@@ -43,11 +43,30 @@ def test_read_only_image_brings_its_compiled_kernels_along(tmp_path: Path, monke
     (image / "anomaly_1" / "kernel.nbc").write_bytes(b"compiled")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(image))
     deny(monkeypatch, image)
-    chosen = kernels._choose(tmp_path / "data")
+    chosen = kernels._choose(tmp_path / "data", "anomaly")
     assert (chosen / "anomaly_1" / "kernel.nbc").read_bytes() == b"compiled"
 
 
 def test_nowhere_to_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "_writable", lambda _: False)
     with pytest.raises(SettingsError, match="no folder may be written for compiled kernels: let this user write"):
-        kernels._choose(tmp_path)
+        kernels._choose(tmp_path, "anomaly")
+
+
+def test_kernels_of_another_release_are_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    (tmp_path / "ingest_1").mkdir()
+    stale = tmp_path / "ingest_1" / "flat.nbi"
+    stale.write_bytes(b"stale")
+    other = tmp_path / "anomaly_1"
+    other.mkdir()
+    (other / "kernels.nbi").write_bytes(b"of detection")
+
+    def compile_all() -> None:
+        if stale.exists():
+            raise AttributeError("Can't get attribute 'Heads' on a module that had it once")
+
+    monkeypatch.setattr("ingest.warm.warm", compile_all)
+    kernels.warm(tmp_path, "ingest")
+    assert not stale.exists()
+    assert (other / "kernels.nbi").exists()

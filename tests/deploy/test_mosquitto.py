@@ -213,7 +213,7 @@ async def listen(source: MqttSource, until: Callable[[list[Message]], bool]) -> 
     while not until(taken):
         some = await source.take(max_messages=100, wait_s=0.1, gather_s=0)
         source.acknowledge(some)
-        taken += some
+        taken += some.single()
     stop.set()
     await running
     return taken
@@ -381,7 +381,7 @@ def test_ingest_itself_listens_and_gets_its_marks_back(broker: Broker) -> None:
         source.mark(b"mark")
         taken = []
         while not taken:
-            taken = await source.take(max_messages=10, wait_s=1.0, gather_s=0)
+            taken = (await source.take(max_messages=10, wait_s=1.0, gather_s=0)).single()
         assert [(message.topic, message.payload) for message in taken] == [("", b"mark")]
         stop.set()
         await running

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from ingest.broker import BrokerOptions, EmbeddedBroker
-from ingest.message import Source
+from ingest.intake import Source
 from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
 from tests.ingest.world import eventually, port_of
@@ -62,7 +62,7 @@ def quiet_amqtt() -> Iterator[None]:
 async def listening(source: Source) -> None:
     """Wait until the source listens; the connection's answer comes through `take`."""
     while not source.listening:
-        assert await source.take(max_messages=10, wait_s=0.05, gather_s=0.0) == []
+        assert not len(await source.take(max_messages=10, wait_s=0.05, gather_s=0.0))
 
 
 __all__ = ["SOURCES", "OpenSource", "eventually", "listening", "open_source"]

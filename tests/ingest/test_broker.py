@@ -10,7 +10,7 @@ import pytest
 
 from city.errors import SettingsError
 from ingest.broker import BrokerOptions, EmbeddedBroker
-from tests.ingest.world import Publisher, RawClient, eventually, publish_frame, take_all
+from tests.ingest.world import Publisher, RawClient, acknowledge, eventually, publish_frame, take_all
 
 
 @asynccontextmanager
@@ -34,8 +34,8 @@ def test_acknowledgements_go_out_in_the_order_of_receipt() -> None:
             for packet_id in ids:
                 client.publish(packet_id, b"{}")
             taken = await take_all(embedded, len(ids))
-            embedded.acknowledge(taken[:3])
-            embedded.acknowledge(taken[3:])
+            acknowledge(embedded, taken[:3])
+            acknowledge(embedded, taken[3:])
             assert await asyncio.to_thread(client.acknowledgements, len(ids)) == ids
             client.close()
 
@@ -49,7 +49,7 @@ def test_qos_2_is_received_only_after_the_append() -> None:
             (message,) = await take_all(embedded, 1)
             await asyncio.sleep(0.1)
             assert gateway.acknowledged == []
-            embedded.acknowledge([message])
+            acknowledge(embedded, [message])
             await eventually(lambda: gateway.acknowledged == [1])
 
     asyncio.run(main())
@@ -66,8 +66,8 @@ def test_senders_are_held_back_while_nothing_is_acknowledged() -> None:
             assert 50 <= held <= 80, "a few more of each connection may be on their way"
             taken = []
             while len(taken) < 500:
-                part = await embedded.take(max_messages=100, wait_s=1, gather_s=0.0)
-                embedded.acknowledge(part)
+                part = (await embedded.take(max_messages=100, wait_s=1, gather_s=0.0)).single()
+                acknowledge(embedded, part)
                 taken += part
             assert [int(m.payload) for m in taken] == list(range(1, 501))
             assert await asyncio.to_thread(client.acknowledgements, 500) == list(range(1, 501))
@@ -85,7 +85,7 @@ def test_a_packet_beyond_all_bounds_ends_its_connection_only() -> None:
             assert await asyncio.to_thread(hostile.closed)
             good.publish(5, b"fine")
             taken = await take_all(embedded, 1)
-            embedded.acknowledge(taken)
+            acknowledge(embedded, taken)
             assert await asyncio.to_thread(good.acknowledgements, 1) == [5]
             hostile.close()
             good.close()
@@ -104,7 +104,7 @@ def test_noise_on_a_connection_harms_nobody_else(noise: bytes) -> None:
             hostile.close()
             good = await asyncio.to_thread(RawClient, embedded.port, "good")
             good.publish(5, b"fine")
-            embedded.acknowledge(await take_all(embedded, 1))
+            acknowledge(embedded, await take_all(embedded, 1))
             assert await asyncio.to_thread(good.acknowledgements, 1) == [5]
             good.close()
 
@@ -133,7 +133,7 @@ def test_whoever_does_not_greet_as_a_client_takes_no_place_from_one(greeting: by
                 writer.close()
             good = await asyncio.to_thread(RawClient, embedded.port, "good")
             good.publish(5, b"fine")
-            embedded.acknowledge(await take_all(embedded, 1))
+            acknowledge(embedded, await take_all(embedded, 1))
             assert await asyncio.to_thread(good.acknowledgements, 1) == [5]
             good.close()
 
@@ -156,7 +156,7 @@ def test_subscribers_get_what_was_appended() -> None:
             async with Publisher(embedded.port) as gateway:
                 gateway.publish(1, b"shown")
                 taken = await take_all(embedded, 1)
-                embedded.acknowledge(taken)
+                acknowledge(embedded, taken)
                 await eventually(lambda: heard == [b"shown"])
                 await eventually(lambda: gateway.acknowledged == [1])
             listener.disconnect()

@@ -19,7 +19,7 @@ from city.errors import SettingsError
 from ingest.address import parse_url
 from ingest.source import MqttOptions, MqttSource
 from tests.ingest.conftest import listening
-from tests.ingest.world import Publisher, eventually, running, take_all
+from tests.ingest.world import Publisher, acknowledge, eventually, running, take_all
 from tests.support.fix_mosquitto import Mosquitto
 from tests.support.servers import Server, free_port, unavailable
 
@@ -78,7 +78,7 @@ def test_acknowledgements_go_out_in_the_order_of_receipt_in_one_write(wiretap: W
                     gateway.publish(number, b"x")
                 taken = await take_all(source, 50)
             before = len(wiretap.sent)
-            source.acknowledge(taken)
+            acknowledge(source, taken)
             await eventually(lambda: len(wiretap.sent) >= before + 200)
             frames = bytes(wiretap.sent[before : before + 200])
             assert frames == b"".join(b"\x40\x02" + m.token.to_bytes(2, "big") for m in taken)
@@ -103,7 +103,7 @@ def test_a_quiet_connection_is_not_polled(mosquitto: Mosquitto) -> None:
             quiet = 0
             while quiet < 4:  # first come the broker's answer on its own topic and what it says there
                 before = reads
-                assert await source.take(max_messages=100, wait_s=0.25, gather_s=0.015) == []
+                assert not len(await source.take(max_messages=100, wait_s=0.25, gather_s=0.015))
                 quiet = quiet + 1 if reads == before else 0
 
     asyncio.run(main())
@@ -143,10 +143,10 @@ def test_tls_user_and_password_are_those_of_the_url(tmp_path: Path) -> None:
             source.mark(b"over TLS")
             messages = []
             while not messages:
-                messages = await source.take(max_messages=5, wait_s=0.2, gather_s=0.0)
+                messages = (await source.take(max_messages=5, wait_s=0.2, gather_s=0.0)).single()
             assert messages[0].payload == b"over TLS"
-            source.acknowledge(messages)
-            assert await wrong.take(max_messages=5, wait_s=0.5, gather_s=0.0) == []
+            acknowledge(source, messages)
+            assert not len(await wrong.take(max_messages=5, wait_s=0.5, gather_s=0.0))
             assert not wrong.listening
             assert not distrusting.listening
 
@@ -165,7 +165,7 @@ def test_what_the_broker_had_kept_is_marked_as_that_at_every_reconnection(mosqui
             async with running(source):
                 for _ in range(2):
                     (kept,) = await take_all(source, 1)
-                    source.acknowledge([kept])
+                    acknowledge(source, [kept])
                     assert (kept.payload, kept.retained) == (b"kept", True)
                     await source.reconnect()
                 await take_all(source, 1)
@@ -181,7 +181,7 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(mosquitto: Mosquitto) -> N
         await asyncio.to_thread(mosquitto.kill)
         source = MqttSource(MqttOptions(mosquitto.url, backoff_s_max=0.3))
         async with running(source):
-            assert await source.take(max_messages=1, wait_s=0.5, gather_s=0.0) == []
+            assert not len(await source.take(max_messages=1, wait_s=0.5, gather_s=0.0))
             assert not source.listening
             await asyncio.to_thread(mosquitto.start)
             await listening(source)
@@ -204,8 +204,8 @@ def test_several_processes_share_the_messages_of_one_subscription(mosquitto: Mos
                 await eventually(lambda: len(gateway.acknowledged) == 200)
                 first, second = [], []
                 while len(first) + len(second) < 200:
-                    first += await one.take(max_messages=500, wait_s=0.1, gather_s=0.01)
-                    second += await two.take(max_messages=500, wait_s=0.1, gather_s=0.01)
+                    first += (await one.take(max_messages=500, wait_s=0.1, gather_s=0.01)).single()
+                    second += (await two.take(max_messages=500, wait_s=0.1, gather_s=0.01)).single()
         assert first
         assert second
         assert sorted(int(m.payload) for m in first + second) == list(range(200))

@@ -1,11 +1,11 @@
-"""What both sources promise to the bridge: the contract of `ingest.message.Source`."""
+"""What both sources promise to the bridge: the contract of `ingest.intake.Source`."""
 
 import asyncio
 import contextlib
 
 from city.topics import state_topic
 from tests.ingest.conftest import OpenSource, listening
-from tests.ingest.world import Publisher, eventually, reading, running, take_all
+from tests.ingest.world import Publisher, acknowledge, eventually, reading, running, take_all
 
 
 def test_messages_arrive_in_the_order_of_sending(open_source: OpenSource) -> None:
@@ -16,7 +16,7 @@ def test_messages_arrive_in_the_order_of_sending(open_source: OpenSource) -> Non
                 for number in range(300):
                     gateway.publish(number, b"%d" % number)
                 taken = await take_all(source, 300)
-                source.acknowledge(taken)
+                acknowledge(source, taken)
                 await eventually(lambda: len(gateway.acknowledged) == 300)
         assert [int(m.payload) for m in taken] == list(range(300))
         assert {m.topic for m in taken} == {"citynerve/v1/G-1/readings"}
@@ -32,11 +32,11 @@ def test_what_was_not_acknowledged_comes_again_in_order_after_a_reconnect(open_s
                 for number in range(100):
                     gateway.publish(number, b"%d" % number)
                 first = await take_all(source, 100)
-                source.acknowledge(first[:40])
+                acknowledge(source, first[:40])
                 await asyncio.sleep(0.3)
                 await source.reconnect()
                 second = await take_all(source, 60)
-                source.acknowledge(second)
+                acknowledge(source, second)
                 await eventually(lambda: len(gateway.acknowledged) == 100)
         assert [int(m.payload) for m in second] == list(range(40, 100))
 
@@ -54,11 +54,11 @@ def test_an_acknowledgement_of_an_older_connection_is_ignored(open_source: OpenS
                 await source.reconnect()
                 again = await take_all(source, 20)
                 # Were these sent, the broker would forget messages whose ids it has given anew.
-                source.acknowledge(stale)
+                acknowledge(source, stale)
                 await asyncio.sleep(0.3)
                 await source.reconnect()
                 third = await take_all(source, 20)
-                source.acknowledge(third)
+                acknowledge(source, third)
                 await eventually(lambda: len(gateway.acknowledged) == 20)
         assert {m.generation for m in stale}.isdisjoint({m.generation for m in again})
         assert [m.payload for m in again] == [m.payload for m in third] == [m.payload for m in stale]
@@ -79,8 +79,8 @@ def test_a_mark_returns_behind_everything_before_it(open_source: OpenSource) -> 
                 source.mark(b"here")
                 taken = []
                 while not any(m.payload == b"here" for m in taken):
-                    taken += await source.take(max_messages=1000, wait_s=0.2, gather_s=0.01)
-                source.acknowledge(taken)
+                    taken += (await source.take(max_messages=1000, wait_s=0.2, gather_s=0.01)).single()
+                acknowledge(source, taken)
                 await eventually(lambda: len(gateway.acknowledged) == 200)
         assert [m.payload for m in taken] == [b"%d" % n for n in range(200)] + [b"here"]
         assert taken[-1].topic == ""
@@ -95,10 +95,10 @@ def test_a_last_will_arrives_when_a_gateway_is_cut_off(open_source: OpenSource) 
             async with Publisher(port, will="offline") as gateway:
                 gateway.publish(0, b"online", topic=state_topic("G-1"))
                 born = await take_all(source, 1)
-                source.acknowledge(born)
+                acknowledge(source, born)
                 gateway.break_connection()
                 died = await take_all(source, 1)
-                source.acknowledge(died)
+                acknowledge(source, died)
         assert [(m.topic, m.payload) for m in born + died] == [
             (state_topic("G-1"), b"online"),
             (state_topic("G-1"), b"offline"),
@@ -115,7 +115,7 @@ def test_messages_of_qos_0_arrive_too(open_source: OpenSource) -> None:
                 for number in range(50):
                     gateway.publish(number, qos=0)
                 taken = await take_all(source, 50)
-                source.acknowledge(taken)
+                acknowledge(source, taken)
         assert [m.payload for m in taken] == [reading(n) for n in range(50)]
         assert {m.qos for m in taken} == {0}
 
@@ -132,9 +132,9 @@ def test_large_messages_do_not_pile_up_in_one_take(open_source: OpenSource) -> N
                 sizes = []
                 taken = 0
                 while taken < 100:
-                    part = await source.take(max_messages=1000, wait_s=1.0, gather_s=0.2)
+                    part = (await source.take(max_messages=1000, wait_s=1.0, gather_s=0.2)).single()
                     sizes.append(sum(len(m.payload) for m in part))
-                    source.acknowledge(part)
+                    acknowledge(source, part)
                     taken += len(part)
                 await eventually(lambda: len(gateway.acknowledged) == 100)
         assert max(sizes) < 8 * 1024 * 1024
@@ -153,10 +153,10 @@ def test_a_take_is_bounded_and_the_rest_waits(open_source: OpenSource) -> None:
                 sizes = []
                 taken = []
                 while len(taken) < 100:
-                    part = await source.take(max_messages=7, wait_s=0.5, gather_s=0.01)
+                    part = (await source.take(max_messages=7, wait_s=0.5, gather_s=0.01)).single()
                     sizes.append(len(part))
                     taken += part
-                source.acknowledge(taken)
+                acknowledge(source, taken)
                 await eventually(lambda: len(gateway.acknowledged) == 100)
         assert max(sizes) == 7
         assert [int(m.payload) for m in taken] == list(range(100))

@@ -14,7 +14,8 @@ import paho.mqtt.client as mqtt
 
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS, READINGS, readings_topic
-from ingest.message import Message, Source
+from ingest.intake import Intake, Source
+from ingest.message import Message
 from stream import codec
 from stream.log import Append, EventLog, Record, TopicPartition
 
@@ -167,17 +168,25 @@ class RawClient:
         return data
 
 
-def publish_frame(topic: str, payload: bytes, qos: int = 1, packet_id: int = 1) -> bytes:
-    """Return one PUBLISH."""
+def publish_frame(
+    topic: str, payload: bytes, qos: int = 1, packet_id: int = 1, *, properties: bytes | None = None
+) -> bytes:
+    """Return one PUBLISH of MQTT 3.1.1; with `properties`, be they empty, one of MQTT 5."""
     name = topic.encode()
-    body = struct.pack("!H", len(name)) + name + (struct.pack("!H", packet_id) if qos else b"") + payload
-    length = len(body)
+    body = struct.pack("!H", len(name)) + name + (struct.pack("!H", packet_id) if qos else b"")
+    if properties is not None:
+        body += _length(len(properties)) + properties
+    body += payload
+    return bytes([0x30 | qos << 1]) + _length(len(body)) + body
+
+
+def _length(length: int) -> bytes:
     encoded = b""
     while True:
         length, byte = length >> 7, length & 0x7F
         encoded += bytes([byte | 0x80 if length else byte])
         if not length:
-            return bytes([0x30 | qos << 1]) + encoded + body
+            return encoded
 
 
 async def eventually(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
@@ -227,8 +236,14 @@ async def take_all(source: Source, count: int, timeout_s: float = 15.0) -> list[
     taken: list[Message] = []
     async with asyncio.timeout(timeout_s):
         while len(taken) < count:
-            taken += [m for m in await source.take(max_messages=1000, wait_s=0.2, gather_s=0.01) if m.topic]
+            part = await source.take(max_messages=1000, wait_s=0.2, gather_s=0.01)
+            taken += [m for m in part.single() if m.topic]
     return taken
+
+
+def acknowledge(source: Source, messages: Sequence[Message]) -> None:
+    """Acknowledge single messages of one connection."""
+    source.acknowledge(Intake.of(messages))
 
 
 @asynccontextmanager

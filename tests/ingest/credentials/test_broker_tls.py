@@ -61,7 +61,7 @@ def test_a_certificate_in_the_table_lets_in_and_no_other_does(tmp_path: Path) ->
         assert gateway is not None
         gateway.client.publish("citynerve/v1/GW-3/readings", b"forged", 0)
         gateway.client.publish("citynerve/v1/GW-1/readings", b"mine", 0)
-        taken = await broker.take(max_messages=10, wait_s=10, gather_s=0.2)
+        taken = (await broker.take(max_messages=10, wait_s=10, gather_s=0.2)).single()
         assert [message.payload for message in taken] == [b"mine"]
         await access.apply([with_password])
         await eventually(lambda: gateway.ended, 2)

@@ -1,0 +1,162 @@
+"""What NGSI-LD and NGSIv2 have in common: entities, their times, and what of them is no measurement."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from city.units import UNIT_CHARACTERS_MAX
+from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable
+from ingest.formats.times import parse_iso8601
+from ingest.formats.values import DEVICE_PROBLEM, add_object, flatten, is_device, kind, read_json, refuse_all
+
+ENTITY_TIMES = (
+    "observationDateTime",
+    "dateObserved",
+    "dateObservedTo",
+    "TimeInstant",
+    "dateLastValueReported",
+    "observedAt",
+)
+"""Attributes of an entity that say when all of it was observed, the first that is there."""
+
+_GEOMETRIES = frozenset(
+    {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"}
+)
+_ENTITIES_PREFIX = "urn:ngsi-ld:"
+_IGNORED = frozenset({"id", "type", "@context", "@type", "@id"})
+
+
+class Attribute(NamedTuple):
+    """One attribute of an entity, whatever the form in which it came.
+
+    Attributes
+    ----------
+    at : object
+        When it was observed, as it stands there; None where it does not say.
+    unit : str
+        UN/CEFACT code or symbol; empty where it does not say.
+    """
+
+    value: object
+    at: object = None
+    unit: str = ""
+
+
+AttributesOf = Callable[[str, object], Iterator[tuple[str, Attribute]]]
+"""Takes name and content of an attribute; gives those that may be measurements, by the names of their values."""
+
+
+def read(payload: bytes, attributes_of: AttributesOf) -> ParsedMessage:
+    """Read a notification, an entity, or a list of entities.
+
+    Raises
+    ------
+    Unreadable
+    """
+    body = read_json(payload)
+    if isinstance(body, dict) and isinstance(body.get("body"), dict) and body.keys() <= {"metadata", "body"}:
+        body = body["body"]
+    message = ParsedMessage([])
+    for position, entity in enumerate(_entities(message, body)):
+        _read_entity(message, position, entity, attributes_of)
+    return message
+
+
+def _entities(message: ParsedMessage, body: object) -> list[object]:
+    entities = body
+    if isinstance(body, dict):
+        entities = body.get("data", body.get("entities", [body]))
+        if "notifiedAt" in body:
+            try:
+                message.sent_at_us = parse_iso8601(body["notifiedAt"])
+            except ValueError as exc:
+                raise Unreadable("bad-header", f"notifiedAt is {exc}") from exc
+    if not isinstance(entities, list):
+        raise Unreadable("not-a-list", f"a notification has a list of entities as its data, this is {kind(entities)}")
+    if not entities:
+        raise Unreadable("no-readings", "there is no entity in the message: nothing to store")
+    if len(entities) > OBJECTS_MAX:
+        raise Unreadable("too-many-objects", f"over {OBJECTS_MAX} entities: send several messages")
+    return entities
+
+
+def _read_entity(message: ParsedMessage, position: int, entity: object, attributes_of: AttributesOf) -> None:
+    """Read one entity: an object for each time at which something of it was observed."""
+    if not isinstance(entity, dict):
+        refuse_all(message, "not-an-object", f"an entity is an object, this is {kind(entity)}", position, entity)
+        return
+    device = entity.get("id")
+    if not isinstance(device, str) or not is_device(device):
+        refuse_all(message, "bad-device", f"id: {DEVICE_PROBLEM}", position, _measured(entity, attributes_of))
+        return
+    whole_at = next((plain(entity[name]) for name in ENTITY_TIMES if name in entity), None)
+    groups: dict[int | None, dict[str, object]] = {}
+    units: dict[str, str] = {}
+    for name, attribute in _measured(entity, attributes_of).items():
+        flat = dict(flatten({name: attribute.value}, KEYS_MAX))
+        try:
+            at_us = _time(attribute.at if attribute.at is not None else whole_at)
+        except ValueError as exc:
+            refuse_all(message, "bad-time", f"{name[:64]!a} has no time: {exc}", position, flat)
+            continue
+        if len(attribute.unit) > UNIT_CHARACTERS_MAX:
+            refuse_all(message, "bad-unit", f"over {UNIT_CHARACTERS_MAX} characters are no unit", position, flat)
+            continue
+        groups.setdefault(at_us, {}).update(flat)
+        if attribute.unit:
+            units |= dict.fromkeys(flat, attribute.unit)
+    for at_us, values in groups.items():
+        if values:
+            add_object(message, ParsedObject(position, device, at_us, {}, units), values, numbers_in_text=True)
+
+
+def _measured(entity: dict[str, object], attributes_of: AttributesOf) -> dict[str, Attribute]:
+    """Return what may be a measurement: no ids, links, places, dates or texts for people."""
+    found: dict[str, Attribute] = {}
+    for name, content in entity.items():
+        if name in _IGNORED or name in ENTITY_TIMES:
+            continue
+        for called, attribute in attributes_of(name, content):
+            if not _is_other(attribute.value):
+                found[called] = attribute
+    return found
+
+
+def _is_other(value: object) -> bool:
+    """Tell whether a value is a link, a place or a date rather than a measurement."""
+    if isinstance(value, str):
+        return value.startswith(_ENTITIES_PREFIX) or _is_date(value)
+    if isinstance(value, list):
+        return bool(value) and all(_is_other(item) for item in value)
+    if isinstance(value, dict):
+        return "@type" in value or (isinstance(value.get("type"), str) and value["type"] in _GEOMETRIES)
+    return False
+
+
+def _is_date(text: str) -> bool:
+    try:
+        parse_iso8601(text)
+    except ValueError:
+        return False
+    return True
+
+
+def plain(content: object) -> object:
+    """Return the value of an attribute in whatever form it came: its own, or JSON-LD's typed one, taken off."""
+    for key in ("value", "@value"):
+        if isinstance(content, dict) and key in content:
+            content = content[key]
+    return content
+
+
+def _time(told: object) -> int | None:
+    """Return µs UTC, None where nothing was told; of an interval, its end.
+
+    Raises
+    ------
+    ValueError
+        It is no time.
+    """
+    if told is None:
+        return None
+    told = plain(told)
+    return parse_iso8601(told.rpartition("/")[2] if isinstance(told, str) else told)

@@ -1,0 +1,67 @@
+"""NGSI-LD notifications: ETSI GS CIM 009, with entities in normalized, concise or simplified form."""
+
+from collections.abc import Iterator
+
+from city.integration import Origin
+from ingest.formats import ngsi
+from ingest.formats.ngsi import Attribute
+from ingest.formats.parsed import ParsedMessage
+
+DEFAULT_CONTEXT = "https://uri.etsi.org/ngsi-ld/default-context/"
+"""What a name that no ``@context`` knows begins with where a broker writes it out."""
+
+_NO_MEASUREMENT = frozenset({"Relationship", "ListRelationship", "GeoProperty", "LanguageProperty"})
+_MEASUREMENT = frozenset({"Property", "ListProperty", "JsonProperty", "VocabProperty"})
+_OF_THE_ENTITY = frozenset({"scope", "createdAt", "modifiedAt", "deletedAt", "expiresAt", "location"})
+_VALUES = ("value", "valueList", "json", "vocab")
+_OTHERS = frozenset({"object", "objectList", "languageMap", "entity", "entityList"})
+_NULL = "urn:ngsi-ld:null"
+
+
+def parse(origin: Origin, payload: bytes) -> ParsedMessage:
+    """Read one notification, entity or list of entities.
+
+    Raises
+    ------
+    Unreadable
+    """
+    return ngsi.read(payload, _attributes)
+
+
+def _attributes(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
+    """Yield an attribute, or each of several that share its name and differ in their ``datasetId``."""
+    name = name.removeprefix(DEFAULT_CONTEXT)
+    if name in _OF_THE_ENTITY:
+        return
+    if (
+        isinstance(content, list)
+        and content
+        and all(isinstance(item, dict) and _is_attribute(item) for item in content)
+    ):
+        for item in content:
+            dataset = item.get("datasetId")
+            yield from _one(f"{name}.{dataset}" if isinstance(dataset, str) else name, item)
+    else:
+        yield from _one(name, content)
+
+
+def _one(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
+    if not isinstance(content, dict) or not _is_attribute(content):
+        yield name, Attribute(content)
+        return
+    kind = content.get("type")
+    if isinstance(kind, str) and kind in _NO_MEASUREMENT:
+        return
+    for key in _VALUES:
+        if key in content and content[key] != _NULL:
+            unit = content.get("unitCode")
+            yield name, Attribute(content[key], content.get("observedAt"), unit if isinstance(unit, str) else "")
+            return
+
+
+def _is_attribute(content: dict[str, object]) -> bool:
+    """Tell an attribute in normalized or concise form from an object that is a value itself."""
+    kind = content.get("type")
+    if isinstance(kind, str) and kind in _MEASUREMENT | _NO_MEASUREMENT:
+        return True
+    return any(key in content for key in _VALUES) or not _OTHERS.isdisjoint(content)

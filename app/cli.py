@@ -19,6 +19,7 @@ import typer
 from app.cli_ca import ca_cli
 from app.cli_credentials import credentials_cli
 from app.cli_letters import letters_cli
+from app.cli_registry import devices_cli, gateways_cli, profiles_cli
 from app.console import Bar, print_json, print_table, say, use_plain_text, warn
 from app.examples import examples
 from app.interrupts import repeat_lost_interrupts
@@ -51,6 +52,9 @@ cli.add_typer(city_cli, name="city")
 cli.add_typer(log_cli, name="log")
 cli.add_typer(letters_cli, name="letters")
 cli.add_typer(credentials_cli, name="credentials")
+cli.add_typer(devices_cli, name="devices")
+cli.add_typer(gateways_cli, name="gateways")
+cli.add_typer(profiles_cli, name="profiles")
 cli.add_typer(ca_cli, name="ca")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]

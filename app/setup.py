@@ -15,7 +15,7 @@ from city.pack import CityPack
 from storage.layout import apply_layout
 from storage.migrate import migrate
 from storage.pool import Pool, transaction
-from stream import installation, registry
+from stream import installation, publication, registry
 from stream.log import EventLog, TopicPartition
 from stream.packs import read_pack
 
@@ -74,7 +74,7 @@ async def prepare(
             async with transaction(pool) as connection:
                 await registry.import_pack(connection, pack, await log.partitions(topics.READINGS))
             progress("telling the log of them", 5, _STEPS)
-            await registry.publish(pool, log, began_us)
+            await publication.publish(pool, log, began_us)
             # A large city takes its time until here, which at a thousand times the clock's speed would be its evening.
             async with transaction(pool) as connection:
                 clock = await installation.resume_clock(

@@ -63,8 +63,8 @@ class Mistake(NamedTuple):
 
 
 class PackError(SettingsError):
-    """A city pack with mistakes; it carries every one of them, sorted by file and line."""
+    """A city pack, or a list in its form, with mistakes; it carries every one of them, sorted by file and line."""
 
-    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+    def __init__(self, mistakes: Iterable[Mistake], of: str = "the city pack") -> None:
         self.mistakes = tuple(sorted(set(mistakes)))
-        super().__init__("the city pack has mistakes:\n" + "\n".join(str(mistake) for mistake in self.mistakes))
+        super().__init__(f"{of} has mistakes:\n" + "\n".join(str(mistake) for mistake in self.mistakes))

@@ -1,7 +1,7 @@
 """Reads the files of a city pack into values, checking every name, number and reference on the way."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -47,7 +47,7 @@ class PackReading:
         """Read everything. The result stands only if no mistake was noted."""
         districts = self._districts()
         metrics = self._table("metrics.csv", "metric", ("name", "unit", "low", "high"), self._metric)
-        profiles = self._tables("profiles.toml", "profile", lambda c, i: self._profile(c, i, metrics))
+        profiles = self.profiles(metrics)
         city = self._city()
         timezone = self._timezone(city)
         schedules = self._tables("schedules.toml", "schedule", lambda c, i: parse_schedule(c, i, timezone))
@@ -91,6 +91,12 @@ class PackReading:
             integrations=self._integrations(),
             codecs=self._codecs,
         )
+
+    def profiles(self, metrics: Sequence[Metric]) -> list[DeviceProfile]:
+        """Read ``profiles.toml``; the metrics that it names are among `metrics`."""
+        for metric in metrics:
+            self._ids.setdefault("metric", {}).setdefault(metric.name, ("metrics.csv", 0))
+        return self._tables("profiles.toml", "profile", lambda c, i: self._profile(c, i, metrics))
 
     # ------------------------------------------------------------ whole files
 
@@ -195,7 +201,7 @@ class PackReading:
             cells.wrong("low", f"low {low:g} is not below high {high:g}: exchange them")
         return Metric(name, cells.text("unit"), low, high)
 
-    def _profile(self, cells: Cells, identity: str, metrics: list[Metric]) -> DeviceProfile:
+    def _profile(self, cells: Cells, identity: str, metrics: Sequence[Metric]) -> DeviceProfile:
         if not cells.only(("metrics", "report_interval_s", "silence_intervals"), ("names", "ignore", "codec", "model")):
             return DeviceProfile(identity, (), 1, 1)
         reported = cells.names("metrics")

@@ -14,7 +14,7 @@ from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.codecs import Codecs, decode_raw
 from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
-from ingest.resolve import PartitionRows, Rows, resolve
+from ingest.resolve import PartitionRows, Rows, resolve, unknown_names
 from stream import codec
 from stream.codec import BATCH, DEAD_LETTER, TICK, DeadLetter, Tick
 from stream.log import Append
@@ -129,11 +129,19 @@ class Flush:
         for reason, refusal in message.refused.items():
             units = len(refusal.only)
             kept = Refusal(refusal.detail, []) if whole else refusal
-            self._set_aside(topic, payload, gateway, kept, reason, units, numbers)
+            self._set_aside(topic, payload, gateway, kept, reason, units, numbers, unknown_names(message, reason))
             numbers = {}
 
     def _set_aside(
-        self, topic: str, payload: bytes, gateway: str, refusal: Refusal, reason: str, units: int, numbers: Numbers
+        self,
+        topic: str,
+        payload: bytes,
+        gateway: str,
+        refusal: Refusal,
+        reason: str,
+        units: int,
+        numbers: Numbers,
+        devices: tuple[str, ...] = (),
     ) -> None:
         self.quarantined[reason] = self.quarantined.get(reason, 0) + units
         room = self.options.record_bytes_max - _OVERHEAD_BYTES
@@ -143,7 +151,9 @@ class Flush:
             detail += f" (the first {len(kept)} of {len(payload)} bytes are kept)"
         encoded = base64.b64encode(kept).decode()
         for only, count in _portions(refusal.only, units, room - len(encoded)):
-            letter = DeadLetter(reason, detail, _printable(topic), encoded, gateway, self.received_at, count, only)
+            letter = DeadLetter(
+                reason, detail, _printable(topic), encoded, gateway, self.received_at, count, only, devices
+            )
             meta = encode_meta({gateway: count}, hour_of(self.received_at), numbers)
             numbers = {}
             partition = zlib.crc32(gateway.encode()) % self.options.dead_letter_partitions

@@ -6,7 +6,7 @@ from city.errors import DataError
 from city.registry import IngestRegistry
 from ingest.codecs import Codecs, decode_raw
 from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
-from ingest.resolve import RETAINED, Rows, resolve
+from ingest.resolve import RETAINED, Rows, resolve, unknown_names
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
 
@@ -41,9 +41,9 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry, codecs: Codecs 
         return Resolution(batches)
     reason, refusal = next(iter(message.refused.items()))
     if not batches:
-        return Resolution({}, (), reason, refusal.detail)
+        return Resolution({}, (), reason, refusal.detail, unknown_names(message, reason))
     left = tuple(place for refused in message.refused.values() for place in refused.only)
-    return Resolution(batches, left, reason, refusal.detail)
+    return Resolution(batches, left, reason, refusal.detail, unknown_names(message, reason))
 
 
 def _only(message: ParsedMessage, wanted: set[tuple[int, str]]) -> ParsedMessage:

@@ -20,7 +20,26 @@ EARLIEST_US = 978_307_200 * SECOND_US
 RETAINED = "retained-without-time"
 """Why a reading is set aside that a broker had kept, and that does not say when it was observed."""
 
+UNKNOWN_DEVICE = "unknown-device"
+"""Why readings are set aside until somebody claims their device."""
+
 _GOOD, _TIME_OF_RECEIPT = int(Quality.GOOD), int(Quality.TIME_OF_RECEIPT)
+
+
+_UNKNOWN_CHARACTERS_MAX = 16_384
+
+
+def unknown_names(message: ParsedMessage, reason: str) -> tuple[str, ...]:
+    """Return the devices for which a letter of this reason waits, as many as fit into a modest list."""
+    if reason != UNKNOWN_DEVICE:
+        return ()
+    names, room = [], _UNKNOWN_CHARACTERS_MAX
+    for name in message.unknown:
+        room -= len(name)
+        if room < 0:
+            break
+        names.append(name)
+    return tuple(names)
 
 
 class PartitionRows:
@@ -115,7 +134,8 @@ def resolve(
         known = registry.devices.get(item.device)
         if known is None:
             detail = f"device {_short(item.device)} is not in the registry: add or claim it, then replay"
-            _refuse_object(message, "unknown-device", detail, item)
+            _refuse_object(message, UNKNOWN_DEVICE, detail, item)
+            message.unknown[item.device] = None
             continue
         if known.gateway_id != gateway_id:
             detail = f"device {_short(item.device)} belongs to another gateway; {gateway_id} may not speak for it"

@@ -33,8 +33,8 @@ class PortalOptions:
         The pages listen on loopback and bear loopback names only.
     operator_tries_per_minute : int
         Wrong keys from one address.
-    body_bytes_max : int
-        Larger requests are refused.
+    body_bytes_max, list_bytes_max : int
+        Larger requests are refused; lists that operators import may be as large as the second.
     reports_per_minute : int
         From one address.
     ping_timeout_s : float
@@ -48,6 +48,7 @@ class PortalOptions:
     operator_on_loopback: bool = False
     operator_tries_per_minute: int = 10
     body_bytes_max: int = 64 * 1024
+    list_bytes_max: int = 8 * 1024 * 1024
     reports_per_minute: int = 30
     ping_timeout_s: float = 2.0
     board: BoardOptions = field(default_factory=BoardOptions)

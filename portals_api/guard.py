@@ -28,6 +28,7 @@ _HEADERS = {
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOR_ANY_PAGE = ("/api/v1/", "/feeds/")
 _NEVER_SHARED = "/api/v1/operator"
+_LISTS = ("/operator/import/", "/api/v1/operator/devices/import", "/api/v1/operator/gateways/import")
 _SHARED = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Retry-After",
@@ -79,11 +80,11 @@ class Guard:
             await error_json(*refusal)(scope, receive, guarded_send)
             return
         try:
-            await self._app(scope, self._limited(receive), guarded_send)
+            await self._app(scope, _limited(receive, self._most(scope)), guarded_send)
         except _TooLargeError:
             if started:
                 raise
-            await error_json(413, self._too_large())(scope, receive, guarded_send)
+            await error_json(413, _too_large(self._most(scope)))(scope, receive, guarded_send)
         except Exception:
             # The one place where anything is caught: an answer in our shape, and the trace in the journal.
             logger.exception("request crashed", extra={"path": scope["path"]})
@@ -97,27 +98,35 @@ class Guard:
         if "*" not in self._options.allowed_hosts and host_name(host) not in self._options.allowed_hosts:
             return 400, "these portals are not served under this host name: use the address that the city gives"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._options.body_bytes_max:
-            return 413, self._too_large()
+        most = self._most(scope)
+        if not length.isdigit() or int(length) > most:
+            return 413, _too_large(most)
         if scope["method"] not in _SAFE and not _same_origin(headers, host):
             return 403, "this form was sent from another site: open the page here and send it again"
         return None
 
-    def _limited(self, receive: Receive) -> Receive:
-        seen = 0
+    def _most(self, scope: Scope) -> int:
+        """Return how many bytes a request may have: operators bring lists."""
+        lists = scope["path"].startswith(_LISTS)
+        return self._options.list_bytes_max if lists else self._options.body_bytes_max
 
-        async def limited() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._options.body_bytes_max:
-                raise _TooLargeError
-            return message
 
-        return limited
+def _limited(receive: Receive, most: int) -> Receive:
+    seen = 0
 
-    def _too_large(self) -> str:
-        return f"the request is over {self._options.body_bytes_max} bytes: shorten the text"
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise _TooLargeError
+        return message
+
+    return limited
+
+
+def _too_large(most: int) -> str:
+    return f"the request is over {most} bytes: shorten the text"
 
 
 def _is_open(path: str) -> bool:

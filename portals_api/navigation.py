@@ -82,6 +82,11 @@ OPERATOR = Door(
     (
         Link("/operator", N_("Overview")),
         Link("/operator/letters", N_("Set aside")),
+        Link("/operator/unknown", N_("Unknown devices")),
+        Link("/operator/devices", N_("Devices")),
+        Link("/operator/gateways", N_("Gateways")),
+        Link("/operator/profiles", N_("Profiles")),
+        Link("/operator/changes", N_("Changes")),
         Link("/operator/credentials", N_("Credentials")),
     ),
 )

@@ -20,6 +20,7 @@ from incidents.categories import BUILT_IN, Catalogue
 from incidents.evidence import DeskOptions
 from incidents.store import Desk
 from ingest.redeliver import Redelivery
+from ingest.registrar import Registrar
 from ingest.registry import RegistryFollower
 from portals_api import labels, reads
 from portals_api.deps import PortalDeps
@@ -73,6 +74,7 @@ class Portal:
         self.operator_doors: tuple[Door, ...] = ()
         self.gate = Gate(deps.options)
         self.redelivery = Redelivery(deps.pool, deps.log, deps.clock, RegistryFollower(deps.pool))
+        self.registrar = Registrar(deps.pool, deps.log, deps.clock, self.redelivery)
         self.letters_counted: tuple[float, dict[str, tuple[int, int]]] | None = None
         self._translations = load_catalogues(deps.options.languages)
         self._installation: tuple[float, Installation] | None = None

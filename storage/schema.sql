@@ -39,7 +39,8 @@ CREATE TABLE assets (
     lat             double precision,
     lon             double precision,
     attributes      jsonb NOT NULL DEFAULT '{}',
-    retired         boolean NOT NULL DEFAULT false         -- no longer in the pack; kept for its history
+    retired         boolean NOT NULL DEFAULT false,        -- no longer in the pack; kept for its history
+    origin          text NOT NULL DEFAULT 'pack' CHECK (origin IN ('pack', 'operator')) -- what an operator wrote, no import changes
 );
 CREATE INDEX assets_by_kind ON assets (kind, asset_id);
 CREATE INDEX assets_by_parent ON assets (parent_id);
@@ -67,11 +68,31 @@ CREATE TABLE devices (
     report_interval_s integer NOT NULL,
     silence_intervals double precision NOT NULL,
     retired         boolean NOT NULL DEFAULT false,        -- no longer in the pack; its readings are refused, its history stays
-    address         text                                   -- what it is called on the wire; NULL: as its id
+    address         text,                                  -- what it is called on the wire; NULL: as its id
+    origin          text NOT NULL DEFAULT 'pack' CHECK (origin IN ('pack', 'operator'))
 );
 CREATE UNIQUE INDEX devices_by_address ON devices (coalesce(address, device_id)) WHERE NOT retired;
 CREATE INDEX devices_by_asset ON devices (asset_id);
 CREATE INDEX devices_by_gateway ON devices (gateway_id);
+
+CREATE TABLE profiles (
+    profile_id      text PRIMARY KEY,
+    body            jsonb NOT NULL,                        -- metrics, intervals, names on the wire, ignore, the codec's text
+    retired         boolean NOT NULL DEFAULT false,
+    origin          text NOT NULL DEFAULT 'pack' CHECK (origin IN ('pack', 'operator'))
+);
+
+CREATE TABLE registry_events (                             -- who changed what of devices, gateways and profiles
+    event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at              timestamptz NOT NULL,
+    actor           text NOT NULL,                         -- a role, never a name
+    kind            text NOT NULL CHECK (kind IN ('imported', 'added', 'changed', 'claimed', 'retired', 'released')),
+    subject         text NOT NULL CHECK (subject IN ('pack', 'device', 'gateway', 'profile')),
+    subject_id      text NOT NULL,
+    detail          jsonb NOT NULL DEFAULT '{}',
+    registry_version bigint NOT NULL
+);
+CREATE INDEX registry_events_by_subject ON registry_events (subject, subject_id, event_id);
 
 CREATE TABLE metrics (
     metric          text PRIMARY KEY,
@@ -167,6 +188,7 @@ CREATE TABLE ledger_gaps (                                 -- numbers that never
     hour            timestamptz NOT NULL,
     PRIMARY KEY (gateway_id, epoch, numbers)
 );
+CREATE INDEX ledger_gaps_by_hour ON ledger_gaps (hour, gateway_id);
 
 CREATE TABLE ledger_lost (                                 -- old gaps of runs with too many, joined: no longer fillable
     gateway_id      text NOT NULL,
@@ -190,14 +212,17 @@ CREATE TABLE dead_letters (
     sent_back       integer NOT NULL DEFAULT 0,            -- units that those replays settle once they are stored
     settled         integer NOT NULL DEFAULT 0,
     replayed_at     timestamptz,
+    devices         text[] NOT NULL DEFAULT '{}',          -- names on the wire that the registry does not know
     unwanted        boolean NOT NULL DEFAULT false,        -- an operator says so; it stays quarantined
     tries           integer NOT NULL DEFAULT 0,            -- replays that looked at it
     state           text NOT NULL GENERATED ALWAYS AS (
         CASE WHEN sent_back >= units THEN 'done' WHEN unwanted THEN 'not-wanted' ELSE 'open' END) STORED
 );
+CREATE INDEX dead_letters_by_device ON dead_letters USING gin (devices) WHERE state = 'open';
 CREATE INDEX dead_letters_by_time ON dead_letters (state, received_at, letter_id);
 CREATE INDEX dead_letters_by_reason ON dead_letters (state, reason, received_at, letter_id) INCLUDE (units, sent_back);
 CREATE INDEX dead_letters_by_gateway ON dead_letters (state, gateway_id, received_at, letter_id);
+CREATE INDEX dead_letters_by_hour ON dead_letters (hour, gateway_id, reason) INCLUDE (units, settled) WHERE settled < units;
 CREATE INDEX dead_letters_settled ON dead_letters (replayed_at) WHERE settled >= units;
 
 CREATE TABLE dead_letter_events (                          -- what happened to a letter, and who did it

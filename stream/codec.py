@@ -192,6 +192,8 @@ class DeadLetter:
         What the ledger counts: readings set aside, or one for an unreadable message.
     only : tuple of (int, str)
         Position of the object in the message and metric of each reading set aside; empty means all of the message.
+    devices : tuple of str
+        Names on the wire of devices that the registry does not know; the first of them, where they are very many.
     """
 
     reason: str
@@ -202,6 +204,7 @@ class DeadLetter:
     received_at: int
     units: int
     only: tuple[tuple[int, str], ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 T = TypeVar("T")

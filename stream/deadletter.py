@@ -112,6 +112,7 @@ def _row(letter_id: str, letter: DeadLetter) -> dict[str, Any]:
         "hour": to_datetime(hour_of(letter.received_at)),
         "units": letter.units,
         "only_readings": only_json(letter.only),
+        "devices": [clean(name) for name in letter.devices],
     }
 
 

@@ -43,12 +43,15 @@ class Resolution:
         Position of the object and metric of each reading that stays; empty with no readings either means all of it.
     reason, detail : str
         Why it stays; unused where nothing does.
+    devices : tuple of str
+        Names of the devices for which it waits.
     """
 
     readings: Mapping[int, ReadingBatch]
     still_bad: tuple[tuple[int, str], ...] = ()
     reason: str = ""
     detail: str = ""
+    devices: tuple[str, ...] = ()
 
 
 Resolve = Callable[[DeadLetter], Resolution]
@@ -170,6 +173,7 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
         "detail": clean(resolution.detail or held.letter.detail),
         "replayed_at": to_datetime(by.at_us),
         "actor": by.actor,
+        "devices": [clean(name) for name in resolution.devices],
     }
     if not count or fewer:
         if count:

@@ -17,13 +17,15 @@ VALUES (%(letter_id)s, %(portion)s, %(partition)s, %(settles)s, %(value)s, %(met
 -- Part of the letter goes back; the rest stays, with the reason of today.
 UPDATE dead_letters
    SET portions = portions + 1, sent_back = sent_back + %(settles)s, only_readings = %(only_readings)s,
-       reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1
+       reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1,
+       devices = %(devices)s
  WHERE letter_id = %(letter_id)s
 
 -- name: still_bad
 -- Nothing could be made of it today either.
 UPDATE dead_letters
-   SET reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1
+   SET reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1,
+       devices = %(devices)s
  WHERE letter_id = %(letter_id)s
 
 -- name: note

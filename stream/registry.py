@@ -2,13 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
 
 from city.alarm import FaultClass, Scope
 from city.asset import AssetKind, Switching, shard_of
+from city.clock import SystemClock, to_datetime
 from city.errors import SettingsError
 from city.lighting import LightingSchedule
 from city.pack import CityPack, ServiceCategory
@@ -20,13 +21,12 @@ from city.registry import (
     RootDefinition,
     SeriesDefinition,
 )
-from city.topics import READINGS, SHARDS
+from city.topics import SHARDS
 from storage import queries
-from storage.pool import Connection, Pool, engine_errors, transaction
-from stream import codec, wire
+from storage.pool import Connection, engine_errors
+from stream import wire
 from stream.assets import asset_rows
 from stream.installation import ensure_installation, load_clock, resume_clock
-from stream.log import Append, EventLog
 
 __all__ = [
     "ImportReport",
@@ -36,13 +36,10 @@ __all__ = [
     "load_clock",
     "load_ingest_registry",
     "load_roots",
-    "publish",
     "resume_clock",
 ]
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
-_APPEND_TOGETHER = 32
-"""Root definitions in one append: a city of thousands of cabinets is not held in memory as one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class ImportReport:
     rows: dict[str, int]
 
 
-class _Installation(NamedTuple):
+class Standing(NamedTuple):
     """What the database knows of itself; `published` is the version that stands on the log."""
 
     version: int
@@ -73,21 +70,27 @@ class _Installation(NamedTuple):
     pack: dict[str, Any]
 
 
-async def import_pack(connection: Connection, pack: CityPack, partitions: int) -> ImportReport:
+async def import_pack(
+    connection: Connection, pack: CityPack, partitions: int, *, at_us: int | None = None
+) -> ImportReport:
     """Bring the registry in line with a pack; the same pack again changes nothing.
 
     Parameters
     ----------
     partitions : int
         Of the log's `readings`, for shards that have no partition yet.
+    at_us : int, optional
+        When it is imported, µs UTC, for the events; the machine's time unless given.
 
     Raises
     ------
     SettingsError
-        The database belongs to another city, or its shards to a log with more partitions.
+        The database belongs to another city, its shards to a log with more partitions, or an operator has given a name
+        on the wire to another device than the pack does.
     EngineError
         The database did not answer.
     """
+    at = to_datetime(SystemClock().now_us() if at_us is None else at_us)
     with engine_errors():
         async with connection.transaction():
             await connection.execute(_SQL.lock)
@@ -108,7 +111,11 @@ async def import_pack(connection: Connection, pack: CityPack, partitions: int) -
                 "changed": changed,
             }
             version = await _one(connection, _SQL.settle, parameters)
-            return ImportReport(int(version), before is None or version != before[0], rows)
+            report = ImportReport(int(version), before is None or version != before[0], rows)
+            if report.changed:
+                note = {"at": at, "pack_version": pack.version, "rows": _json(rows), "version": version}
+                await connection.execute(_SQL.note_import, {**note, "each": before is not None})
+            return report
 
 
 async def load_ingest_registry(connection: Connection) -> IngestRegistry:
@@ -121,28 +128,28 @@ async def load_ingest_registry(connection: Connection) -> IngestRegistry:
     """
     with engine_errors():
         async with connection.transaction():
-            installation = await _installation(connection)
+            installation = await installation_of(connection)
             gateways: dict[str, int] = dict(await (await connection.execute(_SQL.ingest_gateways)).fetchall())
+            profiles: dict[str, Any] = dict(await (await connection.execute(_SQL.profiles)).fetchall())
             rows = await (await connection.execute(_SQL.ingest_series)).fetchall()
-    return IngestRegistry(
-        gateways, wire.devices(rows, installation.pack), installation.version, wire.routes(installation.pack)
-    )
+    return IngestRegistry(gateways, wire.devices(rows, profiles), installation.version, wire.routes(installation.pack))
 
 
-async def load_roots(connection: Connection) -> list[RootDefinition]:
-    """Load every cabinet and facility whole, in the order of their ids.
+async def load_roots(connection: Connection, only: Collection[str] | None = None) -> list[RootDefinition]:
+    """Load every cabinet and facility whole, in the order of their ids, or those named in `only`.
 
     Raises
     ------
     SettingsError
         Nothing was imported yet.
     """
+    which = {"roots": None if only is None else sorted(only)}
     with engine_errors():
         async with connection.transaction():
-            standing = await _installation(connection)
-            roots = await (await connection.execute(_SQL.roots)).fetchall()
-            feeder_rows = await (await connection.execute(_SQL.root_feeders)).fetchall()
-            device_rows = await (await connection.execute(_SQL.root_devices)).fetchall()
+            standing = await installation_of(connection)
+            roots = await (await connection.execute(_SQL.roots, which)).fetchall()
+            feeder_rows = await (await connection.execute(_SQL.root_feeders, which)).fetchall()
+            device_rows = await (await connection.execute(_SQL.root_devices, which)).fetchall()
     schedules = {s["schedule_id"]: LightingSchedule.from_plain(s) for s in standing.pack.get("schedules", ())}
     rules = FaultRules(**standing.pack.get("rules", {}))
     feeders: dict[str, list[FeederDefinition]] = defaultdict(list)
@@ -169,61 +176,11 @@ async def load_categories(connection: Connection) -> tuple[ServiceCategory, ...]
         Nothing was imported yet.
     """
     with engine_errors():
-        settings = (await _installation(connection)).pack
+        settings = (await installation_of(connection)).pack
     return tuple(
         ServiceCategory(c["code"], c["names"], tuple(FaultClass(f) for f in c["faults"]), c["sla_hours"], c["crew"])
         for c in settings.get("categories", ())
     )
-
-
-async def publish(pool: Pool, log: EventLog, at_us: int, *, renew_before_us: int = 0) -> int:
-    """Append one ``registry`` record per root to its partition of `readings`, where the log lacks the newest version.
-
-    Any number of processes may call it at once; one of them appends. A crash between the append and its note makes
-    the next call append again, which changes nothing for the readers.
-
-    Parameters
-    ----------
-    at_us : int
-        City time, µs UTC.
-    renew_before_us : int
-        Append all again if that was last done before, µs UTC: retention is about to take the old records away.
-
-    Returns
-    -------
-    int
-        Records appended.
-
-    Raises
-    ------
-    SettingsError
-        Nothing was imported yet, or a root has too many devices for one record.
-    EngineError
-        Database or log did not answer.
-    """
-    async with transaction(pool) as connection:
-        await connection.execute(_SQL.lock)
-        standing = await _installation(connection)
-        known = standing.published >= standing.version and standing.log_identity == log.identity
-        if known and standing.published_at_us >= renew_before_us:
-            return 0
-        partitions = dict(await (await connection.execute(_SQL.partitions)).fetchall())
-        records = [_record(root, partitions, log, at_us) for root in await load_roots(connection)]
-        for start in range(0, len(records), _APPEND_TOGETHER):
-            await log.append(records[start : start + _APPEND_TOGETHER])
-        note = {"version": standing.version, "at_us": at_us, "log_identity": log.identity}
-        await connection.execute(_SQL.published, note)
-    return len(records)
-
-
-def _record(root: RootDefinition, partitions: dict[int, int], log: EventLog, at_us: int) -> Append:
-    value = codec.encode(root)
-    if len(value) > log.max_record_bytes:
-        raise SettingsError(
-            f"{root.root_id} has {len(root.devices)} devices, which makes a record of {len(value)} bytes; the log takes"
-            f" {log.max_record_bytes}: split it in the city pack, or raise the log's record limit"
-        )
-    return Append(READINGS, partitions[shard_of(root.root_id)], codec.REGISTRY, value, at_us)
 
 
 def _device(row: Sequence[Any]) -> DeviceDefinition:
@@ -273,14 +230,28 @@ async def _stage(connection: Connection, pack: CityPack) -> None:
         _SQL.copy_series,
         ((d.device_id, metric) for d in pack.devices for metric in pack.profiles[d.profile_id].metrics),
     )
+    await _copy(
+        connection,
+        _SQL.copy_profiles,
+        ((p.profile_id, _json(wire.profile_settings(p, pack.codecs))) for p in pack.profiles.values()),
+    )
     await connection.execute(_SQL.analyze)
 
 
 async def _merge(connection: Connection, partitions: int) -> dict[str, int]:
     """Merge what was staged, in the order of the foreign keys; return how many rows each statement touched."""
+    taken = await (await connection.execute(_SQL.addresses_taken)).fetchall()
+    if taken:
+        address, device = taken[0]
+        raise SettingsError(
+            f"{len(taken)} names on the wire belong to devices that an operator has added, {address} to {device}:"
+            " remove them from the pack's devices.csv, or retire those devices"
+        )
     touched = {
         "shards": await connection.execute(_SQL.merge_shards, {"partitions": partitions, "shards": SHARDS}),
         "districts": await connection.execute(_SQL.merge_districts),
+        "profiles": await connection.execute(_SQL.merge_profiles),
+        "profiles_retired": await connection.execute(_SQL.retire_profiles),
         "assets": await connection.execute(_SQL.merge_assets),
         "assets_retired": await connection.execute(_SQL.retire_assets),
         "gateways": await connection.execute(_SQL.merge_gateways),
@@ -288,6 +259,7 @@ async def _merge(connection: Connection, partitions: int) -> dict[str, int]:
         "addresses_freed": await connection.execute(_SQL.free_addresses),
         "devices": await connection.execute(_SQL.merge_devices),
         "devices_retired": await connection.execute(_SQL.retire_devices),
+        "devices_of_operators": await connection.execute(_SQL.stage_operators),
         "series": await connection.execute(_SQL.merge_series),
         "series_retired": await connection.execute(_SQL.retire_series),
     }
@@ -313,11 +285,11 @@ async def _one(connection: Connection, statement: LiteralString, parameters: dic
     return row[0]
 
 
-async def _installation(connection: Connection) -> _Installation:
+async def installation_of(connection: Connection) -> Standing:
     row = await (await connection.execute(_SQL.version)).fetchone()
     if row is None:
         raise SettingsError("no city was imported into this database yet: start with `citynerve up`")
-    return _Installation(*row)
+    return Standing(*row)
 
 
 def _settings(pack: CityPack) -> dict[str, Any]:
@@ -326,7 +298,6 @@ def _settings(pack: CityPack) -> dict[str, Any]:
         "schedules": [asdict(s) for s in pack.schedules.values()],
         "rules": asdict(pack.rules),
         "categories": [asdict(c) for c in pack.categories],
-        "profiles": {p.profile_id: wire.profile_settings(p, pack.codecs) for p in pack.profiles.values()},
         "integrations": [asdict(i) for i in pack.integrations],
         "languages": list(pack.languages),
         "lat": pack.lat,

@@ -11,7 +11,7 @@ from city import topics
 from city.clock import HOUR_US, Clock
 from city.errors import EngineError
 from storage.pool import Pool, transaction
-from stream import letters, registry
+from stream import letters, publication
 from stream.log import EventLog
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ async def trim_all(pool: Pool, log: EventLog, now_us: int, keep_us: int) -> None
     EngineError
         Log or database did not answer.
     """
-    renewed = await registry.publish(pool, log, now_us, renew_before_us=now_us - keep_us // 2)
+    renewed = await publication.publish(pool, log, now_us, renew_before_us=now_us - keep_us // 2)
     if renewed:
         logger.info("registry put on the log again", extra={"records": renewed})
     for topic in topics.PARTITIONS:

@@ -1,5 +1,6 @@
 """What the registry tells ingest of the wire: names, units, codecs and topics of devices that others have made."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,8 +15,14 @@ Names = Mapping[str, list[dict[str, Any]]]
 
 
 def profile_settings(profile: DeviceProfile, codecs: Mapping[str, str]) -> dict[str, Any]:
-    """Return a profile as plain JSON for the installation's row, its codec's text included."""
+    """Return a profile as plain JSON, its codec's text included."""
     return {**asdict(profile), "codec": codecs.get(profile.codec, "")}
+
+
+def plain_profile(profile: DeviceProfile, codecs: Mapping[str, str]) -> dict[str, Any]:
+    """Return the same as it comes back from the database, where lists are lists."""
+    plain: dict[str, Any] = json.loads(json.dumps(profile_settings(profile, codecs)))
+    return plain
 
 
 def routes(pack: Mapping[str, Any]) -> Routes:
@@ -24,16 +31,18 @@ def routes(pack: Mapping[str, Any]) -> Routes:
     return Routes(tuple(Integration(i["integration_id"], i["format"], tuple(i["topics"]), i["gateway"]) for i in told))
 
 
-def devices(rows: Iterable[Sequence[Any]], pack: Mapping[str, Any]) -> dict[str, KnownDevice]:
+def devices(rows: Iterable[Sequence[Any]], told_profiles: Mapping[str, Any]) -> dict[str, KnownDevice]:
     """Return the devices by their names on the wire.
 
     Parameters
     ----------
     rows : iterable
         Of ``ingest_series``: address, device, gateway, profile, metric, series, partition, low, high, unit.
+    told_profiles : mapping
+        Profile → what `profile_settings` made of it.
     """
-    profiles = {identity: _wire_profile(told) for identity, told in pack.get("profiles", {}).items()}
-    names = {identity: _by_metric(told) for identity, told in pack.get("profiles", {}).items()}
+    profiles = {identity: _wire_profile(told) for identity, told in told_profiles.items()}
+    names = {identity: _by_metric(told) for identity, told in told_profiles.items()}
     known: dict[str, KnownDevice] = {}
     for address, device, gateway, profile, metric, series, partition, low, high, unit in rows:
         if address not in known:

@@ -101,6 +101,8 @@ class ParsedMessage:
         What is still to be decoded by the codec of its device.
     state : str
         ``online`` or ``offline`` where the message tells that of its gateway; it need not hold readings then.
+    unknown : dict
+        Names of devices that the registry does not know, in the order of the message; the values mean nothing.
     commands : list of (str, bytes)
         Topic and payload of messages that the format asks to be sent back, once this one is appended.
     """
@@ -112,6 +114,7 @@ class ParsedMessage:
     refused: dict[str, Refusal] = field(default_factory=dict)
     raw: list[RawObject] = field(default_factory=list)
     state: str = ""
+    unknown: dict[str, None] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
 
     def refuse(self, reason: str, detail: str, position: int, metric: str) -> None:

@@ -321,6 +321,23 @@ def test_readings_of_an_unknown_device_come_back_after_it_is_added_to_the_pack(
     wait_for(lambda: "version=2" in serving[0].log.read_text(), told)
     town.publish("GW-2", {"device": "S-2", "at": "2026-11-23T18:10:00Z", "co2_ppm": 701})
     wait_for(lambda: town.rows(values)[-1] == ("S-2", 701.0), told)
+    # What no pack names, an operator claims; and the list of devices goes out and in again.
+    assert [one["name"] for one in town.json("devices", "unknown")["devices"]] == ["S-9"]
+    assert "S-9" in town.run("devices", "unknown").stdout
+    where = ("--asset", "EQ-1", "--gateway", "GW-2", "--profile", "room")
+    assert (
+        "profile 'far' names no profile" in called("devices", "claim", "S-9", *where[:-1], "far", env=town.env).stderr
+    )
+    claimed = town.json("devices", "claim", "S-9", "--device", "S-3", *where)
+    assert (claimed["added"], claimed["letters"], claimed["readings"]) == (["S-3"], 1, 1)
+    wait_for(lambda: ("S-3", 1.0) in town.rows(values), told)
+    exported = town.run("devices", "export").stdout
+    assert "S-3,EQ-1,GW-2,room,S-9\n" in exported
+    listed = town.pack.parent / "exported.csv"
+    listed.write_text(exported)
+    assert town.json("devices", "import", str(listed))["version"] == 0
+    assert town.json("devices", "retire", "S-3")["changed"] == ["S-3"]
+    assert town.json("devices", "release", "S-3")["changed"] == ["S-3"]
 
 
 def test_play_says_what_is_wrong_with_a_file(town: Town, tmp_path: Path) -> None:

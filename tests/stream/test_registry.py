@@ -24,6 +24,7 @@ from stream.log import EventLog, TopicPartition
 from stream.logs.postgres import open_postgres_log
 from stream.logs.postgres_rows import PostgresLogOptions
 from stream.packs import read_pack
+from stream.publication import publish
 from stream.registry import (
     ensure_installation,
     import_pack,
@@ -31,7 +32,6 @@ from stream.registry import (
     load_clock,
     load_ingest_registry,
     load_roots,
-    publish,
     resume_clock,
 )
 from tests.city.packs import SMALL, changed

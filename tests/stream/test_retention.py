@@ -10,7 +10,8 @@ from stream import codec
 from stream.codec import Tick
 from stream.log import Append, TopicPartition
 from stream.logs.postgres import open_postgres_log
-from stream.registry import import_pack, load_roots, publish
+from stream.publication import publish
+from stream.registry import import_pack, load_roots
 from stream.retention import keep_log, trim_all
 from tests.city.packs import SMALL
 from tests.stream.harness import opened

@@ -1,0 +1,257 @@
+"""Operators change the registry; unknown devices are claimed, and what they sent comes into place."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+
+from city.clock import ManualClock
+from city.profile import parse_pack
+from city.topics import DEAD_LETTERS, PARTITIONS, READINGS, readings_topic
+from ingest.records import Flush, FlushOptions
+from portals_api.deps import PortalDeps, PortalOptions
+from portals_api.factory import create_app
+from portals_api.meter import ApiMetrics
+from storage.layout import apply_layout
+from storage.pool import Pool, open_pool
+from stream import codec
+from stream.deadletter import DeadLetterStage
+from stream.log import EventLog, TopicPartition
+from stream.logs.postgres import open_postgres_log
+from stream.publication import publish
+from stream.registry import import_pack, load_ingest_registry
+from stream.store import StoreStage
+from tests.city.packs import SMALL
+
+NOW = 1_795_435_200_000_000
+PAGE = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+
+
+@dataclass
+class Desk:
+    """The portals of the small pack's city, and the workers that write what is on its log."""
+
+    http: httpx2.AsyncClient
+    pool: Pool
+    log: EventLog
+
+    async def receive(self, gateway: str, *objects: dict[str, Any], number: int = 0) -> None:
+        """Let ingest take one message."""
+        async with self.pool.connection() as connection:
+            known = await load_ingest_registry(connection)
+        flush = Flush(known, NOW, FlushOptions(PARTITIONS[READINGS], PARTITIONS[DEAD_LETTERS], 1_000_000))
+        body = {"n": number, "readings": list(objects)}
+        flush.add(readings_topic(gateway), json.dumps(body).encode())
+        await self.log.append(flush.records())
+        await self.work()
+
+    async def work(self) -> None:
+        """Let the store and the keeper of dead letters read all that is there."""
+        for topic, stage in ((DEAD_LETTERS, DeadLetterStage(self.log.identity)), (READINGS, StoreStage())):
+            for partition, (begin, end) in sorted((await self.log.bounds(topic)).items()):
+                source = TopicPartition(topic, partition)
+                records = await self.log.read(source, begin, max_records=10_000) if end > begin else []
+                new = [record for record in records if (source, record.offset) not in self.done]
+                self.done |= {(source, record.offset) for record in new}
+                if new:
+                    outcome = stage.step(stage.open(source, None), new)
+                    async with self.pool.connection() as connection, connection.transaction():
+                        await stage.write(connection, {source: outcome.effects})
+
+    done: set[Any] = None  # type: ignore[assignment]
+
+    async def stored(self, device: str) -> list[tuple[str, float]]:
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT metric, value FROM readings JOIN series USING (series_id) WHERE device_id = %s ORDER BY 1, 2",
+                [device],
+            )
+            return await cursor.fetchall()
+
+    async def json(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
+        answer = await self.http.request(method, path, **more)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+
+def at_the_desk(url: str, main: Callable[[Desk], Awaitable[None]]) -> None:
+    async def opened() -> None:
+        async with await open_pool(url) as pool:
+            log = await open_postgres_log(url)
+            await log.create_topics(PARTITIONS)
+            async with pool.connection() as connection:
+                await apply_layout(connection, "Europe/Madrid", None)
+                await import_pack(connection, parse_pack(SMALL), 12)
+            await publish(pool, log, NOW)
+            deps = PortalDeps(pool, log, ManualClock(NOW), PortalOptions(operator_on_loopback=True), {}, ApiMetrics())
+            transport = httpx2.ASGITransport(app=create_app(deps), raise_app_exceptions=False)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+                desk = Desk(http, pool, log)
+                desk.done = set()
+                await main(desk)
+            await log.close()
+
+    asyncio.run(opened())
+
+
+def test_a_claimed_devices_messages_come_into_place(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        for number in range(3):
+            reading = {"device": "A84041", "at": NOW // 1000 - number * 1000, "active_power_w": 30 + number}
+            await desk.receive("GW-1", reading, number=number)
+        waiting = await desk.json("GET", "/api/v1/operator/unknown")
+        assert [(d["name"], d["gateway"], d["letters"]) for d in waiting["devices"]] == [("A84041", "GW-1", 3)]
+        form = await desk.http.get("/operator/unknown/claim?name=A84041&gateway=GW-1", headers=PAGE)
+        assert "active_power_w" in form.text
+        assert "lamp – conoce 1 de 1 valores" in form.text
+        claim = {"address": "A84041", "device": "X-1", "asset": "L-1", "gateway": "GW-1", "profile": "lamp"}
+        done = await desk.json("POST", "/api/v1/operator/unknown/claim", json=claim)
+        assert (done["letters"], done["readings"], done["still_bad"], done["complete"]) == (3, 3, 0, True)
+        await desk.work()
+        assert await desk.stored("X-1") == [
+            ("active_power_w", 30.0),
+            ("active_power_w", 31.0),
+            ("active_power_w", 32.0),
+        ]
+        assert (await desk.json("GET", "/api/v1/operator/unknown"))["devices"] == []
+        whole = await desk.json("GET", "/api/v1/operator/devices/X-1")
+        assert [change["kind"] for change in whole["changes"]] == ["claimed"]
+        again = await desk.json("POST", "/api/v1/operator/unknown/claim", json=claim)
+        assert (again["letters"], again["version"]) == (0, 0)
+
+    at_the_desk(database_url, main)
+
+
+def test_of_two_unknown_devices_in_one_message_the_other_goes_on_waiting(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        both = [{"device": name, "at": NOW // 1000, "active_power_w": 5} for name in ("A1", "A2")]
+        await desk.receive("GW-1", *both)
+        await desk.json(
+            "POST",
+            "/api/v1/operator/unknown/claim",
+            json={"address": "A1", "device": "X-1", "asset": "L-1", "gateway": "GW-1", "profile": "lamp"},
+        )
+        await desk.work()
+        assert await desk.stored("X-1") == [("active_power_w", 5.0)]
+        waiting = (await desk.json("GET", "/api/v1/operator/unknown"))["devices"]
+        assert [d["name"] for d in waiting] == ["A2"]
+        claim = {"address": "A2", "device": "X-2", "asset": "L-2", "gateway": "GW-1", "profile": "lamp"}
+        assert (await desk.json("POST", "/api/v1/operator/unknown/claim", json=claim))["readings"] == 1
+        await desk.work()
+        assert await desk.stored("X-2") == [("active_power_w", 5.0)]
+        assert (await desk.json("GET", "/api/v1/ledger"))["items"][0]["quarantined"] == 0
+
+    at_the_desk(database_url, main)
+
+
+def test_a_gateway_that_is_added_lets_its_devices_be_claimed(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        await desk.receive("GW-9", {"device": "A1", "at": NOW // 1000, "active_power_w": 5})
+        waiting = await desk.json("GET", "/api/v1/operator/unknown")
+        assert [g["gateway"] for g in waiting["gateways"]] == ["GW-9"]
+        assert waiting["devices"] == []
+        csv = "gateway_id,name,lat,lon,district_id\nGW-9,Nueve,43.5,-5.6,centre\n"
+        await desk.json("POST", "/api/v1/operator/gateways/import", content=csv, headers={"Content-Type": "text/csv"})
+        waiting = await desk.json("GET", "/api/v1/operator/unknown")
+        assert [d["name"] for d in waiting["devices"]] == ["A1"], "its letters were read again"
+        assert waiting["gateways"] == []
+
+    at_the_desk(database_url, main)
+
+
+def test_a_list_says_what_it_would_do_before_it_does_it(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        rows = "device_id,asset_id,gateway_id,profile_id,address\nX-1,L-1,GW-1,lamp,A1\nS-1,EQ-1,GW-1,room,\n"
+        path, headers = "/api/v1/operator/devices/import", {"Content-Type": "text/csv"}
+        would = await desk.json("POST", path, content=rows, headers=headers, params={"dry_run": "true"})
+        assert would == {"added": ["X-1"], "changed": ["S-1"], "unchanged": 0, "version": 0}
+        done = await desk.json("POST", path, content=rows, headers=headers)
+        assert (done["added"], done["changed"]) == (["X-1"], ["S-1"])
+        exported = await desk.http.get("/api/v1/operator/devices.csv")
+        assert "X-1,L-1,GW-1,lamp,A1\n" in exported.text
+        again = await desk.json("POST", path, content=exported.text, headers=headers)
+        assert (again["added"], again["changed"], again["version"]) == ([], [], 0)
+        wrong = await desk.json("POST", path, 422, content=rows.replace("L-1", "L-99"), headers=headers)
+        assert "names no lamp" in wrong["error"]["message"]
+        await desk.json("POST", path, 415, content=rows)
+        await desk.json("POST", path, 400, content=b"\xff\xfe", headers=headers)
+
+    at_the_desk(database_url, main)
+
+
+def test_a_change_is_on_the_log_for_detection(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        before = {p: end for p, (_, end) in (await desk.log.bounds(READINGS)).items()}
+        body = {"asset": "L-1", "gateway": "GW-1", "profile": "lamp"}
+        await desk.json("PUT", "/api/v1/operator/devices/X-1", json=body)
+        told = []
+        for partition, (_, end) in (await desk.log.bounds(READINGS)).items():
+            if end > before[partition]:
+                told += await desk.log.read(TopicPartition(READINGS, partition), before[partition])
+        assert [record.kind for record in told] == [codec.REGISTRY]
+        assert b'"X-1"' in told[0].value
+
+    at_the_desk(database_url, main)
+
+
+@pytest.mark.parametrize(
+    ("device", "body", "status"),
+    [
+        ("X 1", {"asset": "L-1", "gateway": "GW-1", "profile": "lamp"}, 422),
+        ("X-1", {"asset": "L-9", "gateway": "GW-1", "profile": "lamp"}, 422),
+        ("X-1", {"asset": "L-1", "gateway": "GW-1"}, 422),
+        ("X-1", {"asset": "L-1", "gateway": "GW-1", "profile": "lamp", "more": 1}, 422),
+        ("X-1", {"asset": "L-1", "gateway": "GW-1", "profile": "lamp", "address": "S-1"}, 422),
+        ("X-1", {"asset": "L-1", "gateway": "GW-1", "profile": "lamp", "address": "\u0007"}, 422),
+    ],
+)
+def test_what_makes_no_sense_is_refused(database_url: str, device: str, body: dict[str, Any], status: int) -> None:
+    async def main(desk: Desk) -> None:
+        await desk.json("PUT", f"/api/v1/operator/devices/{device}", status, json=body)
+
+    at_the_desk(database_url, main)
+
+
+def test_an_operator_works_with_forms(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        fields = {"device": "X-1", "asset": "L-1", "gateway": "GW-1", "profile": "lamp", "address": "A1"}
+        answer = await desk.http.post("/operator/devices", data=fields, headers=PAGE)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/operator/devices/X-1")
+        page = await desk.http.get("/operator/devices/X-1", headers=PAGE)
+        assert 'value="A1"' in page.text
+        wrong = await desk.http.post("/operator/devices", data={**fields, "asset": "L-99"}, headers=PAGE)
+        assert wrong.status_code == 422
+        assert 'value="L-99"' in wrong.text, "what was typed is kept"
+        assert (await desk.http.post("/operator/devices/X-1/retire", headers=PAGE)).status_code == 303
+        assert "X-1" in (await desk.http.get("/operator/devices?retired=true", headers=PAGE)).text
+        preview = await desk.http.post(
+            "/operator/import/profiles",
+            data={"list": '[acme]\r\nmetrics = ["co2_ppm"]\r\nreport_interval_s = 60\r\nsilence_intervals = 3\r\n'},
+            headers=PAGE,
+        )
+        assert 'name="do"' in preview.text
+        changes = await desk.http.get("/operator/changes", headers=PAGE)
+        assert "X-1" in changes.text
+        for path in ("gateways", "profiles", "unknown", "devices"):
+            assert (await desk.http.get(f"/operator/{path}", headers=PAGE)).status_code == 200
+        assert (await desk.http.post("/operator/import/others", data={"list": "x"}, headers=PAGE)).status_code == 404
+        assert (await desk.http.post("/operator/devices/X-1/burn", headers=PAGE)).status_code == 404
+
+    at_the_desk(database_url, main)
+
+
+def test_what_letters_hold_is_what_came(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        await desk.receive("GW-1", {"device": "A1\u00e9", "at": NOW // 1000, "active_power_w": 5})
+        async with desk.pool.connection() as connection:
+            cursor = await connection.execute("SELECT reason, devices, payload FROM dead_letters")
+            ((reason, devices, payload),) = await cursor.fetchall()
+        assert (reason, devices) == ("bad-device", [])
+        assert base64.b64encode(payload)
+
+    at_the_desk(database_url, main)

@@ -159,7 +159,7 @@ class EmbeddedBroker:
         self._metrics.reconnects.inc()
         await self._release_all()
 
-    def listen(self, filters: Sequence[str]) -> None:
+    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = ()) -> None:
         self._filters = tuple(filters)
 
     def send(self, topic: str, payload: bytes) -> None:

@@ -134,8 +134,11 @@ class Source(Protocol):
     async def reconnect(self) -> None:
         """Let go of everything unacknowledged, so that it comes again."""
 
-    def listen(self, filters: Sequence[str]) -> None:
-        """Take messages of these topic filters from now on, and of no others."""
+    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = ()) -> None:
+        """Take messages of these topic filters from now on, and of no others.
+
+        `unwanted` names what an earlier session may have listened to.
+        """
 
     def send(self, topic: str, payload: bytes) -> None:
         """Publish a message to a device, at QoS 0; while there is no connection it is dropped."""

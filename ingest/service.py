@@ -11,6 +11,7 @@ from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore
+from ingest.subscriptions import Split
 from ingest.tasks import together
 from ingest.ticker import TickLease
 from storage.pool import Pool
@@ -25,11 +26,14 @@ class IngestOptions:
     ----------
     database_url : str
         For the lock that decides which process ticks; it gets a connection of its own.
+    split : Split, optional
+        Which gateways are ours, where processes divide them by name.
     registry_poll_s : float
         How soon a new device becomes known.
     """
 
     database_url: str
+    split: Split | None = None
     registry_poll_s: float = 1.0
     bridge: BridgeOptions = field(default_factory=BridgeOptions)
 
@@ -47,6 +51,7 @@ class Ingest:
         metrics: IngestMetrics | None = None,
     ) -> None:
         self._source = source
+        self._split = options.split
         self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
         self._bridge = Bridge(
@@ -78,8 +83,11 @@ class Ingest:
 
     def _listen(self, known: IngestRegistry) -> None:
         """Listen to our own topics and to those of the city's integrations."""
-        foreign = [name for integration in known.routes.integrations for name in integration.filters]
-        self._source.listen([*OWN_FILTERS, *dict.fromkeys(foreign)])
+        foreign = list(dict.fromkeys(name for item in known.routes.integrations for name in item.filters))
+        if self._split is None:
+            self._source.listen([*OWN_FILTERS, *foreign])
+        else:
+            self._source.listen(*self._split.filters(known.gateways, foreign))
 
     async def _bridge_then(self, stop: asyncio.Event, drained: asyncio.Event) -> None:
         self.ready.set()

@@ -95,9 +95,7 @@ def test_a_node_whose_birth_is_unknown_is_asked_and_what_it_had_said_comes_back(
             await register(pool, EXAMPLE)
             log = await open_postgres_log(pool)
             await make_topics(log)
-            async with running(
-                Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, 0.1))
-            ):
+            async with running(Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, 0.1))):
                 await eventually(lambda: source.listening)
                 await asyncio.sleep(0.5)
                 node = await asyncio.to_thread(EdgeNode, port, answers=True)

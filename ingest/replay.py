@@ -5,13 +5,17 @@ import base64
 from city.errors import DataError
 from city.registry import IngestRegistry
 from ingest.codecs import Codecs, decode_raw
-from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
+from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
+from ingest.formats.sparkplug_b import Replay
+from ingest.formats.sparkplug_births import BirthBook
 from ingest.resolve import RETAINED, Rows, resolve, unknown_names
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
 
 
-def resolve_letter(letter: DeadLetter, registry: IngestRegistry, codecs: Codecs | None = None) -> Resolution:
+def resolve_letter(
+    letter: DeadLetter, registry: IngestRegistry, codecs: Codecs | None = None, births: BirthBook | None = None
+) -> Resolution:
     """Return what can be placed now, and what of the letter must stay.
 
     Readings without a time of their own keep the letter's time of receipt.
@@ -20,11 +24,14 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry, codecs: Codecs 
     ----------
     codecs : Codecs, optional
         Kept by whoever replays many letters, so that each codec is compiled once.
+    births : BirthBook, optional
+        What Sparkplug's nodes have told.
     """
     payload = base64.b64decode(letter.payload)
     try:
         origin = registry.routes.origin_of(letter.topic)
-        message = Formats().parse(origin, payload)
+        formats = Formats(Replay(births or BirthBook(), unborn=letter.reason == "no-birth"))
+        message = formats.parse(origin, payload, Receipt(letter.received_at))
     except Unreadable as exc:
         return Resolution({}, (), exc.reason, exc.detail)
     except DataError as exc:

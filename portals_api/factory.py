@@ -3,7 +3,7 @@
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from portals_api import errors, health, home, static_files
+from portals_api import errors, health, home, static_files, webhook
 from portals_api.compress import Compress
 from portals_api.cuida import crew, lamps, network, overview, reports, search, stream, tickets
 from portals_api.cuida import map as live_map
@@ -12,7 +12,8 @@ from portals_api.description import Described
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
 from portals_api.observa import districts, facilities, figures, ledger, readings, series
-from portals_api.operator import entry, letter_pages, registry, registry_pages
+from portals_api.operator import credential_pages, entry, letter_pages, registry, registry_pages
+from portals_api.operator import credentials as operator_credentials
 from portals_api.operator import letters as operator_letters
 from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
@@ -21,7 +22,15 @@ from portals_api.routing import known_district, known_parameters
 _OBSERVA = (figures, districts, facilities, series, readings, ledger)
 _CUIDA = (overview, reports, tickets, crew, lamps, network, live_map, search, stream)
 _PARTICIPA = (status, feeds, developers)
-_OPERATOR = (entry, operator_letters, letter_pages, registry_pages, registry)
+_OPERATOR = (
+    entry,
+    operator_letters,
+    letter_pages,
+    operator_credentials,
+    credential_pages,
+    registry_pages,
+    registry,
+)
 _ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA, *_OPERATOR))
 
 
@@ -41,6 +50,8 @@ def create_app(deps: PortalDeps) -> FastAPI:
     for router in _ROUTERS:
         portal.serves(route for route in router.routes if isinstance(route, APIRoute))
         app.include_router(router, dependencies=[Depends(known_parameters), Depends(known_district)])
+    if deps.webhook is not None:
+        app.include_router(webhook.routes(deps.webhook))
     app.include_router(static_files.routes(portal.static))
     app.state.board = portal.board
     # The last one added is the outermost.

@@ -58,6 +58,7 @@ def describe() -> dict[str, list[Instrument]]:
     from incidents.metrics import DeskMetrics
     from ingest.credentials.metrics import AccessMetrics
     from ingest.metrics import IngestMetrics
+    from ingest.web.metrics import WebMetrics
     from portals_api.meter import ApiMetrics
     from sim.metrics import SimMetrics
     from stream.metrics import StoreMetrics, WorkerMetrics
@@ -68,7 +69,7 @@ def describe() -> dict[str, list[Instrument]]:
         "store": (StoreMetrics,),
         "detect": (DetectMetrics, CorrelateMetrics),
         "desk": (DeskMetrics,),
-        "api": (ApiMetrics,),
+        "api": (ApiMetrics, WebMetrics),
         "sim": (SimMetrics,),
     }
     shared = registry_of("")

@@ -124,12 +124,20 @@ async def desk(parts: Parts, stop: asyncio.Event) -> None:
 
 
 async def api(parts: Parts, stop: asyncio.Event) -> None:
-    """Serve the API and the pages."""
+    """Serve the API and the pages, and take messages over HTTPS."""
     from app.web import serve
+    from app.webhook import open_webhook
     from portals_api.meter import ApiMetrics
 
     partitions = await parts.log.partitions(topics.TICKETS)
-    await serve(parts.settings, parts.pool, parts.log, parts.clock, partitions, stop, metrics=ApiMetrics(parts.metrics))
+    webhook, beside = open_webhook(parts.pool, parts.log, parts.clock, parts.metrics)
+    metrics = ApiMetrics(parts.metrics)
+
+    async def pages(stop: asyncio.Event) -> None:
+        await serve(parts.settings, parts.pool, parts.log, parts.clock, partitions, stop, metrics, webhook)
+        stop.set()
+
+    await _together(stop, pages, *beside)
 
 
 ROLES: dict[str, Callable[[Parts, asyncio.Event], Coroutine[Any, Any, None]]] = {

@@ -16,6 +16,7 @@ from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
 from portals_api.hosts import LOOPBACK_NAMES
 from portals_api.meter import ApiMetrics
+from portals_api.webhook import Webhook
 from storage.pool import Pool
 from stream.log import EventLog
 
@@ -30,8 +31,14 @@ async def serve(
     ticket_partitions: int,
     stop: asyncio.Event,
     metrics: ApiMetrics | None = None,
+    webhook: Webhook | None = None,
 ) -> None:
     """Serve until `stop` is set; requests under way are finished.
+
+    Parameters
+    ----------
+    webhook : Webhook, optional
+        Takes messages of gateways.
 
     Raises
     ------
@@ -49,7 +56,7 @@ async def serve(
     )
     if options.operator_key is None and not options.operator_on_loopback:
         logger.warning("operators' pages are closed: set CITYNERVE_OPERATOR_KEY, others than this machine come here")
-    app = create_app(PortalDeps(pool, log, clock, options, metrics=metrics or ApiMetrics()))
+    app = create_app(PortalDeps(pool, log, clock, options, metrics=metrics or ApiMetrics(), webhook=webhook))
     config = uvicorn.Config(
         app,
         lifespan="off",

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from city.clock import Clock
 from city.topics import PARTITIONS, TICKETS
+from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from portals_api.live.board import BoardOptions
 from portals_api.meter import ApiMetrics
+from portals_api.webhook import Webhook
 from storage.pool import Pool
 from stream.log import EventLog
 
@@ -33,8 +35,9 @@ class PortalOptions:
         The pages listen on loopback and bear loopback names only.
     operator_tries_per_minute : int
         Wrong keys from one address.
-    body_bytes_max, list_bytes_max : int
-        Larger requests are refused; lists that operators import may be as large as the second.
+    body_bytes_max, list_bytes_max, message_bytes_max : int
+        Larger requests are refused; lists that operators import may be as large as the second, messages of gateways as
+        the third.
     reports_per_minute : int
         From one address.
     ping_timeout_s : float
@@ -49,6 +52,7 @@ class PortalOptions:
     operator_tries_per_minute: int = 10
     body_bytes_max: int = 64 * 1024
     list_bytes_max: int = 8 * 1024 * 1024
+    message_bytes_max: int = PAYLOAD_BYTES_MAX
     reports_per_minute: int = 30
     ping_timeout_s: float = 2.0
     board: BoardOptions = field(default_factory=BoardOptions)
@@ -65,6 +69,8 @@ class PortalDeps:
         Further engines that readiness depends on, by the name that it shows; database and log are always asked.
     metrics : ApiMetrics
         Counts nowhere unless it was given a registry.
+    webhook : Webhook, optional
+        Takes messages of gateways over HTTPS; without one there is no such route.
     """
 
     pool: Pool
@@ -73,3 +79,4 @@ class PortalDeps:
     options: PortalOptions = field(default_factory=PortalOptions)
     engines: Mapping[str, Ping] = field(default_factory=dict)
     metrics: ApiMetrics = field(default_factory=ApiMetrics)
+    webhook: Webhook | None = None

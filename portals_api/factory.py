@@ -3,7 +3,7 @@
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from portals_api import errors, health, home, static_files
+from portals_api import errors, health, home, static_files, webhook
 from portals_api.compress import Compress
 from portals_api.cuida import crew, lamps, network, overview, reports, search, stream, tickets
 from portals_api.cuida import map as live_map
@@ -41,6 +41,8 @@ def create_app(deps: PortalDeps) -> FastAPI:
     for router in _ROUTERS:
         portal.serves(route for route in router.routes if isinstance(route, APIRoute))
         app.include_router(router, dependencies=[Depends(known_parameters), Depends(known_district)])
+    if deps.webhook is not None:
+        app.include_router(webhook.routes(deps.webhook))
     app.include_router(static_files.routes(portal.static))
     app.state.board = portal.board
     # The last one added is the outermost.

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from portals_api.deps import PortalOptions
 from portals_api.errors import error_json
 from portals_api.hosts import host_name
+from portals_api.webhook import PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +107,11 @@ class Guard:
         return None
 
     def _most(self, scope: Scope) -> int:
-        """Return how many bytes a request may have: operators bring lists."""
-        lists = scope["path"].startswith(_LISTS)
-        return self._options.list_bytes_max if lists else self._options.body_bytes_max
+        """Return how many bytes a request may have: operators bring lists, gateways messages."""
+        path: str = scope["path"]
+        if path.startswith(PREFIX):
+            return self._options.message_bytes_max
+        return self._options.list_bytes_max if path.startswith(_LISTS) else self._options.body_bytes_max
 
 
 def _limited(receive: Receive, most: int) -> Receive:
@@ -126,7 +129,7 @@ def _limited(receive: Receive, most: int) -> Receive:
 
 
 def _too_large(most: int) -> str:
-    return f"the request is over {most} bytes: shorten the text"
+    return f"the request is over {most} bytes: shorten the text, or send several"
 
 
 def _is_open(path: str) -> bool:

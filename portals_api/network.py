@@ -7,11 +7,13 @@ from city.errors import NotFoundError
 from city.topics import is_name
 from portals_api import reads
 from portals_api.i18n import plain_text
+from portals_api.observa.ledger_rows import read_page
 from portals_api.paging import decode_cursor, page
 from portals_api.reads import Row, TicketFilter, rows
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
 from storage.pool import Pool
+from stream.accounts import LedgerQuery
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 _LAMPS_MAX, _TICKETS_MAX, _DEVICES_MAX, _NEIGHBOURS_EACH, _HOURS = 300, 20, 1000, 3, 24
@@ -130,7 +132,7 @@ async def gateway(pool: Pool, viewer: Viewer, gateway_id: str) -> Row:
     devices = await rows(pool, _SQL.gateway_devices, gateway=gateway_id, limit=_DEVICES_MAX)
     count = (await rows(pool, _SQL.device_count, gateway=gateway_id))[0]["devices"]
     cabinets = [row["id"] for row in await rows(pool, _SQL.gateway_cabinets, gateway=gateway_id)]
-    ledger = await reads.ledger(pool, limit=_HOURS, gateway=gateway_id)
+    ledger = await read_page(pool, LedgerQuery(gateway_id, limit=_HOURS))
     return {
         **one,
         **state,

@@ -18,10 +18,8 @@ from portals_api.paging import CursorError, decode_cursor, page
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
 from storage.pool import Pool, engine_errors
-from stream.ledger import Balance, Key, LedgerQuery, check_balance, read_ledger
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
-_LEDGER_COLUMNS = ("appended", "stored", "duplicate", "conflicting", "quarantined", "in_flight", "missing")
 
 _CREW_ORDER = (
     TicketState.IN_PROGRESS,
@@ -357,7 +355,7 @@ async def readings(pool: Pool, viewer: Viewer, wanted: ReadingFilter, *, limit: 
         A metric without its device.
     """
     key = decode_cursor(cursor, int, int)
-    after_at = _moment(key[0]) if key else None
+    after_at = cursor_moment(key[0]) if key else None
     if wanted.metric is not None and wanted.device is None and wanted.series is None:
         raise DataError("name the device whose metric it is: device=…&metric=…")
     hidden = hidden_kinds(viewer)
@@ -386,56 +384,9 @@ async def readings(pool: Pool, viewer: Viewer, wanted: ReadingFilter, *, limit: 
     return page(found, limit, lambda r: [from_datetime(datetime.fromisoformat(r["observed_at"])), r["series"]])
 
 
-async def ledger(
-    pool: Pool,
-    *,
-    limit: int,
-    cursor: str | None = None,
-    gateway: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Row:
-    """Return one page of the ledger, the newest hour first.
-
-    Raises
-    ------
-    CursorError
-        `cursor` is not of this list.
-    """
-    key = decode_cursor(cursor, str, int)
-    if key is not None:
-        _moment(key[1])
-    query = LedgerQuery(
-        gateway,
-        None if since is None else from_datetime(since),
-        None if until is None else from_datetime(until),
-        None if key is None else Key(key[0], key[1]),
-        limit + 1,
-    )
-    with engine_errors():
-        async with pool.connection() as connection:
-            found = await read_ledger(connection, query)
-    items = [
-        {
-            "gateway": row.gateway_id,
-            "hour": isoformat(row.hour),
-            **{name: getattr(row, name) for name in _LEDGER_COLUMNS},
-        }
-        for row in found
-    ]
-    return page(items, limit, lambda i: [i["gateway"], from_datetime(datetime.fromisoformat(i["hour"]))])
-
-
-def _moment(at_us: int) -> datetime:
+def cursor_moment(at_us: int) -> datetime:
     """Return the time of a cursor."""
     try:
         return to_datetime(at_us)
     except (OverflowError, ValueError, OSError) as exc:
         raise CursorError("`next` is not a cursor of this list: begin again without it") from exc
-
-
-async def balance(pool: Pool) -> Balance:
-    """Return the sums of the whole ledger."""
-    with engine_errors():
-        async with pool.connection() as connection:
-            return await check_balance(connection)

@@ -188,6 +188,7 @@ CREATE TABLE ledger_gaps (                                 -- numbers that never
     hour            timestamptz NOT NULL,
     PRIMARY KEY (gateway_id, epoch, numbers)
 );
+CREATE INDEX ledger_gaps_by_hour ON ledger_gaps (hour, gateway_id);
 
 CREATE TABLE ledger_lost (                                 -- old gaps of runs with too many, joined: no longer fillable
     gateway_id      text NOT NULL,
@@ -221,6 +222,7 @@ CREATE INDEX dead_letters_by_device ON dead_letters USING gin (devices) WHERE st
 CREATE INDEX dead_letters_by_time ON dead_letters (state, received_at, letter_id);
 CREATE INDEX dead_letters_by_reason ON dead_letters (state, reason, received_at, letter_id) INCLUDE (units, sent_back);
 CREATE INDEX dead_letters_by_gateway ON dead_letters (state, gateway_id, received_at, letter_id);
+CREATE INDEX dead_letters_by_hour ON dead_letters (hour, gateway_id, reason) INCLUDE (units, settled) WHERE settled < units;
 CREATE INDEX dead_letters_settled ON dead_letters (replayed_at) WHERE settled >= units;
 
 CREATE TABLE dead_letter_events (                          -- what happened to a letter, and who did it

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from city.clock import from_datetime, to_datetime
+from city.clock import to_datetime
 from city.errors import CityNerveError, DataError
 from city.topics import DEAD_LETTERS, READINGS
 from storage import queries
@@ -67,60 +67,6 @@ class Tally:
     def at(self, gateway_id: str, hour: int) -> Counts:
         """Return the counts of a row, to be added to."""
         return self.rows.setdefault(Key(clean(gateway_id), hour), Counts())
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One row as people read it; `hour` in µs UTC, `missing` counts messages that never came."""
-
-    gateway_id: str
-    hour: int
-    appended: int
-    stored: int
-    duplicate: int
-    conflicting: int
-    quarantined: int
-    missing: int
-
-    @property
-    def in_flight(self) -> int:
-        """Appended, and not yet arrived anywhere."""
-        return self.appended - self.stored - self.duplicate - self.conflicting - self.quarantined
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerQuery:
-    """Which rows: hours in [since, until) µs UTC, of one gateway or all, after a row of the page before."""
-
-    gateway_id: str | None = None
-    since: int | None = None
-    until: int | None = None
-    after: Key | None = None
-    limit: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """The whole ledger in one row.
-
-    Attributes
-    ----------
-    broken : int
-        Rows with less appended than arrived, or a count below zero: always 0 unless this program is wrong.
-    """
-
-    appended: int
-    stored: int
-    duplicate: int
-    conflicting: int
-    quarantined: int
-    missing: int
-    broken: int
-
-    @property
-    def in_flight(self) -> int:
-        """Appended, and not yet arrived anywhere."""
-        return self.appended - self.stored - self.duplicate - self.conflicting - self.quarantined
 
 
 def clean(text: str) -> str:
@@ -292,27 +238,3 @@ class LedgerStage:
         replays = {source: await counting_replays(connection, source, effects[source]) for source in sorted(effects)}
         await take_appended(connection, tally, effects, replays)
         await fold(connection, tally)
-
-
-async def read_ledger(connection: Connection, query: LedgerQuery) -> list[LedgerRow]:
-    """Return one page, newest hour first; the last row's gateway and hour are the next page's `after`."""
-    after = query.after
-    cursor = await connection.execute(
-        _SQL.read,
-        {
-            "gateway_id": query.gateway_id,
-            "since": None if query.since is None else to_datetime(query.since),
-            "until": None if query.until is None else to_datetime(query.until),
-            "after_hour": None if after is None else to_datetime(after.hour),
-            "after_gateway": None if after is None else after.gateway_id,
-            "limit": query.limit,
-        },
-    )
-    return [LedgerRow(row[0], from_datetime(row[1]), *(int(n) for n in row[2:])) for row in await cursor.fetchall()]
-
-
-async def check_balance(connection: Connection) -> Balance:
-    """Return the sums of the whole ledger; nothing is in flight once the sinks have caught up."""
-    row = await (await connection.execute(_SQL.totals)).fetchone()
-    assert row is not None
-    return Balance(*(int(n) for n in row))

@@ -1,36 +1,59 @@
 """The ledger of a gateway's hours."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from portals_api.answers.shape import shown_by
 
-LEDGER = {
-    "gateway": "GW-01",
-    "hour": "2026-11-24T18:00:00Z",
+SUMS = {
     "appended": 4800,
     "stored": 4790,
     "duplicate": 5,
     "conflicting": 1,
     "quarantined": 2,
     "in_flight": 2,
-    "missing": 0,
+    "missing": 3,
+}
+GAP = {"epoch": "boot-7", "first": 5, "last": 7}
+LEDGER = {
+    "gateway": "GW-01",
+    "hour": "2026-11-24T18:00:00Z",
+    **SUMS,
+    "quarantined_by_reason": {"not-json": 2},
+    "missing_numbers": [GAP],
 }
 
 
-class LedgerRow(BaseModel):
+class _Sums(BaseModel):
+    appended: int = Field(
+        description="readings (an unreadable message counts one) written to the log, then acknowledged"
+    )
+    stored: int = Field(description="in the database, once")
+    duplicate: int = Field(description="the same value of the same moment again")
+    conflicting: int = Field(description="another value of the same moment: the first one counts, this is kept aside")
+    quarantined: int = Field(description="not understood, kept with its reason; a replay moves it within its hour")
+    in_flight: int = Field(description="appended and not yet arrived: what is left of the sum")
+    missing: int = Field(description="messages that the gateway numbered and that never came; not part of the sum")
+
+
+class GapOut(BaseModel):
+    """Message numbers first to last, both inclusive, of one run of a gateway's numbers."""
+
+    model_config = shown_by(GAP)
+
+    epoch: str
+    first: int
+    last: int
+
+
+class LedgerRow(_Sums):
     """A gateway's hour: appended = stored + duplicate + conflicting + quarantined + in_flight; missing stands apart."""
 
     model_config = shown_by(LEDGER)
 
-    gateway: str
-    hour: str
-    appended: int
-    stored: int
-    duplicate: int
-    conflicting: int
-    quarantined: int
-    in_flight: int
-    missing: int
+    gateway: str = Field(description="its id; empty where the topic named none")
+    hour: str = Field(description="of receipt, its start, UTC")
+    quarantined_by_reason: dict[str, int] = Field(description="what is quarantined, by reason")
+    missing_numbers: list[GapOut] = Field(description="the first 50 ranges behind `missing`")
 
 
 class LedgerPage(BaseModel):
@@ -40,3 +63,11 @@ class LedgerPage(BaseModel):
 
     items: list[LedgerRow]
     next: str | None
+
+
+class LedgerTotals(_Sums):
+    """The sums of all rows that fit, of one moment; `broken` rows do not balance: always 0."""
+
+    model_config = shown_by({**SUMS, "broken": 0})
+
+    broken: int

@@ -1,19 +1,41 @@
-"""The ledger: what arrived from each gateway in each hour, and what became of it. Public."""
+"""The ledger: what arrived from each gateway in each hour, and what became of it. Public, as page and open data."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from markupsafe import Markup
 
-from portals_api import reads
-from portals_api.answers.ledger import LedgerPage
+from city.clock import HOUR_US, to_datetime
+from portals_api import days
+from portals_api.answers.ledger import LedgerPage, LedgerTotals
+from portals_api.i18n import Words
+from portals_api.observa import ledger_rows
+from portals_api.observa.bars import Bar, bar_chart
+from portals_api.observa.ledger_rows import page_of, query_of, totals_of
+from portals_api.paging import LIMIT_MAX
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, Since, Until
 from portals_api.portal import address
 from portals_api.routing import PortalDep, documented
+from stream.accounts import LedgerHour, check_balance, one_moment, read_hours, read_ledger
 
 router = APIRouter(tags=["ledger"])
 
 _PAGE = 50
+_DRAWN_HOURS = 48
+_CSV_EXAMPLE = (
+    "gateway,hour,appended,stored,duplicate,conflicting,quarantined,in_flight,missing,quarantined_by_reason,"
+    "missing_numbers\r\nGW-01,2026-11-24T18:00:00Z,4800,4790,5,1,2,2,3,not-json=2,boot-7:5-7\r\n"
+)
+_CSV = {"content": {"text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE}}}
+_LINES = {
+    "content": {
+        "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"gateway":"GW-01","appended":4800}\n'}
+    }
+}
+_SomeLimit = Annotated[int | None, Query(ge=1, le=LIMIT_MAX, description="Rows; all that fit unless given")]
+_Day = Annotated[str, Query(max_length=10)]
 
 
 @router.get("/api/v1/ledger", summary="List the ledger", **documented(LedgerPage, 400))
@@ -27,24 +49,104 @@ async def list_ledger(
 ) -> dict[str, Any]:
     """List the ledger, the newest hour of receipt first.
 
-    In every row: appended = stored + duplicate + conflicting + quarantined + in_flight.
+    In every row, at every moment: appended = stored + duplicate + conflicting + quarantined + in_flight.
     """
-    return await reads.ledger(portal.pool, limit=limit, cursor=cursor, gateway=gateway, since=since, until=until)
+    return await ledger_rows.read_page(portal.pool, query_of(gateway, since, until, cursor, limit))
+
+
+@router.get("/api/v1/ledger/totals", summary="Sum the ledger", **documented(LedgerTotals))
+async def get_totals(
+    portal: PortalDep, gateway: NameQuery = None, since: Since = None, until: Until = None
+) -> dict[str, Any]:
+    """Sum what fits: the same columns, and how many rows do not balance (always 0)."""
+    async with one_moment(portal.pool) as connection:
+        return totals_of(await check_balance(connection, query_of(gateway, since, until, None, 1)))
+
+
+@router.get("/api/v1/ledger.csv", summary="Get the ledger as CSV", response_class=Response, responses={200: _CSV})
+async def get_csv(
+    portal: PortalDep,
+    limit: _SomeLimit = None,
+    cursor: Next = None,
+    gateway: NameQuery = None,
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """Return the rows of the list as a table: all that fit, or with `limit` and `next` a page of it."""
+    query = query_of(gateway, since, until, cursor, LIMIT_DEFAULT)
+    headers = {"Content-Disposition": 'attachment; filename="ledger.csv"'}
+    body = ledger_rows.stream_csv(portal.pool, query, limit)
+    return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get(
+    "/api/v1/ledger.jsonl", summary="Get the ledger as lines of JSON", response_class=Response, responses={200: _LINES}
+)
+async def get_lines(
+    portal: PortalDep,
+    limit: _SomeLimit = None,
+    cursor: Next = None,
+    gateway: NameQuery = None,
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """Return the rows of the list, each as a line of JSON: all that fit, or with `limit` and `next` a page of them."""
+    query = query_of(gateway, since, until, cursor, LIMIT_DEFAULT)
+    headers = {"Content-Disposition": 'attachment; filename="ledger.jsonl"'}
+    body = ledger_rows.stream_lines(portal.pool, query, limit)
+    return StreamingResponse(body, media_type="application/x-ndjson", headers=headers)
 
 
 @router.get("/ledger", include_in_schema=False)
-async def ledger_page(request: Request, portal: PortalDep, cursor: Next = None, gateway: NameQuery = None) -> Response:
-    """Show a page of the ledger, with the sums of the whole."""
-    found = await reads.ledger(portal.pool, limit=_PAGE, cursor=cursor, gateway=gateway)
-    if not portal.wants_page(request):
-        return JSONResponse(found)
-    balance = await reads.balance(portal.pool)
+async def ledger_page(
+    request: Request,
+    portal: PortalDep,
+    cursor: Next = None,
+    gateway: NameQuery = None,
+    since: Annotated[_Day, Query(alias="from")] = "",
+    until: Annotated[_Day, Query(alias="to")] = "",
+) -> Response:
+    """Show a page of the ledger, with the sums of all that fits, all of one moment."""
+    start, end = days.between(since, until, (await portal.installation()).timezone)
+    query = query_of(gateway, start, end, cursor, _PAGE + 1)
+    async with one_moment(portal.pool) as connection:
+        rows = await read_ledger(connection, query)
+        if not portal.wants_page(request):
+            return JSONResponse(page_of(rows, _PAGE))
+        balance = await check_balance(connection, query)
+        hours = await read_hours(connection, replace(query, limit=_DRAWN_HOURS))
+    words = await portal.words(request)
+    filters = {
+        "gateway": gateway,
+        "from": start.isoformat() if start else None,
+        "to": end.isoformat() if end else None,
+    }
+    here = {**filters, "limit": str(_PAGE), "next": cursor}
     return await portal.page(
         request,
         "ledger.html",
-        found=found,
+        found=page_of(rows, _PAGE),
         gateway=gateway,
+        chosen={"gateway": gateway or "", "from": since, "to": until},
         balance=balance,
-        more_url=address("/ledger", gateway=gateway),
-        json_url=address("/api/v1/ledger", gateway=gateway),
+        accepted=_chart(words, hours),
+        more_url=address("/ledger", gateway=gateway, **{"from": since, "to": until}),
+        json_url=address("/api/v1/ledger", **here),
+        csv_url=address("/api/v1/ledger.csv", **here),
+        all_csv_url=address("/api/v1/ledger.csv", **filters),
+        all_json_url=address("/api/v1/ledger.jsonl", **filters),
     )
+
+
+def _chart(words: Words, hours: list[LedgerHour]) -> Markup | None:
+    """Return bars of the last hours that fit; an hour in which nothing came is a gap."""
+    if not hours:
+        return None
+    known = {one.hour: one for one in hours}
+    newest = hours[0].hour
+    first = max(hours[-1].hour, newest - (_DRAWN_HOURS - 1) * HOUR_US)
+    bars: list[Bar] = [
+        (to_datetime(hour), float(known[hour].appended) if hour in known else None)
+        for hour in range(first, newest + HOUR_US, HOUR_US)
+    ]
+    return bar_chart(bars, unit="", title=words.text("Accepted by hour"), words=words)

@@ -1,8 +1,6 @@
 """The operators' pages of dead letters: a list with its search, one letter, and what is done with them."""
 
-from datetime import date, datetime, timedelta
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +8,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from portals_api import days
 from portals_api.bodies import read_form
 from portals_api.operator import letters
 from portals_api.operator.advice import ADVICE, OTHERWISE
@@ -123,34 +122,15 @@ async def act(request: Request, portal: PortalDep, operator: OperatorDep) -> Res
 
 async def _search(portal: Portal, chosen: dict[str, str]) -> Search:
     """Return a page's filters as a search; its days are the city's, the last one included."""
-    zone = ZoneInfo((await portal.installation()).timezone)
-    since, until = _day(chosen["from"]), _day(chosen["to"])
+    since, until = days.between(chosen["from"], chosen["to"], (await portal.installation()).timezone)
     try:
         return Search(
             **{name: chosen[name] for name in ("reason", "gateway", "topic", "text")},
-            since=None if since is None else datetime(since.year, since.month, since.day, tzinfo=zone),
-            until=None if until is None else _after(until, zone),
+            since=since,
+            until=until,
         )
     except ValidationError as exc:
         raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
-
-
-def _after(day: date, zone: ZoneInfo) -> datetime:
-    following = day + timedelta(days=1)
-    return datetime(following.year, following.month, following.day, tzinfo=zone)
-
-
-def _day(text: str) -> date | None:
-    """Return a day as browsers write it, None where there is none."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise HTTPException(422, "from and to are days, like 2026-11-24") from None
-    if not 1900 <= day.year <= 2200:
-        raise HTTPException(422, "that day is out of reach")
-    return day
 
 
 def _number(text: str | None) -> int:

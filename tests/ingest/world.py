@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 
+from city.errors import EngineError
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS, READINGS, readings_topic
 from ingest.intake import Intake, Source
@@ -57,6 +58,7 @@ class HeldLog:
         self.waiting = asyncio.Event()
         self.delay_s = 0.0
         self.appends = 0
+        self.fail = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
@@ -65,6 +67,8 @@ class HeldLog:
         self.waiting.set()
         await self.open.wait()
         await asyncio.sleep(self.delay_s)
+        if self.fail:
+            raise EngineError("the test holds the log back")
         offsets = await self._log.append(records)
         self.appends += 1
         return offsets

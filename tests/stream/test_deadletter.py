@@ -12,9 +12,10 @@ from city.reading import ReadingBatch
 from city.topics import DEAD_LETTERS, READINGS
 from storage.pool import Connection, Pool
 from stream import codec
+from stream.accounts import Balance, LedgerQuery, check_balance, read_ledger
 from stream.codec import DeadLetter, GatewayCount, RecordMeta
 from stream.deadletter import DeadLetterStage
-from stream.ledger import Balance, LedgerQuery, LedgerStage, check_balance, read_ledger
+from stream.ledger import LedgerStage
 from stream.letters import (
     Key,
     LetterQuery,

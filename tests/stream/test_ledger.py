@@ -8,9 +8,10 @@ import pytest
 from city.clock import HOUR_US, hour_of
 from storage.pool import Pool, transaction
 from stream import codec, ledger
+from stream.accounts import LedgerQuery, LedgerRow, check_balance, read_ledger
 from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta
 from stream.deadletter import DeadLetterStage
-from stream.ledger import Key, LedgerQuery, LedgerRow, LedgerStage, Tally, check_balance, read_ledger
+from stream.ledger import Key, LedgerStage, Tally
 from stream.log import Record
 from stream.store import StoreStage
 from tests.stream.harness import NOON, batch_record, drive, drive_within, opened, reading, rows
@@ -170,7 +171,7 @@ def test_a_number_that_jumps_is_a_new_run_and_not_that_many_lost_messages(databa
             await see(pool, (2_000_018, 2_000_018), epoch="far")
             assert await missing(pool) == {Key("G-1", HOUR): 999_999 + 1_000_000 + 2}
             async with transaction(pool) as connection:
-                assert (await ledger.check_balance(connection)).missing == 999_999 + 1_000_000 + 2
+                assert (await check_balance(connection)).missing == 999_999 + 1_000_000 + 2
 
     asyncio.run(main())
 

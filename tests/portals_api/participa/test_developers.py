@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import playwright
 import pytest
 
-from city import topics
+from city.integration import Routes
 from ingest.formats import native
 from portals_api.participa.developers import EXAMPLES, MQTT
 from tests.browser.conftest import Site, city_url, site
@@ -57,8 +57,8 @@ def test_the_mqtt_example_is_a_message_that_we_understand() -> None:
     code = MQTT.code("", "")
     topic = code.split("--topic '")[1].split("'")[0]
     payload = code.split("--message '")[1].split("'")[0]
-    message = native.parse(topics.parse(topic), payload.encode())
-    assert [one.device_id for one in message.objects] == ["N-L-1"]
+    message = native.parse(Routes().origin_of(topic), payload.encode())
+    assert [one.device for one in message.objects] == ["N-L-1"]
     assert message.refused == {}
 
 

@@ -1,0 +1,1 @@
+"""The door for who has no MQTT: messages over HTTPS, with the same guarantees."""

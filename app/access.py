@@ -28,7 +28,8 @@ def open_access(
     told = AccessMetrics(registry)
     if settings.mqtt_url is not None:
         trusted = str(settings.mqtt_ca or "")
-        options = MqttOptions(settings.mqtt_url, settings.mqtt_client_id, settings.mqtt_share or "", trusted)
+        share, version = settings.mqtt_share or "", settings.mqtt_version
+        options = MqttOptions(settings.mqtt_url, settings.mqtt_client_id, share, trusted, version)
         return MqttSource(options, metrics), _mosquitto_keepers(settings, pool, told)
     access = EmbeddedAccess(
         anonymous=check_broker(settings), house_password=settings.broker_password or "", metrics=told

@@ -53,6 +53,7 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     from app.access import open_access
     from ingest.metrics import IngestMetrics
     from ingest.service import Ingest, IngestOptions
+    from ingest.subscriptions import Split
 
     settings = parts.settings
     metrics = IngestMetrics(parts.metrics)
@@ -60,7 +61,9 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     for keeper in keepers:
         # Who has a credential must not be turned away because we only just began; a broker elsewhere may be late.
         await keeper.begin()
-    service = Ingest(source, parts.log, parts.pool, parts.clock, IngestOptions(wiring.database_url(settings)), metrics)
+    split = Split(settings.mqtt_split) if settings.mqtt_split and settings.mqtt_url else None
+    options = IngestOptions(wiring.database_url(settings), split=split)
+    service = Ingest(source, parts.log, parts.pool, parts.clock, options, metrics)
     await _together(stop, service.run, *(keeper.run for keeper in keepers))
 
 

@@ -5,10 +5,10 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.proxies import parse as parse_proxies
@@ -67,6 +67,15 @@ class Settings(BaseSettings):
         None,
         description="Name of the shared subscription in which several ingest processes divide the messages among them:"
         " a secret, 20 to 64 characters. Absent: this one takes all.",
+    )
+    mqtt_split: str | None = Field(
+        None,
+        description="`2/4`: this is the second of four ingest processes among which gateways are divided by name, for"
+        " brokers without shared subscriptions. Gateways that the registry does not know are not heard then.",
+    )
+    mqtt_version: Literal["3.1.1", "5"] = Field(
+        "3.1.1",
+        description="Version of MQTT that ingest speaks with the broker of `CITYNERVE_MQTT_URL`: `3.1.1` or `5`.",
     )
     broker_host: str = Field("127.0.0.1", description="Address on which the embedded broker listens.")
     broker_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded broker.")
@@ -233,6 +242,16 @@ class Settings(BaseSettings):
                 "whoever knows the name can have messages dropped: give 20 to 64 letters, digits, '-' or '_' that"
                 " nobody can guess, such as openssl rand -hex 16 makes"
             )
+        return value
+
+    @field_validator("mqtt_split")
+    @classmethod
+    def _split(cls, value: str | None, info: ValidationInfo) -> str | None:
+        told = re.fullmatch("([1-9][0-9]?)/([1-9][0-9]?)", value or "1/1")
+        if told is None or int(told[1]) > int(told[2]):
+            raise ValueError("say which of how many processes this is: 2/4 for the second of four")
+        if value and info.data.get("mqtt_share"):
+            raise ValueError("processes are divided by CITYNERVE_MQTT_SHARE already: set one of the two")
         return value
 
     @field_validator("operator_key")

@@ -1,7 +1,7 @@
-"""MQTT to the log: CPU a message and rate, beside a plain bridge in the same run, and on the embedded engines.
+"""MQTT to the log: CPU a message, rate and time, beside a raw subscriber, a plain bridge and Telegraf in the same run.
 
-Every figure is that of one whole process (ingest, or the plain bridge; the embedded broker is part of ingest) from the
-moment it listens to the last acknowledgement, over all messages. Systems take turns; the median of the runs counts.
+CPU is that of one whole process (ingest, or the bridge; the embedded broker is part of ingest) from the moment it
+listens to the last acknowledgement, over all messages. Systems take turns; the median of the runs counts.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from bench import telegraf
 from bench.result import Result
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
@@ -27,35 +28,42 @@ from tests.support.fix_mosquitto import Mosquitto
 from tests.support.servers import free_port
 
 RUNS = 3
-MESSAGES = {"ours": 100_000, "plain": 20_000, "embedded": 10_000}
+MESSAGES = {
+    "ours": 300_000,
+    "raw": 300_000,
+    "plain": 20_000,
+    "telegraf": 60_000,
+    "embedded": 10_000,
+    "several": 120_000,
+}
+PROCESSES = (1, 2, 3, 4)
+PACED_S = 8.0
 TIMEOUT_S = 120.0
 _ROOT = Path(__file__).parents[1]
 
+Figures = dict[tuple[str, int], list[dict[str, float]]]
+
 
 def run() -> list[dict[str, Any]]:
-    """Measure, in about three minutes; return results for ``bench/results.json``."""
-    figures: dict[tuple[str, int], list[dict[str, float]]] = defaultdict(list)
+    """Measure, in about five minutes; return results for ``bench/results.json``."""
+    figures: Figures = defaultdict(list)
+    program = shutil.which("telegraf")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="citynerve-bench-")))
         folder.chmod(0o755)
-        kafka = _kafka(folder, stack)
-        database = _database(folder, stack)
+        bench = _Bench(folder, _kafka(folder, stack), _database(folder, stack))
         for _ in range(RUNS):
             for qos in (0, 1):
-                for system in ("ours", "plain", "embedded"):
-                    figures[system, qos].append(_measure(system, qos, folder, kafka, database))
+                for system in ("raw", "ours", "plain", "embedded"):
+                    figures[system, qos].append(bench.measure(system, qos))
+        for qos in (0, 1):
+            if program is not None:
+                figures["telegraf", qos].append(bench.telegraf(program, qos))
+            pace = statistics.median(run["rate"] for run in figures["raw", qos]) / 2
+            figures["paced", qos].append(bench.paced(qos, pace))
+        for processes in PROCESSES:
+            figures["several", processes].append(bench.several(processes))
     return _results(figures)
-
-
-def _mosquitto(folder: Path) -> Mosquitto:
-    """Start a broker of its own for each run: a session that was left behind would bring the messages of the last."""
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if program is None:
-        raise SystemExit("mosquitto is missing: install Debian's package mosquitto")
-    place = Path(tempfile.mkdtemp(prefix="mosquitto-", dir=folder))
-    broker = Mosquitto(place, program)
-    broker.start()
-    return broker
 
 
 def _kafka(folder: Path, stack: ExitStack) -> str:
@@ -73,83 +81,184 @@ def _database(folder: Path, stack: ExitStack) -> str:
     return server.url
 
 
-def _measure(system: str, qos: int, folder: Path, kafka: str, database: str) -> dict[str, float]:
-    """Run one process under load, on a fresh broker and fresh topics; return its figures."""
-    if system == "embedded":
-        return _load(system, qos, free_port(), kafka, database)
-    broker = _mosquitto(folder)
-    try:
-        return _load(system, qos, broker.port, kafka, database)
-    finally:
-        broker.stop()
+class _Bench:
+    """Runs one process, or several, under load, on a fresh broker and fresh topics."""
+
+    def __init__(self, folder: Path, kafka: str, database: str) -> None:
+        self._folder = folder
+        self._kafka = kafka
+        self._database = database
+
+    def measure(self, system: str, qos: int) -> dict[str, float]:
+        """Return the figures of one system under as much load as the broker takes."""
+        if system == "embedded":
+            return self._run(system, qos, free_port())
+        with self._mosquitto() as broker:
+            return self._run(system, qos, broker.port)
+
+    def paced(self, qos: int, rate: float) -> dict[str, float]:
+        """Return how long messages take at a rate (messages a second)."""
+        count = int(rate * PACED_S) // 1000 * 1000
+        with self._mosquitto() as broker:
+            process = self._ours(broker.port, qos, count, _topic(), "--timed")
+            return {"pace": rate, **_driven([process], _load(broker.port, count, qos, rate))[0]}
+
+    def several(self, processes: int) -> dict[str, float]:
+        """Return rate and CPU of several processes that share the messages, at QoS 1."""
+        count, topic = MESSAGES["several"], _topic()
+        with self._mosquitto() as broker:
+            # Each is told to expect all: it ends when nothing more comes.
+            started = [
+                self._ours(broker.port, 1, count, topic, "--share", "bench", "--number", str(number))
+                for number in range(processes)
+            ]
+            runs = _driven(started, _load(broker.port, count, 1))
+        busy = [run for run in runs if run["messages"]]
+        span = max(run["last_at"] for run in busy) - min(run["first_at"] for run in busy)
+        messages = sum(run["messages"] for run in busy)
+        cpu_us = sum(run["cpu_us"] * run["messages"] for run in busy) / messages
+        return {"rate": messages / span, "cpu_us": cpu_us, "messages": messages, "busy": len(busy)}
+
+    def telegraf(self, program: str, qos: int) -> dict[str, float]:
+        """Return Telegraf's CPU a message."""
+        topic = _topic()
+        _create_topic(self._kafka, topic)
+        with self._mosquitto() as broker:
+            load = _load(broker.port, MESSAGES["telegraf"], qos)
+            return {"cpu_us": telegraf.measure(program, self._folder, broker.port, self._kafka, topic, qos, load)}
+
+    def _run(self, system: str, qos: int, port: int) -> dict[str, float]:
+        count, topic = MESSAGES[system], _topic()
+        common = ["--port", str(port), "--count", str(count), "--qos", str(qos)]
+        if system == "ours":
+            process = self._ours(port, qos, count, topic)
+        elif system == "raw":
+            process = _start(["-m", "bench.raw_subscriber", *common])
+        elif system == "plain":
+            _create_topic(self._kafka, topic)
+            process = _start(["-m", "bench.plain_bridge", "--kafka", self._kafka, "--topic", topic, *common])
+        else:
+            embedded = ["--source", "embedded", "--postgres", self._database]
+            process = _start(["-m", "bench.ingest_process", *embedded, *common])
+        return _driven([process], _load(port, count, qos))[0]
+
+    def _ours(self, port: int, qos: int, count: int, topic: str, *more: str) -> "subprocess.Popen[str]":
+        place = ["--source", "mosquitto", "--kafka", self._kafka, "--topic", topic, "--port", str(port)]
+        return _start(["-m", "bench.ingest_process", *place, "--count", str(count), "--qos", str(qos), *more])
+
+    def _mosquitto(self) -> "_Broker":
+        """Start a broker of its own for each run: a session left behind would bring the messages of the last."""
+        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+        if program is None:
+            raise SystemExit("mosquitto is missing: install Debian's package mosquitto")
+        return _Broker(Path(tempfile.mkdtemp(prefix="mosquitto-", dir=self._folder)), program)
 
 
-def _load(system: str, qos: int, port: int, kafka: str, database: str) -> dict[str, float]:
-    count = MESSAGES[system]
-    topic = f"bench-{uuid.uuid4().hex[:8]}"
-    common = ["--port", str(port), "--count", str(count), "--qos", str(qos), "--topic", topic]
-    command = {
-        "ours": ["-m", "bench.ingest_process", "--source", "mosquitto", "--kafka", kafka],
-        "embedded": ["-m", "bench.ingest_process", "--source", "embedded", "--postgres", database],
-        "plain": ["-m", "bench.plain_bridge", "--kafka", kafka],
-    }[system]
-    if system == "plain":
-        _create_topic(kafka, topic)
-    process = subprocess.Popen([sys.executable, *command, *common], cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+class _Broker(Mosquitto):
+    def __enter__(self) -> Mosquitto:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _topic() -> str:
+    return f"bench-{uuid.uuid4().hex[:8]}"
+
+
+def _start(arguments: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, *arguments], cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def _load(port: int, count: int, qos: int, rate: float = 0.0) -> list[str]:
+    numbers = ["--port", str(port), "--count", str(count), "--qos", str(qos), "--rate", str(rate)]
+    return [sys.executable, "-m", "bench.load", *numbers]
+
+
+def _driven(processes: "list[subprocess.Popen[str]]", load: list[str]) -> list[dict[str, float]]:
+    """Wait until all processes are ready, run the load, return what each has to say."""
     try:
-        assert process.stdout is not None
-        if process.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"{system} did not start")
-        load = [sys.executable, "-m", "bench.load", "--port", str(port), "--count", str(count), "--qos", str(qos)]
+        for process in processes:
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != "ready":
+                raise RuntimeError("a process under measurement did not start")
         subprocess.run(load, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT_S)
-        said, _ = process.communicate(timeout=TIMEOUT_S)
+        said = [process.communicate(timeout=TIMEOUT_S)[0] for process in processes]
     finally:
-        process.kill()
-        process.wait()
-    figures: dict[str, float] = json.loads(said.strip().splitlines()[-1])
-    return figures
+        for process in processes:
+            process.kill()
+            process.wait()
+    return [json.loads(text.strip().splitlines()[-1]) for text in said]
 
 
 def _create_topic(bootstrap: str, topic: str) -> None:
-    """Give the plain bridge a topic with as many partitions as ours."""
+    """Give a bridge a topic with as many partitions as ours."""
 
     async def create() -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await admin.start()
         try:
-            await admin.create_topics([NewTopic(topic, num_partitions=12, replication_factor=1)])
+            await admin.create_topics([NewTopic(topic, num_partitions=telegraf.PARTITIONS, replication_factor=1)])
         finally:
             await admin.close()
 
     asyncio.run(create())
 
 
-def _results(figures: dict[tuple[str, int], list[dict[str, float]]]) -> list[dict[str, Any]]:
-    def each(system: str, qos: int, name: str) -> list[float]:
-        return [run[name] for run in figures[system, qos]]
+def _each(figures: Figures, system: str, key: int, name: str) -> list[float]:
+    return [run[name] for run in figures.get((system, key), [])]
 
-    def spread(values: list[float]) -> str:
-        return f"{min(values):.4g} to {max(values):.4g}"
 
+def _spread(values: list[float]) -> str:
+    return f"{min(values):.4g} to {max(values):.4g}"
+
+
+def _results(figures: Figures) -> list[dict[str, Any]]:
     results = []
     for qos in (0, 1):
         for name, unit in (("cpu_us", "µs"), ("rate", "msg/s")):
-            ours, plain, embedded = (each(system, qos, name) for system in ("ours", "plain", "embedded"))
-            lost = MESSAGES["ours"] - min(each("ours", qos, "messages"))
-            results.append(
-                Result(
-                    f"ingest.{name}.qos{qos}",
-                    statistics.median(ours),
-                    unit,
-                    "plain bridge",
-                    statistics.median(plain),
-                    f"Mosquitto to Apache Kafka, {RUNS} runs: {spread(ours)}, plain {spread(plain)};"
-                    f" {lost:g} of {MESSAGES['ours']} messages dropped by the broker",
-                )
-            )
-            note = f"embedded broker (its cost included) to the PostgreSQL log, {RUNS} runs: {spread(embedded)}"
-            results.append(Result(f"ingest.embedded.{name}.qos{qos}", statistics.median(embedded), unit, note=note))
+            results += _beside(figures, qos, name, unit)
+        ratios = [
+            ours / raw
+            for ours, raw in zip(_each(figures, "ours", qos, "rate"), _each(figures, "raw", qos, "rate"), strict=True)
+        ]
+        note = f"of the rate of a raw subscriber on the same broker just before, {RUNS} pairs: {_spread(ratios)}"
+        results.append(Result(f"ingest.rate_of_raw.qos{qos}", statistics.median(ratios), "", note=note))
+        [paced] = figures["paced", qos]
+        name = "ingest.p99_ms" if qos else "ingest.p99_ms.qos0"
+        note = (
+            f"QoS {qos}, from the publisher's send to the end of the append, at {paced['pace']:.0f} messages a second,"
+            f" half of the raw subscriber's; median {paced['p50_ms']:.3g} ms; {paced['memory_mb']:.0f} MB of memory"
+        )
+        results.append(Result(name, paced["p99_ms"], "ms", note=note))
+    for processes in PROCESSES:
+        [several] = figures["several", processes]
+        note = (
+            f"{processes} processes, one shared subscription, QoS 1; {several['cpu_us']:.3g} µs of CPU a message;"
+            " broker, load, Kafka and all of them on two cores"
+        )
+        results.append(Result(f"ingest.processes.{processes}.rate", several["rate"], "msg/s", note=note))
     return [result.plain() for result in results]
+
+
+def _beside(figures: Figures, qos: int, name: str, unit: str) -> list[Result]:
+    """Return a figure of ours beside the others', and of the embedded engines."""
+    ours, plain, embedded = (_each(figures, system, qos, name) for system in ("ours", "plain", "embedded"))
+    lost = MESSAGES["ours"] - min(_each(figures, "ours", qos, "messages"))
+    note = (
+        f"Mosquitto to Apache Kafka, {RUNS} runs: {_spread(ours)}, plain {_spread(plain)};"
+        f" {lost:g} of {MESSAGES['ours']} messages dropped by the broker"
+    )
+    results = [
+        Result(f"ingest.{name}.qos{qos}", statistics.median(ours), unit, "plain bridge", statistics.median(plain), note)
+    ]
+    beside = _each(figures, "telegraf", qos, "cpu_us")
+    if beside and name == "cpu_us":
+        results.append(Result(f"ingest.telegraf.cpu_us.qos{qos}", beside[0], unit, note="Telegraf, the same way, JSON"))
+    note = f"embedded broker (its cost included) to the PostgreSQL log, {RUNS} runs: {_spread(embedded)}"
+    results.append(Result(f"ingest.embedded.{name}.qos{qos}", statistics.median(embedded), unit, note=note))
+    return results
 
 
 if __name__ == "__main__":

@@ -3,9 +3,15 @@
 import argparse
 import asyncio
 import logging
+import resource
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.kernels import warm
 from bench.load import DEVICES, GATEWAYS
@@ -15,7 +21,8 @@ from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.intake import Intake, Source
-from stream.log import EventLog
+from stream import codec
+from stream.log import Append, EventLog
 
 METRICS = {"active_power_w": (-5.0, 5_000.0), "supply_voltage_v": (0.0, 500.0), "dimming_level_pct": (0.0, 100.0)}
 
@@ -48,15 +55,42 @@ class Metered:
         self._meter.add(intake.messages)
 
 
+class TimedLog:
+    """A log that notes how long ago what it has appended was sent; devices' times are those of sending."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._ages_us: list[NDArray[np.int64]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, records: Sequence[Append]) -> list[int]:
+        offsets: list[int] = await self._log.append(records)
+        now = time.time_ns() // 1000
+        for record in records:
+            if record.kind == codec.BATCH:
+                self._ages_us.append(now - codec.decode_batch(record.value).observed_at)
+        return offsets
+
+    def percentile_ms(self, percent: float) -> float:
+        """Return a percentile over all but the first tenth, in which everything is still cold."""
+        ages = np.concatenate(self._ages_us)
+        return float(np.percentile(ages[len(ages) // 10 :], percent)) / 1000
+
+
 async def open_source(arguments: argparse.Namespace) -> Source:
     """Open the source that is asked for; drivers are imported only then."""
     if arguments.source == "mosquitto":
         from ingest.source import MqttOptions, MqttSource
 
-        return MqttSource(MqttOptions(f"mqtt://127.0.0.1:{arguments.port}"))
+        options = MqttOptions(
+            f"mqtt://127.0.0.1:{arguments.port}", f"citynerve-ingest-{arguments.number}", arguments.share
+        )
+        return MqttSource(options)
     from ingest.broker import BrokerOptions, EmbeddedBroker
 
-    broker = EmbeddedBroker(BrokerOptions(port=arguments.port, settle_s=0.0))
+    broker = EmbeddedBroker(BrokerOptions(port=arguments.port, settle_s=0.0, rate=0.0))
     await broker.start()
     return broker
 
@@ -75,21 +109,23 @@ async def open_log(arguments: argparse.Namespace) -> EventLog:
 async def run(arguments: argparse.Namespace) -> None:
     """Move messages until as many as expected have been acknowledged."""
     warm(Path(tempfile.gettempdir()), "ingest")
-
     log = await open_log(arguments)
     await log.create_topics(PARTITIONS)
+    timed = TimedLog(log)
     source = await open_source(arguments)
     meter = Meter(arguments.count)
     known = registry()
-    bridge = Bridge(Metered(source, meter), log, lambda: known, SystemClock(), BridgeOptions())
+    into: Any = timed if arguments.timed else log
+    bridge = Bridge(Metered(source, meter), into, lambda: known, SystemClock(), BridgeOptions())
     stop, left = asyncio.Event(), asyncio.Event()
     tasks = [asyncio.create_task(bridge.run(stop)), asyncio.create_task(source.run(left))]
     while not source.listening:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     meter.ready()
-    while not meter.done():  # noqa: ASYNC110
+    while not meter.done() and not meter.idle():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-    meter.report()
+    more = {"p50_ms": timed.percentile_ms(50), "p99_ms": timed.percentile_ms(99)} if arguments.timed else {}
+    meter.report(**more, memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     stop.set()
     await tasks[0]
     left.set()
@@ -104,6 +140,9 @@ if __name__ == "__main__":
     parser.add_argument("--kafka", default="")
     parser.add_argument("--postgres", default="")
     parser.add_argument("--topic", default="")
+    parser.add_argument("--number", type=int, default=1, help="of this process among those that share the messages")
+    parser.add_argument("--share", default="")
+    parser.add_argument("--timed", action="store_true", help="note how long messages take")
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--qos", type=int, required=True)
     logging.basicConfig(level=logging.ERROR)

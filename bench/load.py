@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 
+import numpy as np
+
 MESSAGE_BYTES = 111
 GATEWAYS = 48
 DEVICES = 4_800
 _WINDOW = 2_000
 _CHUNK = 250
+_TURN_S = 0.005
 
 
 def payload(number: int) -> bytes:
@@ -74,9 +77,38 @@ def send(port: int, count: int, qos: int) -> float:
     return elapsed
 
 
+def send_paced(port: int, count: int, qos: int, rate: float) -> float:
+    """Send `count` messages at `rate` a second, each dated with the millisecond in which it is sent."""
+    size = max(1, int(rate * _TURN_S))
+    chunks = [
+        np.frombuffer(bytearray(b"".join(frame(number, qos) for number in range(start, start + size))), np.uint8)
+        for start in range(0, count - size + 1, size)
+    ]
+    length = len(chunks[0]) // size
+    date = chunks[0][:length].tobytes().index(b'"at":') + 5
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x00\x00\x04load")
+    sock.recv(4, socket.MSG_WAITALL)
+    acknowledged = _Acknowledged(sock)
+    started = time.monotonic()
+    for index, chunk in enumerate(chunks):
+        time.sleep(max(0.0, started + index * size / rate - time.monotonic()))
+        now = b"%d" % (time.time_ns() // 1_000_000)
+        chunk.reshape(size, length)[:, date : date + len(now)] = np.frombuffer(now, np.uint8)
+        sock.sendall(chunk.data)
+    if qos and not acknowledged.wait_for(len(chunks) * size):
+        raise TimeoutError("the broker stopped acknowledging")
+    elapsed = time.monotonic() - started
+    sock.sendall(b"\xe0\x00")
+    return elapsed
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--rate", type=float, default=0.0, help="messages a second; 0: as fast as they are taken")
     for name in ("port", "count", "qos"):
         parser.add_argument(f"--{name}", type=int, required=True)
     arguments = parser.parse_args()
-    sys.stdout.write(json.dumps({"seconds": send(arguments.port, arguments.count, arguments.qos)}) + "\n")
+    port, count, qos, rate = arguments.port, arguments.count, arguments.qos, arguments.rate
+    seconds = send_paced(port, count, qos, rate) if rate else send(port, count, qos)
+    sys.stdout.write(json.dumps({"seconds": seconds}) + "\n")

@@ -18,9 +18,11 @@ from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from ingest.births import BirthStore
 from ingest.codecs import Codecs
 from ingest.fairness import Fairness, FairnessOptions
 from ingest.formats import Formats
+from ingest.formats.sparkplug_births import Changes
 from ingest.intake import Intake, Source
 from ingest.isolation import Apart, divide
 from ingest.metrics import IngestMetrics
@@ -78,6 +80,7 @@ class _Work:
     states: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
     ticks: bool = False
+    changes: Changes = field(default_factory=Changes)
 
 
 def _open_door(registry: IngestRegistry) -> "Door":
@@ -102,6 +105,8 @@ class Bridge:
         Tells whether this process is the one that ticks; without it there are no ticks.
     states : StateStore, optional
         Takes gateways' birth messages and last wills.
+    births : BirthStore, optional
+        Keeps what Sparkplug's nodes tell of their metrics.
     """
 
     def __init__(
@@ -115,6 +120,7 @@ class Bridge:
         *,
         may_tick: Callable[[], Awaitable[bool]] = _nobody,
         states: StateStore | None = None,
+        births: BirthStore | None = None,
     ) -> None:
         self._source = source
         self._log = log
@@ -124,6 +130,7 @@ class Bridge:
         self._metrics = metrics or IngestMetrics()
         self._may_tick = may_tick
         self._states = states
+        self._births = births
         self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
         self._mark: bytes = b""
         self._marked_at = float("-inf")
@@ -136,6 +143,10 @@ class Bridge:
         self._in_flight = 0
         self._attempt = 0
         self._warned = False
+
+    def forget_nodes(self) -> None:
+        """Forget what Sparkplug's nodes told: from now on another process hears them."""
+        self._formats.sessions.forget()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; what was taken by then is still appended, if the log answers.
@@ -217,6 +228,7 @@ class Bridge:
         work.appends = flush.records()
         work.states |= flush.states
         work.commands = flush.commands
+        work.changes = self._formats.sessions.take_changes()
         work.readings, work.times_of_receipt, work.quarantined = (
             flush.readings,
             flush.times_of_receipt,
@@ -283,6 +295,7 @@ class Bridge:
             else:
                 # Flushes behind this one go the same way: their ticks would overtake what comes again.
                 self._attempt += 1
+                self._formats.sessions.roll_back()
                 self._abandon(work)
                 self._mark = b""
                 await self._source.reconnect()
@@ -315,6 +328,9 @@ class Bridge:
         """Write states and acknowledge: the log has the flush."""
         if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
+        self._formats.sessions.commit(work.changes)
+        if self._births is not None and (work.changes.births or self._births.waiting):
+            await self._births.write(work.changes.births)
         self._source.acknowledge(work.intake)
         for topic, payload in work.commands:
             self._source.send(topic, payload)

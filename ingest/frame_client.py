@@ -1,38 +1,62 @@
 """paho's client with PUBLISH frames taken whole from one buffer; everything else goes paho's way.
 
 Reading its way (three calls of the kernel and two objects a message) would cost more than all that stands behind it.
-`tests/ingest/test_source.py` holds what this leans on against the installed release.
+`ingest.paho_contract` looks at what this leans on; where that has changed, `ingest.plain_client` takes over.
 """
 
 import socket
 import ssl
+from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from ingest.frames import FrameBuffer
+from ingest.intake import Intake, pubacks
 
 TAKE_BYTES = 2 * 1024 * 1024
 """A flush is not gathered beyond this, however large its messages are."""
 _PUBACK = 0x40
+_PINGREQ = b"\xc0\x00"
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """Who a client is.
+
+    Attributes
+    ----------
+    mark, dropped : str
+        Topics whose messages are flagged: our own marks, and what the broker says it dropped.
+    """
+
+    client_id: str
+    mqtt5: bool = False
+    mark: str = ""
+    dropped: str = ""
 
 
 class FrameClient(mqtt.Client):
     """paho's client, fed from our own buffer."""
 
-    def __init__(self, client_id: str, *, mqtt5: bool = False) -> None:
+    def __init__(self, options: ClientOptions) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
-            client_id,
-            clean_session=None if mqtt5 else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
+            options.client_id,
+            clean_session=None if options.mqtt5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if options.mqtt5 else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
             manual_ack=True,
         )
-        self.frames = FrameBuffer(0)
+        self._own = options
+        self.frames = self._buffer(0)
         self._feed = memoryview(b"")
+
+    def renew(self, generation: int) -> None:
+        """Begin a connection's messages."""
+        self.frames = self._buffer(generation)
 
     def receive(self, max_messages: int) -> MQTTErrorCode:
         """Read the socket until it is empty or enough is there; PUBLISH stays in `frames`, all else goes to paho."""
@@ -58,9 +82,13 @@ class FrameClient(mqtt.Client):
             return self._scan(max_messages)
         return outcome
 
-    def write_frames(self, frames: bytes) -> None:
-        """Send whole frames of our own making in one write."""
-        self._packet_queue(_PUBACK, frames, 0, 0)
+    def acknowledge(self, intake: Intake) -> None:
+        """Acknowledge in the order of receipt, in one write."""
+        self._packet_queue(_PUBACK, pubacks(intake.tokens), 0, 0)
+
+    def ping(self) -> None:
+        """Say that we are there."""
+        self._packet_queue(_PINGREQ[0], _PINGREQ, 0, 0)
 
     def close_socket(self) -> None:
         """Drop the connection without a goodbye: the broker redelivers what was not acknowledged."""
@@ -77,6 +105,10 @@ class FrameClient(mqtt.Client):
             sock.close()
             raise
         return sock
+
+    def _buffer(self, generation: int) -> FrameBuffer:
+        own = self._own
+        return FrameBuffer(generation, mqtt5=own.mqtt5, mark=own.mark.encode(), dropped=own.dropped.encode())
 
     def _scan(self, max_messages: int) -> MQTTErrorCode:
         try:

@@ -14,7 +14,7 @@ from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.bundle import ISOLATED, Bundled, bundle_topic, pack
 from ingest.codecs import Codecs, decode_raw
-from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
+from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.resolve import PartitionRows, Rows, resolve, unknown_names
 from stream import codec
 from stream.codec import BATCH, DEAD_LETTER, TICK, DeadLetter, Tick
@@ -103,7 +103,8 @@ class Flush:
             return
         gateway = origin.gateway
         try:
-            message = self.formats.parse(origin, payload)
+            live = not retained and gateway in self.registry.gateways
+            message = self.formats.parse(origin, payload, Receipt(self.received_at, live))
         except Unreadable as exc:
             self._set_aside(topic, payload, gateway, Refusal(exc.detail, []), exc.reason, 1, {})
             return

@@ -7,7 +7,9 @@ from city.reading import ReadingBatch
 from city.registry import IngestRegistry
 from ingest.bundle import Bundled, is_bundle, unpack
 from ingest.codecs import Codecs, decode_raw
-from ingest.formats import Formats, ParsedMessage, Refusal, Unreadable
+from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
+from ingest.formats.sparkplug_b import Replay
+from ingest.formats.sparkplug_births import BirthBook
 from ingest.records import Numbers, settled
 from ingest.resolve import RETAINED, UNKNOWN_DEVICE, Rows, resolve, unknown_names
 from stream.codec import DeadLetter
@@ -16,7 +18,9 @@ from stream.redelivery import Resolution
 _NAMES_MAX = 200
 
 
-def resolve_letter(letter: DeadLetter, registry: IngestRegistry, codecs: Codecs | None = None) -> Resolution:
+def resolve_letter(
+    letter: DeadLetter, registry: IngestRegistry, codecs: Codecs | None = None, births: BirthBook | None = None
+) -> Resolution:
     """Return what can be placed now, and what of the letter must stay.
 
     Readings without a time of their own keep the letter's time of receipt.
@@ -25,13 +29,16 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry, codecs: Codecs 
     ----------
     codecs : Codecs, optional
         Kept by whoever replays many letters, so that each codec is compiled once.
+    births : BirthBook, optional
+        What Sparkplug's nodes have told.
     """
     payload = base64.b64decode(letter.payload)
     if is_bundle(letter.topic):
-        return _resolve_bundle(letter, payload, registry, codecs or Codecs())
+        return _resolve_bundle(letter, payload, registry, codecs or Codecs(), births or BirthBook())
     try:
         origin = registry.routes.origin_of(letter.topic)
-        message = Formats().parse(origin, payload)
+        formats = Formats(Replay(births or BirthBook(), unborn=letter.reason == "no-birth"))
+        message = formats.parse(origin, payload, Receipt(letter.received_at))
     except Unreadable as exc:
         return Resolution({}, (), exc.reason, exc.detail)
     except DataError as exc:
@@ -53,14 +60,16 @@ def resolve_letter(letter: DeadLetter, registry: IngestRegistry, codecs: Codecs 
     return Resolution(batches, left, reason, refusal.detail, unknown_names(message, reason))
 
 
-def _resolve_bundle(letter: DeadLetter, payload: bytes, registry: IngestRegistry, codecs: Codecs) -> Resolution:
+def _resolve_bundle(
+    letter: DeadLetter, payload: bytes, registry: IngestRegistry, codecs: Codecs, births: BirthBook
+) -> Resolution:
     """Read the messages of a bundle each by itself; those of which anything is refused stay, whole."""
     try:
         messages = unpack(payload)
     except ValueError as exc:
         return Resolution({}, (), "isolated", str(exc))
     wanted = {position for position, _ in letter.only} if letter.only else range(len(messages))
-    formats = Formats()
+    formats = Formats(Replay(births, unborn=False))
     found: dict[int, list[ReadingBatch]] = {}
     numbers: Numbers = {}
     left: list[tuple[int, str]] = []
@@ -94,7 +103,7 @@ def _read_one(
         origin = registry.routes.origin_of(one.topic)
         if origin.gateway != letter.gateway_id:
             return rows, None, ("wrong-gateway", f"a message of {origin.gateway} in a bundle of another gateway")
-        message = formats.parse(origin, one.payload)
+        message = formats.parse(origin, one.payload, Receipt(letter.received_at))
     except Unreadable as exc:
         return rows, None, (exc.reason, exc.detail)
     except DataError as exc:

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from city.errors import SettingsError
-from city.topics import READINGS_FILTER, STATE_FILTER, is_name
+from city.topics import is_name
+from ingest import paho_contract
 from ingest.address import parse_url
-from ingest.frame_client import TAKE_BYTES, FrameClient
-from ingest.frames import FrameBuffer
+from ingest.frame_client import TAKE_BYTES, ClientOptions, FrameClient
 from ingest.intake import (
     DROPPED,
     FLAGS,
@@ -32,18 +34,19 @@ from ingest.intake import (
     TOPIC_END,
     TOPIC_START,
     Intake,
-    pubacks,
 )
-from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
+from ingest.plain_client import PlainClient
+from ingest.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
-_PINGREQ = b"\xc0\x00"
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 """Where Mosquitto tells how many messages it threw away because a queue was full."""
-_FORMER_FILTERS = (READINGS_FILTER, STATE_FILTER)
-"""What sessions of earlier releases have subscribed to."""
+_NEVER = 0xFFFFFFFF
+"""The session of MQTT 5 that does not expire, like any of MQTT 3.1.1."""
+_RECEIVE_MAXIMUM = 65_535
+"""As many messages may be on their way to us as there are packet ids."""
 _CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
 
@@ -60,6 +63,8 @@ class MqttOptions:
         every ingest process.
     share : str
         Name of a shared subscription, where several ingest processes divide the messages among them; empty: none.
+    version : str
+        Of MQTT: ``3.1.1`` or ``5``.
     ca_file : str
         Certificates to trust with mqtts; empty: the system's.
     keepalive_s : int
@@ -72,6 +77,7 @@ class MqttOptions:
     client_id: str = "citynerve-ingest"
     share: str = ""
     ca_file: str = ""
+    version: str = "3.1.1"
     keepalive_s: int = 30
     connect_timeout_s: float = 5.0
     backoff_s_max: float = 5.0
@@ -89,12 +95,9 @@ class MqttSource:
             raise SettingsError(f"MQTT client id {options.client_id[:80]!r}: use up to 64 letters, digits, '-' or '_'")
         self._mark_topic = f"citynerve/ingest/{options.client_id}"
         self._mark_nonce = uuid.uuid4().bytes
-        self._wanted: int | None = None
-        self._filters: tuple[str, ...] = OWN_FILTERS
-        self._foreign: dict[int, str] = {}
+        self._subscriptions = Subscriptions(options.share, [self._mark_topic], [_DROPPED])
         self._client = self._new_client()
         self._generation = 0
-        self._subscribed = False
         self._changed = asyncio.Event()
         self._lost = asyncio.Event()
         self._lost.set()
@@ -103,8 +106,12 @@ class MqttSource:
         self._unread = False
 
     @property
+    def shares(self) -> bool:
+        return bool(self._options.share)
+
+    @property
     def listening(self) -> bool:
-        return self._subscribed
+        return self._subscriptions.complete
 
     async def take(self, *, max_messages: int, wait_s: float, gather_s: float) -> Intake:
         deadline = monotonic() + wait_s
@@ -131,26 +138,20 @@ class MqttSource:
         if intake.generation != self._generation:
             self._metrics.stale_acknowledgements.inc(len(tokens))
         elif not self._lost.is_set():
-            self._write(pubacks(tokens))
+            self._client.acknowledge(intake)
 
     async def reconnect(self) -> None:
         self._drop("asked to")
 
-    def listen(self, filters: Sequence[str]) -> None:
-        gone = [self._shared(name) for name in self._filters if name not in filters]
-        new = [name for name in filters if name not in self._filters]
-        self._filters = tuple(filters)
-        if self._subscribed:
-            self._subscribe_foreign(new)
-            if gone:
-                self._client.unsubscribe(gone)
+    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
+        self._subscriptions.listen(self._client, filters, unwanted, ordered)
 
     def send(self, topic: str, payload: bytes) -> None:
-        if self._subscribed:
+        if self._subscriptions.complete:
             self._client.publish(topic, payload)
 
     def mark(self, payload: bytes) -> None:
-        if self._subscribed:
+        if self._subscriptions.complete:
             self._client.publish(self._mark_topic, self._mark_nonce + payload, qos=1)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -166,9 +167,13 @@ class MqttSource:
                 backoff_s = min(backoff_s * 2, self._options.backoff_s_max)
         self._leave()
 
-    def _new_client(self) -> FrameClient:
+    def _new_client(self) -> FrameClient | PlainClient:
         address = self._address
-        client = FrameClient(self._options.client_id)
+        own = ClientOptions(self._options.client_id, self._options.version == "5", self._mark_topic, _DROPPED)
+        changed = paho_contract.broken()
+        if changed:
+            logger.warning("paho-mqtt is not as we know it, messages take its own, slower way", extra={"why": changed})
+        client = PlainClient(own) if changed else FrameClient(own)
         client.connect_timeout = self._options.connect_timeout_s
         if address.user is not None:
             client.username_pw_set(address.user, address.password)
@@ -185,7 +190,7 @@ class MqttSource:
         """Open the connection; the broker's answer comes through `take`."""
         host, port = self._address.host, self._address.port
         try:
-            await asyncio.to_thread(self._client.connect, host, port, self._options.keepalive_s)
+            await asyncio.to_thread(self._open, host, port)
         except (OSError, ValueError) as exc:
             logger.warning(
                 "cannot reach the MQTT broker, trying again",
@@ -193,11 +198,21 @@ class MqttSource:
             )
             return False
         self._generation += 1
-        self._client.frames = FrameBuffer(self._generation, mark=self._mark_topic.encode(), dropped=_DROPPED.encode())
+        self._client.renew(self._generation)
         self._heard_at = monotonic()
         self._lost.clear()
         self._changed.set()
         return True
+
+    def _open(self, host: str, port: int) -> None:
+        """Connect to a session that the broker keeps for as long as it likes; blocks."""
+        if self._options.version != "5":
+            self._client.connect(host, port, self._options.keepalive_s)
+            return
+        kept: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        kept.SessionExpiryInterval = _NEVER
+        kept.ReceiveMaximum = _RECEIVE_MAXIMUM
+        self._client.connect(host, port, self._options.keepalive_s, clean_start=False, properties=kept)
 
     async def _stay_connected(self, stop: asyncio.Event) -> None:
         """Ping, and watch for silence, until the connection is lost."""
@@ -208,7 +223,7 @@ class MqttSource:
             if self._lost.is_set():
                 break
             if now - pinged_at > self._options.keepalive_s / 2:
-                self._write(_PINGREQ)
+                self._client.ping()
                 pinged_at = now
             # Held back by the log we do not read, so silence means nothing then.
             if self._readable is not None and now - self._heard_at > self._options.keepalive_s * 1.5:
@@ -216,7 +231,7 @@ class MqttSource:
 
     def _leave(self) -> None:
         """Say goodbye; the broker keeps the session and what is not acknowledged."""
-        self._subscribed = False
+        self._subscriptions.forget()
         self._wake()
         self._client.disconnect()
         self._client.loop_write()
@@ -282,9 +297,6 @@ class MqttSource:
         if payload.isdigit() and len(payload) < 16:
             self._metrics.broker_dropped.set(int(payload))
 
-    def _write(self, frames: bytes) -> None:
-        self._client.write_frames(frames)
-
     def _flush_writes(self) -> bool:
         """Write what the socket did not take before; tell whether something is left."""
         if self._client.want_write():
@@ -296,7 +308,7 @@ class MqttSource:
             return
         logger.warning("MQTT connection lost, connecting again", extra={"reason": reason})
         self._metrics.reconnects.inc()
-        self._subscribed = False
+        self._subscriptions.forget()
         self._unread = False
         self._wake()
         self._client.close_socket()
@@ -316,40 +328,10 @@ class MqttSource:
                 extra={"reason": str(reason)},
             )
             return
-        own = [(self._shared(name), 1) for name in OWN_FILTERS]
-        _, self._wanted = client.subscribe([*own, (self._mark_topic, 1)])
-        client.subscribe(_DROPPED, 0)
-        self._subscribe_foreign(self._filters)
-        # The session may be from before, when it took everything, or less than all of ours.
-        client.unsubscribe([*_FORMER_FILTERS, *(self._filters if self._options.share else ())])
-
-    def _shared(self, name: str) -> str:
-        return f"$share/{self._options.share}/{name}" if self._options.share else name
-
-    def _subscribe_foreign(self, filters: Sequence[str]) -> None:
-        """Ask for the topics of integrations; a broker that refuses one hinders no other."""
-        for name in filters:
-            if name not in OWN_FILTERS:
-                _, number = self._client.subscribe(self._shared(name), 1)
-                if number is not None:
-                    self._foreign[number] = name
+        self._subscriptions.ask(client)
 
     def _on_subscribe(self, _: mqtt.Client, __: Any, number: int, codes: list[ReasonCode], ___: Any) -> None:
-        if (foreign := self._foreign.pop(number, None)) is not None:
-            if any(code.is_failure for code in codes):
-                logger.error(
-                    "the MQTT broker refuses an integration's topics: let our user read them", extra={"filter": foreign}
-                )
-            return
-        if number != self._wanted:
-            return  # A broker without $SYS, or one that keeps it to itself, is a broker all the same.
-        if any(code.is_failure for code in codes):
-            logger.error(
-                "the MQTT broker refuses a subscription: let our user read citynerve/# and write citynerve/ingest/#",
-                extra={"codes": [str(code) for code in codes]},
-            )
-            return
-        self._subscribed = True
+        self._subscriptions.answered(number, codes)
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

@@ -12,7 +12,8 @@ from portals_api.description import Described
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
 from portals_api.observa import districts, facilities, figures, ledger, readings, series
-from portals_api.operator import entry, letter_pages, registry, registry_pages
+from portals_api.operator import credential_pages, entry, letter_pages, registry, registry_pages
+from portals_api.operator import credentials as operator_credentials
 from portals_api.operator import letters as operator_letters
 from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
@@ -21,7 +22,15 @@ from portals_api.routing import known_district, known_parameters
 _OBSERVA = (figures, districts, facilities, series, readings, ledger)
 _CUIDA = (overview, reports, tickets, crew, lamps, network, live_map, search, stream)
 _PARTICIPA = (status, feeds, developers)
-_OPERATOR = (entry, operator_letters, letter_pages, registry_pages, registry)
+_OPERATOR = (
+    entry,
+    operator_letters,
+    letter_pages,
+    operator_credentials,
+    credential_pages,
+    registry_pages,
+    registry,
+)
 _ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA, *_OPERATOR))
 
 

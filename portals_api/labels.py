@@ -37,6 +37,7 @@ ACTORS = {
     "citizen": N_("A citizen"),
     "crew": N_("Crew"),
     "operator": N_("Operator"),
+    "command-line": N_("Command line"),
     "system": N_("citynerve"),
 }
 KINDS = {

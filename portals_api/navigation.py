@@ -87,6 +87,7 @@ OPERATOR = Door(
         Link("/operator/gateways", N_("Gateways")),
         Link("/operator/profiles", N_("Profiles")),
         Link("/operator/changes", N_("Changes")),
+        Link("/operator/credentials", N_("Credentials")),
     ),
 )
 """Shown only to who may use it."""

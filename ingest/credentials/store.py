@@ -93,8 +93,8 @@ async def rotate(pool: Pool, credential_id: int, change: Change, overlap_us: int
         return issued, await _one(connection, credential_id)
 
 
-async def revoke(pool: Pool, credential_id: int, change: Change) -> Credential:
-    """End a credential now. Repeated, it has no effect.
+async def revoke(pool: Pool, credential_id: int, change: Change, reason: str = "") -> Credential:
+    """End a credential now, and note why. Repeated, it has no effect.
 
     Raises
     ------
@@ -104,7 +104,7 @@ async def revoke(pool: Pool, credential_id: int, change: Change) -> Credential:
     async with transaction(pool) as connection:
         found = await _locked(connection, credential_id)
         if found.revoked_at is None:
-            await _revoke(connection, credential_id, change)
+            await _revoke(connection, credential_id, change, reason)
         return await _one(connection, credential_id)
 
 
@@ -313,9 +313,9 @@ async def _one(connection: Connection, credential_id: int) -> Credential:
     return _credential(row)
 
 
-async def _revoke(connection: Connection, credential_id: int, change: Change) -> None:
+async def _revoke(connection: Connection, credential_id: int, change: Change, reason: str = "") -> None:
     await connection.execute(_SQL.revoke, {"credential_id": credential_id, "now": to_datetime(change.now_us)})
-    await _note(connection, credential_id, "revoked", change, {})
+    await _note(connection, credential_id, "revoked", change, {"reason": reason} if reason else {})
 
 
 async def _note(connection: Connection, credential_id: int, kind: str, change: Change, detail: dict[str, Any]) -> None:

@@ -36,6 +36,22 @@ SELECT 'log-1-0', 'not-json', 'not JSON: Expecting value: line 1 column 1', 'cit
        '\\xff00a26568656c6c6f'::bytea, 'G-1', %(at)s, date_trunc('hour', %(at)s), 1
 """
 
+_CREDENTIALS = """
+INSERT INTO credentials (gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at)
+VALUES ('G-1', 'G-1', 'password', '', '{citynerve/v1/G-1/+}', '{}', now() - interval '9 days', 'command-line',
+        now() - interval '2 days', NULL),
+       ('G-1', 'G-1~2', 'password', '', '{citynerve/v1/G-1/+,application/+/device/+/event/+}',
+        '{application/+/device/+/command/down}', now() - interval '3 days', 'operator', NULL, NULL),
+       ('G-1', 'G-1', 'certificate', '4c0ffee51de', '{citynerve/v1/G-1/+}', '{}', now() - interval '1 day', 'operator',
+        now() + interval '800 days', now());
+INSERT INTO credential_events (credential_id, kind, actor, at, detail)
+VALUES (1, 'created', 'command-line', now() - interval '9 days', '{}'),
+       (1, 'replaced', 'operator', now() - interval '3 days', '{"by": "G-1~2"}'),
+       (2, 'created', 'operator', now() - interval '3 days', '{}'),
+       (2, 'topics', 'operator', now() - interval '2 days',
+        '{"publish": ["application/+/device/+/event/+"], "read": ["application/+/device/+/command/down"]}')
+"""
+
 ARGUMENTS = [
     "--headless",
     # Maps need WebGL, and no machine of tests has a graphics card.
@@ -78,6 +94,11 @@ class Site:
             page.screenshot(path=self.shots / f"{name}.png", full_page=full_page)
 
 
+def _add_credentials(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_CREDENTIALS)
+
+
 def _add_letters(url: str) -> None:
     """Set enough aside for a long replay: readings of a device that is known now, and a message nobody can read."""
     payload = b'{"device": "N-L-1", "at": "2026-11-23T21:00:00Z", "active_power_w": 36}'
@@ -113,7 +134,7 @@ async def _happenings(pool: Pool) -> None:
 
 @pytest.fixture
 def site(city_url: str) -> Iterator[Site]:
-    for fill in (add_data, add_figures, _add_letters):
+    for fill in (add_data, add_figures, _add_letters, _add_credentials):
         filling = threading.Thread(target=fill, args=(city_url,))
         filling.start()
         filling.join()

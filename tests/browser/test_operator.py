@@ -42,3 +42,33 @@ def test_what_nobody_wants_is_marked_and_taken_back(browser: Browser, site: Site
         page.get_by_role("button", name="Take it back").click()
         page.goto("/operator/letters/log-1-0")
         expect(page.get_by_text("Taken back into the list")).to_be_visible()
+
+
+def test_a_password_is_made_by_keyboard_shown_once_and_revoked_after_a_question(browser: Browser, site: Site) -> None:
+    with visit(browser, site, size=PHONE, language="en", scripts=False) as page:
+        page.goto("/operator/credentials?gateway=G-9")
+        site.photograph(page, "credentials-none-phone", full_page=True)
+        page.goto("/operator/credentials")
+        page.get_by_label("Gateway, by its id").focus()
+        page.keyboard.type("G-1")
+        page.keyboard.press("Enter")
+        login = page.locator("#login").inner_text()
+        password = page.locator("#password").inner_text()
+        assert len(password) == 48
+        site.photograph(page, "credential-new-phone", full_page=True)
+        page.get_by_role("link", name="I have kept it").click()
+        expect(page.locator("h1")).to_have_text(login)
+        assert password not in page.content()
+        page.get_by_label("Old and new are both valid for").select_option("168")
+        page.get_by_role("button", name="Make a new password").click()
+        expect(page.get_by_text(f"The old login {login} works until")).to_be_visible()
+        newer = page.locator("#login").inner_text()
+        page.get_by_role("link", name="I have kept it").click()
+        page.get_by_role("link", name="Revoke it").click()
+        expect(page.locator("h1")).to_have_text(f"Revoke {newer}?")
+        page.get_by_role("link", name="No, leave it").click()
+        expect(page.get_by_text("Valid", exact=True)).to_be_visible()
+        page.get_by_role("link", name="Revoke it").click()
+        page.get_by_role("button", name="Yes, revoke it now").click()
+        expect(page.locator(".badge")).to_have_text("Revoked")
+        expect(page.get_by_role("link", name="Revoke it")).to_have_count(0)

@@ -47,6 +47,9 @@ PAGES = {
     "letters": "/operator/letters",
     "letter": "/operator/letters/log-0-1",
     "letter-bytes": "/operator/letters/log-1-0",
+    "credentials": "/operator/credentials?all=1",
+    "credential": "/operator/credentials/2",
+    "credential-revoke": "/operator/credentials/2/revoke",
     "missing": "/tickets/999",
 }
 

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
+from ingest import paho_contract
 from ingest.broker import BrokerOptions, EmbeddedBroker
 from ingest.intake import Source
 from ingest.metrics import IngestMetrics
@@ -18,14 +19,30 @@ OpenSource = Callable[[], AbstractAsyncContextManager[tuple[Source, int]]]
 """Opens the source under test, with the port for publishers; open it again and it is the same broker's."""
 
 
-def mosquitto_source(request: pytest.FixtureRequest) -> OpenSource:
+def mosquitto_source(request: pytest.FixtureRequest, version: str = "3.1.1") -> OpenSource:
     broker: Mosquitto = request.getfixturevalue("mosquitto")
 
     @asynccontextmanager
     async def open_source() -> AsyncIterator[tuple[Source, int]]:
-        yield MqttSource(MqttOptions(broker.url, backoff_s_max=0.5), IngestMetrics()), port_of(broker.url)
+        options = MqttOptions(broker.url, version=version, backoff_s_max=0.5)
+        yield MqttSource(options, IngestMetrics()), port_of(broker.url)
 
     return open_source
+
+
+def mqtt5_source(request: pytest.FixtureRequest) -> OpenSource:
+    return mosquitto_source(request, "5")
+
+
+def unknown_paho(request: pytest.FixtureRequest, version: str = "3.1.1") -> OpenSource:
+    """Return what happens on a release of paho that is not as we know it."""
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setattr(paho_contract, "broken", lambda: "no longer so: anything")
+    return mosquitto_source(request, version)
+
+
+def unknown_paho_mqtt5(request: pytest.FixtureRequest) -> OpenSource:
+    return unknown_paho(request, "5")
 
 
 def embedded_source(request: pytest.FixtureRequest) -> OpenSource:
@@ -41,11 +58,22 @@ def embedded_source(request: pytest.FixtureRequest) -> OpenSource:
 
 
 SOURCES = {"mosquitto": mosquitto_source, "embedded": embedded_source}
+EVERY_SOURCE = {
+    **SOURCES,
+    "mqtt-5": mqtt5_source,
+    "unknown-paho": unknown_paho,
+    "unknown-paho-mqtt-5": unknown_paho_mqtt5,
+}
 
 
 @pytest.fixture(params=SOURCES)
 def open_source(request: pytest.FixtureRequest) -> OpenSource:
     return SOURCES[request.param](request)
+
+
+@pytest.fixture(params=EVERY_SOURCE)
+def every_source(request: pytest.FixtureRequest) -> OpenSource:
+    return EVERY_SOURCE[request.param](request)
 
 
 @pytest.fixture(autouse=True)
@@ -65,4 +93,4 @@ async def listening(source: Source) -> None:
         assert not len(await source.take(max_messages=10, wait_s=0.05, gather_s=0.0))
 
 
-__all__ = ["SOURCES", "OpenSource", "eventually", "listening", "open_source"]
+__all__ = ["SOURCES", "OpenSource", "eventually", "every_source", "listening", "open_source"]

@@ -1,7 +1,7 @@
 """The MQTT source: acknowledgements on the wire, CPU when idle, URLs, and what it leans on inside paho."""
 
 import asyncio
-import inspect
+import logging
 import re
 import shutil
 import socket
@@ -16,8 +16,13 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from city.errors import SettingsError
+from city.topics import readings_topic
+from ingest import paho_contract
 from ingest.address import parse_url
+from ingest.message import Message
+from ingest.plain_client import PlainClient
 from ingest.source import MqttOptions, MqttSource
+from ingest.subscriptions import Split
 from tests.ingest.conftest import listening
 from tests.ingest.world import Publisher, acknowledge, eventually, running, take_all
 from tests.support.fix_mosquitto import Mosquitto
@@ -238,18 +243,66 @@ def test_a_ca_file_that_is_not_there_is_explained() -> None:
 
 def test_paho_still_is_what_the_frame_client_leans_on() -> None:
     assert version("paho-mqtt").startswith("2.2."), "read the new release, then widen this"
-    read = inspect.getsource(mqtt.Client._packet_read)
-    assert read.count("self._sock_recv(") == 3
-    assert "self._sock.recv" not in read
-    assert "except BlockingIOError:\n                return MQTTErrorCode.MQTT_ERR_AGAIN" in read
-    assert "rc == MQTTErrorCode.MQTT_ERR_AGAIN" in inspect.getsource(mqtt.Client.loop_read)
-    assert "return self.loop_write()" in inspect.getsource(mqtt.Client._packet_queue)
-    assert list(inspect.signature(mqtt.Client._packet_queue).parameters)[:5] == [
-        "self",
-        "command",
-        "packet",
-        "mid",
-        "qos",
+    assert paho_contract.broken() == ""
+
+
+def _read_otherwise(self: mqtt.Client) -> int:
+    return len(self._sock_recv(1))
+
+
+@pytest.mark.parametrize("name", ["_packet_read", "_packet_queue", "loop_read", "_create_socket"])
+def test_a_paho_that_is_not_as_we_know_it_takes_its_own_way_and_that_is_told_once(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mqtt.Client, name, _read_otherwise)
+    with caplog.at_level(logging.WARNING):
+        source = MqttSource(MqttOptions("mqtt://127.0.0.1:1"))
+    assert isinstance(source._client, PlainClient)
+    assert [record.getMessage() for record in caplog.records] == [
+        "paho-mqtt is not as we know it, messages take its own, slower way"
     ]
-    assert "self._ssl_wrap_socket(sock)" in inspect.getsource(mqtt.Client._create_socket)
-    assert "sock.close()" in inspect.getsource(mqtt.Client._sock_close)
+    monkeypatch.delattr(mqtt.Client, name)
+    assert isinstance(MqttSource(MqttOptions("mqtt://127.0.0.1:1"))._client, PlainClient)
+
+
+def test_processes_divide_gateways_by_name_and_no_message_comes_twice(mosquitto: Mosquitto) -> None:
+    gateways = [f"G-{number}" for number in range(12)]
+
+    async def main() -> None:
+        before = MqttSource(MqttOptions(mosquitto.url, "ingest-1"))
+        async with running(before):
+            await listening(before)
+        sources = [MqttSource(MqttOptions(mosquitto.url, f"ingest-{number}")) for number in (1, 2, 3)]
+        for number, source in enumerate(sources, 1):
+            # Divided otherwise before: what an earlier session listened to must not come twice.
+            source.listen(*Split(f"{number % 3 + 1}/3").filters(gateways, ["a/+/up"]))
+        async with running(*sources):
+            await asyncio.gather(*(listening(source) for source in sources))
+        for number, source in enumerate(sources, 1):
+            source.listen(*Split(f"{number}/3").filters(gateways[:11], ["a/+/up"]))
+        async with running(*sources):
+            await asyncio.gather(*(listening(source) for source in sources))
+            for number, source in enumerate(sources, 1):
+                source.listen(*Split(f"{number}/3").filters(gateways, ["a/+/up"]))
+            await asyncio.gather(*(listening(source) for source in sources))
+            async with Publisher(mosquitto.port) as publisher:
+                for number in range(120):
+                    topic = "a/b/up" if number % 10 == 9 else readings_topic(gateways[number % 12])
+                    publisher.publish(number, b"%d" % number, topic=topic)
+                await eventually(lambda: len(publisher.acknowledged) == 120)
+            taken: list[list[Message]] = [[], [], []]
+            for _ in range(3):
+                for mine, source in zip(taken, sources, strict=True):
+                    mine += (await source.take(max_messages=500, wait_s=0.3, gather_s=0.05)).single()
+        assert sorted(int(m.payload) for mine in taken for m in mine) == list(range(120))
+        assert all(taken)
+        for mine in taken:
+            assert [int(m.payload) for m in mine] == sorted(int(m.payload) for m in mine)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/65", "a/b", "-1/2", "1/2/3"])
+def test_a_split_that_is_none_is_explained(text: str) -> None:
+    with pytest.raises(SettingsError, match="say 2/4 for the second of four processes"):
+        Split(text)

@@ -8,9 +8,9 @@ from tests.ingest.conftest import OpenSource, listening
 from tests.ingest.world import Publisher, acknowledge, eventually, reading, running, take_all
 
 
-def test_messages_arrive_in_the_order_of_sending(open_source: OpenSource) -> None:
+def test_messages_arrive_in_the_order_of_sending(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port) as gateway:
                 for number in range(300):
@@ -24,9 +24,9 @@ def test_messages_arrive_in_the_order_of_sending(open_source: OpenSource) -> Non
     asyncio.run(main())
 
 
-def test_what_was_not_acknowledged_comes_again_in_order_after_a_reconnect(open_source: OpenSource) -> None:
+def test_what_was_not_acknowledged_comes_again_in_order_after_a_reconnect(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port) as gateway:
                 for number in range(100):
@@ -43,9 +43,9 @@ def test_what_was_not_acknowledged_comes_again_in_order_after_a_reconnect(open_s
     asyncio.run(main())
 
 
-def test_an_acknowledgement_of_an_older_connection_is_ignored(open_source: OpenSource) -> None:
+def test_an_acknowledgement_of_an_older_connection_is_ignored(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port) as gateway:
                 for number in range(20):
@@ -66,9 +66,9 @@ def test_an_acknowledgement_of_an_older_connection_is_ignored(open_source: OpenS
     asyncio.run(main())
 
 
-def test_a_mark_returns_behind_everything_before_it(open_source: OpenSource) -> None:
+def test_a_mark_returns_behind_everything_before_it(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port) as gateway:
                 for number in range(200):
@@ -88,9 +88,9 @@ def test_a_mark_returns_behind_everything_before_it(open_source: OpenSource) -> 
     asyncio.run(main())
 
 
-def test_a_last_will_arrives_when_a_gateway_is_cut_off(open_source: OpenSource) -> None:
+def test_a_last_will_arrives_when_a_gateway_is_cut_off(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port, will="offline") as gateway:
                 gateway.publish(0, b"online", topic=state_topic("G-1"))
@@ -107,9 +107,9 @@ def test_a_last_will_arrives_when_a_gateway_is_cut_off(open_source: OpenSource) 
     asyncio.run(main())
 
 
-def test_messages_of_qos_0_arrive_too(open_source: OpenSource) -> None:
+def test_messages_of_qos_0_arrive_too(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port) as gateway:
                 for number in range(50):
@@ -122,9 +122,9 @@ def test_messages_of_qos_0_arrive_too(open_source: OpenSource) -> None:
     asyncio.run(main())
 
 
-def test_large_messages_do_not_pile_up_in_one_take(open_source: OpenSource) -> None:
+def test_large_messages_do_not_pile_up_in_one_take(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port) as gateway:
                 for number in range(100):
@@ -142,9 +142,9 @@ def test_large_messages_do_not_pile_up_in_one_take(open_source: OpenSource) -> N
     asyncio.run(main())
 
 
-def test_a_take_is_bounded_and_the_rest_waits(open_source: OpenSource) -> None:
+def test_a_take_is_bounded_and_the_rest_waits(every_source: OpenSource) -> None:
     async def main() -> None:
-        async with open_source() as (source, port), running(source):
+        async with every_source() as (source, port), running(source):
             await listening(source)
             async with Publisher(port) as gateway:
                 for number in range(100):

@@ -13,6 +13,7 @@ from ingest.formats import (
     senml,
     senml_cbor,
     sparkplug_b,
+    talq,
     thingsboard,
     tts,
 )
@@ -34,6 +35,7 @@ _STATELESS: dict[str, Format] = {
     "ngsi-v2": ngsi_v2.parse,
     "senml": senml.parse,
     "senml-cbor": senml_cbor.parse,
+    "talq": talq.parse,
     "thingsboard": thingsboard.parse,
     "tts": tts.parse,
 }

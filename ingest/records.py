@@ -3,7 +3,7 @@
 import base64
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quoted
 
@@ -15,6 +15,7 @@ from city.errors import DataError
 from city.reading import CAUSES
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
+from ingest.bundle import ISOLATED, Bundled, bundle_topic, pack
 from ingest.codecs import Codecs, decode_raw
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.resolve import PartitionRows, Rows, resolve, unknown_names
@@ -24,6 +25,11 @@ from stream.log import Append
 
 ROW_BYTES = 40
 """Bytes of one reading in a batch, columns' padding included."""
+
+_WHY_ISOLATED = (
+    "its gateway sends more than its share, or too much of what nobody understands:"
+    " see why, then replay; nothing is lost"
+)
 
 NUMBER_BYTES = 320
 """Bytes of one gateway's count or range of numbers in a record's meta, at most."""
@@ -71,6 +77,8 @@ class Flush:
         Readings by partition, and the dead letters as they will be appended.
     quarantined : dict
         Reason → units set aside.
+    refusals : dict
+        Gateway → dead letters.
     states : dict
         Gateway → ``online`` or ``offline``, where a format tells it.
     commands : list of (str, bytes)
@@ -85,6 +93,7 @@ class Flush:
     rows: Rows = field(default_factory=dict)
     letters: list[Append] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -114,6 +123,11 @@ class Flush:
         if message.state and gateway in self.registry.gateways:
             self.states[gateway] = message.state.encode()
         self.commands += message.commands
+
+    def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
+        """Set messages of a gateway aside unread, many in one dead letter."""
+        for packed, count in pack(messages, self.options.record_bytes_max):
+            self._set_aside(bundle_topic(gateway), packed, gateway, Refusal(_WHY_ISOLATED, []), ISOLATED, count, {})
 
     def _any_rows(self, gateway: str) -> PartitionRows | None:
         """Return where the number of a message without readings may go; None if nobody knows its gateway."""
@@ -160,6 +174,7 @@ class Flush:
             )
             meta = encode_meta({gateway: count}, hour_of(self.received_at), numbers)
             numbers = {}
+            self.refusals[gateway] = self.refusals.get(gateway, 0) + 1
             partition = zlib.crc32(gateway.encode()) % self.options.dead_letter_partitions
             value = codec.encode(letter)
             self.letters.append(Append(DEAD_LETTERS, partition, DEAD_LETTER, value, self.received_at, meta))

@@ -62,7 +62,7 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
         # Who has a credential must not be turned away because we only just began; a broker elsewhere may be late.
         await keeper.begin()
     split = Split(settings.mqtt_split) if settings.mqtt_split and settings.mqtt_url else None
-    options = IngestOptions(wiring.database_url(settings), split)
+    options = IngestOptions(wiring.database_url(settings), split=split)
     service = Ingest(source, parts.log, parts.pool, parts.clock, options, metrics)
     await _together(stop, service.run, *(keeper.run for keeper in keepers))
 

@@ -26,16 +26,16 @@ class IngestOptions:
     ----------
     database_url : str
         For the lock that decides which process ticks; it gets a connection of its own.
-    split : Split, optional
-        Which gateways are ours, where processes divide them by name.
     registry_poll_s : float
         How soon a new device becomes known.
+    split : Split, optional
+        Which gateways are ours, where processes divide them by name.
     """
 
     database_url: str
-    split: Split | None = None
     registry_poll_s: float = 1.0
     bridge: BridgeOptions = field(default_factory=BridgeOptions)
+    split: Split | None = None
 
 
 class Ingest:

@@ -10,6 +10,7 @@ from city.clock import hour_of
 from city.registry import IngestRegistry
 from city.topics import READINGS
 from ingest import arrange, flat
+from ingest.bundle import Bundled
 from ingest.codecs import Codecs
 from ingest.formats import Formats
 from ingest.intake import Intake
@@ -85,6 +86,26 @@ class DoorFlush:
     def quarantined(self) -> dict[str, int]:
         """Reason → units set aside."""
         return self._slow.quarantined
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """Gateway → dead letters."""
+        return self._slow.refusals
+
+    def by_gateway(self) -> dict[str, int]:
+        """Return gateway → readings placed so far."""
+        door = self._door
+        counted = np.bincount(door.rows.place[: self._found], minlength=1)
+        found = {door.gateways[place]: int(counted[place]) for place in np.flatnonzero(counted)}
+        for _, rows in self._runs:
+            for part in rows.values():
+                for gateway, readings in part.counts.items():
+                    found[gateway] = found.get(gateway, 0) + readings
+        return found
+
+    def isolate(self, gateway: str, messages: list[Bundled]) -> None:
+        """Set messages of a gateway aside unread."""
+        self._slow.isolate(gateway, messages)
 
     @property
     def states(self) -> dict[str, bytes]:

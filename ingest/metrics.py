@@ -49,6 +49,16 @@ class IngestMetrics:
             "Acknowledgements held back because their connection is gone",
             registry=registry,
         )
+        self.isolated = Counter(
+            "citynerve_ingest_isolated_messages_total",
+            "Messages of isolated gateways, set aside unread",
+            registry=registry,
+        )
+        self.isolated_gateways = Gauge(
+            "citynerve_ingest_isolated_gateways",
+            "Gateways that send more than their share, or nothing that is understood",
+            registry=registry,
+        )
         self.ticks = Counter("citynerve_ingest_ticks_total", "Ticks appended to every partition", registry=registry)
         self.in_flight = Gauge("citynerve_ingest_in_flight_messages", "Taken, not yet acknowledged", registry=registry)
         self.listening = Gauge(

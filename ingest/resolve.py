@@ -131,7 +131,8 @@ def resolve(
         return None
     home: PartitionRows | None = None
     for item in objects:
-        known = registry.devices.get(item.device)
+        known = registry.devices.get(f"{item.device}/{item.part}") if item.part else None
+        known = known or registry.devices.get(item.device)
         if known is None:
             detail = f"device {_short(item.device)} is not in the registry: add or claim it, then replay"
             _refuse_object(message, UNKNOWN_DEVICE, detail, item)

@@ -75,7 +75,7 @@ class _Work:
     attempt: int
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
-    times_of_receipt: int = 0
+    times_of_receipt: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
@@ -354,7 +354,8 @@ class Bridge:
             self._metrics.messages.inc(messages)
             self._metrics.flush_messages.observe(messages)
         self._metrics.readings.inc(work.readings)
-        self._metrics.times_of_receipt.inc(work.times_of_receipt)
+        for cause, readings in work.times_of_receipt.items():
+            self._metrics.times_of_receipt.labels(cause).inc(readings)
         for reason, units in work.quarantined.items():
             self._metrics.quarantined.labels(reason).inc(units)
         if work.ticks:

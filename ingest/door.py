@@ -14,7 +14,7 @@ from ingest.bundle import Bundled
 from ingest.codecs import Codecs
 from ingest.formats import Formats
 from ingest.intake import Intake
-from ingest.records import Flush, FlushOptions, Numbers, batches, encode_meta, entries_of, settled
+from ingest.records import Flush, FlushOptions, Numbers, batches, causes_of, encode_meta, entries_of, settled
 from ingest.resolve import Rows as SlowRows
 from ingest.rows import Heads, Notes, Rows
 from ingest.tables import Tables, tables_of
@@ -123,10 +123,10 @@ class DoorFlush:
         return self._found + sum(len(part) for _, rows in self._runs for part in rows.values())
 
     @property
-    def times_of_receipt(self) -> int:
-        """Readings whose own time was absent or not believed."""
-        slow = sum(sum(part.quality) for _, rows in self._runs for part in rows.values())
-        return int(self._door.rows.quality[: self._found].sum()) + slow
+    def times_of_receipt(self) -> dict[str, int]:
+        """Why the device's own time was not taken → readings."""
+        slow = [part.quality for _, rows in self._runs for part in rows.values()]
+        return causes_of([self._door.rows.quality[: self._found], *slow])
 
     def add(self, index: int, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Take a message of `left` the slow way; in their order."""

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from city.reading import CAUSES
+
 
 class IngestMetrics:
     """What an operator watches at the door."""
@@ -22,9 +24,13 @@ class IngestMetrics:
         )
         self.times_of_receipt = Counter(
             "citynerve_ingest_times_of_receipt_total",
-            "Readings whose own time was absent or not believed",
+            "Readings that have the time of receipt, by why: the device told none, its clock was never set, is ahead of"
+            " ours, or of when its gateway sent the message",
+            ("cause",),
             registry=registry,
         )
+        for cause in CAUSES.values():
+            self.times_of_receipt.labels(cause)
         self.codec_seconds = Counter(
             "citynerve_ingest_codec_seconds_total", "Time that vendors' codecs took", registry=registry
         )

@@ -2,14 +2,17 @@
 
 import base64
 import zlib
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quoted
 
 import numpy as np
+from numpy.typing import NDArray
 
 from city.clock import hour_of
 from city.errors import DataError
+from city.reading import CAUSES
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.bundle import ISOLATED, Bundled, bundle_topic, pack
@@ -182,9 +185,9 @@ class Flush:
         return sum(len(rows) for rows in self.rows.values())
 
     @property
-    def times_of_receipt(self) -> int:
-        """Readings whose own time was absent or not believed."""
-        return sum(sum(rows.quality) for rows in self.rows.values())
+    def times_of_receipt(self) -> dict[str, int]:
+        """Why the device's own time was not taken → readings."""
+        return causes_of(rows.quality for rows in self.rows.values())
 
     def records(self) -> list[Append]:
         """Return the records of the append: per partition one batch (more where it is too large), then dead letters."""
@@ -193,6 +196,14 @@ class Flush:
             for value, meta in batches(self.rows[partition], self.received_at, self.options):
                 appends.append(Append(READINGS, partition, BATCH, value, self.received_at, meta))
         return appends + self.letters
+
+
+def causes_of(qualities: Iterable["array[int] | NDArray[np.uint8]"]) -> dict[str, int]:
+    """Return why devices' own times were not taken → readings, over columns of `Quality`."""
+    counts = np.zeros(len(CAUSES) + 1, np.int64)
+    for quality in qualities:
+        counts += np.bincount(np.asarray(quality, np.uint8), minlength=len(counts))
+    return {cause: int(counts[code]) for code, cause in CAUSES.items() if counts[code]}
 
 
 def tick_records(at_us: int, period_us: int, partitions: int) -> list[Append]:

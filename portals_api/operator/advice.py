@@ -24,7 +24,6 @@ ADVICE = {
     "too-large": N_("Let the gateway send fewer readings in a message."),
     "too-many-objects": N_("Let the gateway send fewer readings in a message."),
     "no-readings": N_("The message holds no metric: nothing is lost. Mark it as not wanted."),
-    "isolated": N_("The gateway sent far more than its share: see why, then replay."),
     "no-birth": N_("The birth of the node was missing; it was asked for. Replay once it has come."),
     "no-codec": N_("Add the vendor's codec to the city pack, then replay."),
     "codec-failed": N_("The vendor's codec could not read it: mend the codec in the city pack, then replay."),

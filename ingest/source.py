@@ -307,7 +307,7 @@ class MqttSource:
         if not number.isdigit() or len(number) > 15:
             return
         if topic == _DROPPED:
-            self._metrics.broker_dropped.set(int(number))
+            self._metrics.tell_dropped(int(number))
         elif topic == _UPTIME and self._life.lived(int(number), monotonic()):
             self._metrics.broker_deaths.inc()
             logger.warning("the broker had died: what it had acknowledged and not handed on is lost but for repeats")

@@ -23,6 +23,9 @@ FORMATS = (
 )
 """Payload formats by the name that a topic's last level or a city pack gives them; ``readings`` is the native one."""
 
+ORDERED_FORMATS = frozenset({"sparkplug-b"})
+"""Formats whose messages tell nothing but in their order: one process reads them all."""
+
 _LEVEL = re.compile(r"\{[a-z][a-z0-9_]{0,31}\}|[^+#{}\x00]*")
 _TOPIC_MAX = 256
 

@@ -18,9 +18,13 @@ from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from ingest.births import BirthStore
 from ingest.codecs import Codecs
+from ingest.fairness import Fairness, FairnessOptions
 from ingest.formats import Formats
+from ingest.formats.sparkplug_births import Changes
 from ingest.intake import Intake, Source
+from ingest.isolation import Apart, divide
 from ingest.metrics import IngestMetrics
 from ingest.records import FlushOptions, tick_records
 from ingest.state import StateStore
@@ -60,6 +64,7 @@ class BridgeOptions:
     tick_city_s: float = 10.0
     tick_real_s: float = 0.5
     mark_patience_s: float = 15.0
+    fairness: FairnessOptions = field(default_factory=FairnessOptions)
 
 
 @dataclass(slots=True)
@@ -70,11 +75,12 @@ class _Work:
     attempt: int
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
-    times_of_receipt: int = 0
+    times_of_receipt: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
     ticks: bool = False
+    changes: Changes = field(default_factory=Changes)
 
 
 def _open_door(registry: IngestRegistry) -> "Door":
@@ -99,6 +105,8 @@ class Bridge:
         Tells whether this process is the one that ticks; without it there are no ticks.
     states : StateStore, optional
         Takes gateways' birth messages and last wills.
+    births : BirthStore, optional
+        Keeps what Sparkplug's nodes tell of their metrics.
     """
 
     def __init__(
@@ -112,6 +120,7 @@ class Bridge:
         *,
         may_tick: Callable[[], Awaitable[bool]] = _nobody,
         states: StateStore | None = None,
+        births: BirthStore | None = None,
     ) -> None:
         self._source = source
         self._log = log
@@ -121,10 +130,12 @@ class Bridge:
         self._metrics = metrics or IngestMetrics()
         self._may_tick = may_tick
         self._states = states
+        self._births = births
         self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
         self._mark: bytes = b""
         self._marked_at = float("-inf")
         self._formats = Formats()
+        self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)
         self._left_over: deque[Intake] = deque()
         self._door: Door | None = None
@@ -132,6 +143,10 @@ class Bridge:
         self._in_flight = 0
         self._attempt = 0
         self._warned = False
+
+    def forget_nodes(self) -> None:
+        """Forget what Sparkplug's nodes told: from now on another process hears them."""
+        self._formats.sessions.forget()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; what was taken by then is still appended, if the log answers.
@@ -188,8 +203,12 @@ class Bridge:
 
     async def _build(self, intake: Intake, limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
-        flush = self._newest_door().read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         work = _Work(intake, self._attempt)
+        door = self._newest_door()
+        apart: Apart = {}
+        if self._fairness.isolated:
+            intake, apart = divide(intake, door.registry.routes, self._fairness.isolated)
+        flush = door.read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         tick_at: int | None = None
         for index in flush.left:
             topic, payload = intake.topic(index), intake.payload(index)
@@ -199,9 +218,17 @@ class Bridge:
                 work.states[gateway] = payload
             else:
                 flush.add(index, topic, payload, retained=intake.retained(index))
+        charged = flush.by_gateway()
+        refused = dict(flush.refusals)
+        for gateway, messages in apart.items():
+            flush.isolate(gateway, messages)
+            charged[gateway] = len(messages)
+            self._metrics.isolated.inc(len(messages))
+        self._charge(charged, refused)
         work.appends = flush.records()
         work.states |= flush.states
         work.commands = flush.commands
+        work.changes = self._formats.sessions.take_changes()
         work.readings, work.times_of_receipt, work.quarantined = (
             flush.readings,
             flush.times_of_receipt,
@@ -212,6 +239,22 @@ class Bridge:
             work.appends += tick_records(tick_at, period_us, limits.readings_partitions)
             work.ticks = True
         return work
+
+    def _charge(self, readings: dict[str, int], refusals: dict[str, int]) -> None:
+        """Let gateways pay for a flush, and say who is isolated from now on, and who no longer."""
+        before = self._fairness.isolated
+        self._fairness.charge(readings, refusals, monotonic())
+        after = self._fairness.isolated
+        if after == before:
+            return
+        self._metrics.isolated_gateways.set(len(after))
+        for gateway in sorted(after - before):
+            logger.warning(
+                "a gateway sends more than its share or nothing that is understood: set aside until it is calm",
+                extra={"gateway_id": gateway[:64]},
+            )
+        for gateway in sorted(before - after):
+            logger.info("a gateway is calm again and is read", extra={"gateway_id": gateway[:64]})
 
     async def _send_mark(self, listening: bool) -> None:
         """Ask the broker for a mark if a tick is due: it comes back once everything before it has come."""
@@ -252,6 +295,7 @@ class Bridge:
             else:
                 # Flushes behind this one go the same way: their ticks would overtake what comes again.
                 self._attempt += 1
+                self._formats.sessions.roll_back()
                 self._abandon(work)
                 self._mark = b""
                 await self._source.reconnect()
@@ -284,6 +328,9 @@ class Bridge:
         """Write states and acknowledge: the log has the flush."""
         if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
+        self._formats.sessions.commit(work.changes)
+        if self._births is not None and (work.changes.births or self._births.waiting):
+            await self._births.write(work.changes.births)
         self._source.acknowledge(work.intake)
         for topic, payload in work.commands:
             self._source.send(topic, payload)
@@ -307,7 +354,8 @@ class Bridge:
             self._metrics.messages.inc(messages)
             self._metrics.flush_messages.observe(messages)
         self._metrics.readings.inc(work.readings)
-        self._metrics.times_of_receipt.inc(work.times_of_receipt)
+        for cause, readings in work.times_of_receipt.items():
+            self._metrics.times_of_receipt.labels(cause).inc(readings)
         for reason, units in work.quarantined.items():
             self._metrics.quarantined.labels(reason).inc(units)
         if work.ticks:

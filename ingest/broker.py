@@ -88,6 +88,10 @@ class EmbeddedBroker:
         return any(topic_matches_sub(name, topic) for name in self._filters)
 
     @property
+    def shares(self) -> bool:
+        return False
+
+    @property
     def listening(self) -> bool:
         return monotonic() - self._started_at >= self._options.settle_s
 
@@ -159,7 +163,7 @@ class EmbeddedBroker:
         self._metrics.reconnects.inc()
         await self._release_all()
 
-    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = ()) -> None:
+    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
         self._filters = tuple(filters)
 
     def send(self, topic: str, payload: bytes) -> None:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ingest.bundle import is_bundle, unpack
+
 Decoder = Callable[[str, bytes], str | None]
 """(topic, payload) → text for people; None where the payload is of another kind. Raises nothing."""
 
@@ -51,7 +53,23 @@ def plain_text(topic: str, payload: bytes) -> str | None:
     return shown if len(shown) < 2 * len(text) + 16 else None
 
 
-DECODERS: list[tuple[str, Decoder]] = [("json", json_text), ("text", plain_text)]
+def bundle_text(topic: str, payload: bytes) -> str | None:
+    """Return the messages of a bundle, each with its topic."""
+    if not is_bundle(topic):
+        return None
+    try:
+        messages = unpack(payload)
+    except ValueError:
+        return None
+    parts = []
+    for position, one in enumerate(messages):
+        text = one.payload[:200].decode("utf-8", "backslashreplace")
+        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        parts.append(f"{position}: {one.topic} ({len(one.payload)} bytes)\n   {shown}")
+    return "\n".join(parts)
+
+
+DECODERS: list[tuple[str, Decoder]] = [("bundle", bundle_text), ("json", json_text), ("text", plain_text)]
 """Kinds by name, the surest first; whoever reads a format of bytes puts its decoder in front."""
 
 

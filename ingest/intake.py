@@ -119,6 +119,10 @@ class Source(Protocol):
     """
 
     @property
+    def shares(self) -> bool:
+        """True where several processes divide the messages among them."""
+
+    @property
     def listening(self) -> bool:
         """True while messages can arrive: connected and subscribed, or bound."""
 
@@ -134,10 +138,15 @@ class Source(Protocol):
     async def reconnect(self) -> None:
         """Let go of everything unacknowledged, so that it comes again."""
 
-    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = ()) -> None:
+    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
         """Take messages of these topic filters from now on, and of no others.
 
-        `unwanted` names what an earlier session may have listened to.
+        Parameters
+        ----------
+        unwanted : sequence of str
+            What an earlier session may have listened to.
+        ordered : sequence of str
+            Those of both whose messages tell nothing but in their order: they are never divided among processes.
         """
 
     def send(self, topic: str, payload: bytes) -> None:

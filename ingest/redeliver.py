@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from city.clock import Clock
+from ingest.births import load_book
 from ingest.codecs import Codecs
 from ingest.registry import RegistryFollower
 from ingest.replay import resolve_letter
@@ -45,13 +46,16 @@ class Redelivery:
         """Read these letters again with today's registry and formats."""
         await self.registry.refresh()
         known = self.registry.current()
+        with engine_errors():
+            async with self.pool.connection() as connection:
+                births = await load_book(connection, letter_ids)
         codecs = Codecs()
         try:
             return await redelivery.replay(
                 self.pool,
                 self.log,
                 letter_ids,
-                lambda letter: resolve_letter(letter, known, codecs),
+                lambda letter: resolve_letter(letter, known, codecs, births),
                 at_us=self.clock.now_us(),
                 actor=actor,
             )

@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from city.clock import Clock
+from city.integration import ORDERED_FORMATS
 from city.registry import IngestRegistry
+from ingest.births import BirthStore
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.intake import Source
 from ingest.message import OWN_FILTERS
@@ -12,10 +14,12 @@ from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore
 from ingest.subscriptions import Split
-from ingest.tasks import together
+from ingest.tasks import pause, together
 from ingest.ticker import TickLease
 from storage.pool import Pool
 from stream.log import EventLog
+
+_LEASE_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,10 @@ class Ingest:
             metrics,
             may_tick=self._lease.held,
             states=StateStore(pool),
+            births=BirthStore(pool),
         )
+        self._leads = False
+        self._alone = options.split is None and not source.shares
         self.ready = asyncio.Event()
         """Set once the registry is read and messages are taken."""
 
@@ -78,16 +85,37 @@ class Ingest:
         await self._registry.start()
         drained = asyncio.Event()
         await together(
-            self._source.run(drained), self._registry.run(stop), self._lease.run(stop), self._bridge_then(stop, drained)
+            self._source.run(drained),
+            self._registry.run(stop),
+            self._lease.run(stop),
+            self._follow_lease(stop),
+            self._bridge_then(stop, drained),
         )
 
     def _listen(self, known: IngestRegistry) -> None:
         """Listen to our own topics and to those of the city's integrations."""
-        foreign = list(dict.fromkeys(name for item in known.routes.integrations for name in item.filters))
-        if self._split is None:
-            self._source.listen([*OWN_FILTERS, *foreign])
-        else:
-            self._source.listen(*self._split.filters(known.gateways, foreign))
+        foreign: dict[str, None] = {}
+        ordered: dict[str, None] = {}
+        for integration in known.routes.integrations:
+            kept = ordered if integration.format in ORDERED_FORMATS else foreign
+            kept.update(dict.fromkeys(integration.filters))
+        several = [name for name in foreign if name not in ordered]
+        filters, unwanted = [*OWN_FILTERS, *several], list[str]()
+        if self._split is not None:
+            filters, unwanted = self._split.filters(known.gateways, several)
+        (filters if self._leads or self._alone else unwanted).extend(ordered)
+        self._source.listen(filters, unwanted, list(ordered))
+
+    async def _follow_lease(self, stop: asyncio.Event) -> None:
+        """Let one process alone, the one that ticks, hear topics whose order matters."""
+        while not stop.is_set():
+            leads = await self._lease.held()
+            if leads != self._leads:
+                self._leads = leads
+                if not leads and not self._alone:
+                    self._bridge.forget_nodes()
+                self._listen(self._registry.current())
+            await pause(stop, _LEASE_LOOK_S)
 
     async def _bridge_then(self, stop: asyncio.Event, drained: asyncio.Event) -> None:
         self.ready.set()

@@ -106,6 +106,10 @@ class MqttSource:
         self._unread = False
 
     @property
+    def shares(self) -> bool:
+        return bool(self._options.share)
+
+    @property
     def listening(self) -> bool:
         return self._subscriptions.complete
 
@@ -139,8 +143,8 @@ class MqttSource:
     async def reconnect(self) -> None:
         self._drop("asked to")
 
-    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = ()) -> None:
-        self._subscriptions.listen(self._client, filters, unwanted)
+    def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
+        self._subscriptions.listen(self._client, filters, unwanted, ordered)
 
     def send(self, topic: str, payload: bytes) -> None:
         if self._subscriptions.complete:

@@ -65,6 +65,7 @@ class Subscriptions:
         self._wished = tuple(wished)
         self._filters: tuple[str, ...] = OWN_FILTERS
         self._unwanted: tuple[str, ...] = ()
+        self._ordered: frozenset[str] = frozenset()
         self._needed: set[int] = set()
         self._foreign: dict[int, str] = {}
         self._refused = False
@@ -75,8 +76,11 @@ class Subscriptions:
         """True while the broker has granted everything of ours that it was asked for."""
         return self._asked and not self._needed and not self._refused
 
-    def listen(self, client: mqtt.Client, filters: Sequence[str], unwanted: Sequence[str]) -> None:
-        """Change what is listened to; asks for it at once where there is a connection."""
+    def listen(
+        self, client: mqtt.Client, filters: Sequence[str], unwanted: Sequence[str], ordered: Sequence[str] = ()
+    ) -> None:
+        """Change what is listened to; asks for it at once where there is a connection. `ordered` is never shared."""
+        self._ordered = frozenset(ordered)
         before, left = self._filters, set(self._unwanted)
         self._filters, self._unwanted = tuple(filters), tuple(unwanted)
         if self._asked:
@@ -97,6 +101,7 @@ class Subscriptions:
         self._ask_for(client, self._filters)
         # The session may be from before, when it took everything, or less than all of ours.
         former = [*_FORMER_FILTERS, *self._unwanted, *(self._filters if self._share else ())]
+        former = [name for name in former if name not in self._ordered or name in self._unwanted]
         self._leave(client, former)
 
     def forget(self) -> None:
@@ -144,7 +149,7 @@ class Subscriptions:
             client.unsubscribe(part)
 
     def _shared(self, name: str) -> str:
-        return f"$share/{self._share}/{name}" if self._share else name
+        return f"$share/{self._share}/{name}" if self._share and name not in self._ordered else name
 
 
 def _parts(filters: Sequence[str]) -> Iterator[list[str]]:

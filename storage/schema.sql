@@ -54,6 +54,13 @@ CREATE TABLE gateways (
     state_at        timestamptz
 );
 
+CREATE TABLE gateway_clocks (                              -- how old the freshest reading of a gateway's hour was
+    gateway_id      text NOT NULL,
+    hour            timestamptz NOT NULL,                  -- of receipt
+    least_age_us    bigint NOT NULL,                       -- below zero: its clock is ahead by as much
+    PRIMARY KEY (gateway_id, hour)
+);
+
 CREATE TABLE shards (
     shard           integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 1023),
     partition       integer NOT NULL
@@ -250,6 +257,16 @@ CREATE TABLE dead_letter_replays (                         -- what goes back int
     PRIMARY KEY (letter_id, portion, partition)
 );
 CREATE INDEX dead_letter_replays_unsent ON dead_letter_replays (letter_id) WHERE value IS NOT NULL;
+
+CREATE TABLE sparkplug_births (                            -- what Sparkplug's nodes and devices told of their metrics
+    group_id        text NOT NULL,
+    edge_id         text NOT NULL,
+    device_id       text NOT NULL,                         -- on the wire; empty: the node itself
+    first_at        timestamptz NOT NULL,
+    last_at         timestamptz NOT NULL,                  -- told again until then, with no other in between
+    told            jsonb NOT NULL,
+    PRIMARY KEY (group_id, edge_id, device_id, first_at)
+);
 
 -- ---------------------------------------------------------------- credentials at the broker (ingest/credentials/)
 

@@ -12,12 +12,16 @@ from ingest.formats import (
     ngsi_v2,
     senml,
     senml_cbor,
+    sparkplug_b,
+    talq,
     thingsboard,
     tts,
 )
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
+from ingest.formats.sparkplug_b import Live, Memory, Receipt
+from ingest.formats.sparkplug_births import Sessions
 
-__all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Refusal", "Unreadable"]
+__all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Receipt", "Refusal", "Unreadable"]
 
 Format = Callable[[Origin, bytes], ParsedMessage]
 """Raises `Unreadable` and nothing else, whatever the bytes."""
@@ -31,31 +35,54 @@ _STATELESS: dict[str, Format] = {
     "ngsi-v2": ngsi_v2.parse,
     "senml": senml.parse,
     "senml-cbor": senml_cbor.parse,
+    "talq": talq.parse,
     "thingsboard": thingsboard.parse,
     "tts": tts.parse,
 }
 
 
-class Formats:
-    """All formats, with what some of them must remember between messages; one for each bridge or replay."""
+_SPARKPLUG = "sparkplug-b"
 
-    def __init__(self) -> None:
-        self._by_name = dict(_STATELESS)
+
+class Formats:
+    """All formats, with what some of them must remember between messages; one for each bridge or replay.
+
+    Parameters
+    ----------
+    memory : Memory, optional
+        Where Sparkplug's births are known from; without it, from the messages parsed before.
+
+    Attributes
+    ----------
+    sessions : Sessions
+        Sparkplug's nodes: state that must follow the log.
+    """
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.sessions = Sessions()
+        self._memory = memory or Live(self.sessions)
 
     @property
     def names(self) -> list[str]:
         """What the formats are called."""
-        return sorted(self._by_name)
+        return sorted([*_STATELESS, _SPARKPLUG])
 
-    def parse(self, origin: Origin, payload: bytes) -> ParsedMessage:
+    def parse(self, origin: Origin, payload: bytes, receipt: Receipt | None = None) -> ParsedMessage:
         """Read one message.
+
+        Parameters
+        ----------
+        receipt : Receipt, optional
+            How it came; without it nothing is remembered.
 
         Raises
         ------
         Unreadable
             All of it must be set aside. Nothing else is ever raised.
         """
-        parse = self._by_name.get(origin.format)
+        if origin.format == _SPARKPLUG:
+            return sparkplug_b.parse(origin, payload, self._memory, receipt or Receipt())
+        parse = _STATELESS.get(origin.format)
         if parse is None:
             known = ", ".join(self.names)
             raise Unreadable(

@@ -1,0 +1,241 @@
+"""Sparkplug nodes at a real broker: asked for births, their letters replayed, and heard by one process alone."""
+
+import asyncio
+import threading
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import psycopg
+import pytest
+
+from city.clock import SystemClock
+from city.topics import DEAD_LETTERS, READINGS
+from ingest.births import BirthStore, load_book
+from ingest.formats.sparkplug_births import Birth, BirthTold, Definition
+from ingest.message import OWN_FILTERS
+from ingest.metrics import IngestMetrics
+from ingest.redeliver import Redelivery
+from ingest.registry import RegistryFollower
+from ingest.service import Ingest, IngestOptions
+from ingest.source import MqttOptions, MqttSource
+from ingest.subscriptions import Split
+from stream import codec
+from stream.deadletter import DeadLetterStage
+from stream.log import EventLog
+from stream.logs.postgres import open_postgres_log
+from tests.ingest.conftest import OpenSource, listening
+from tests.ingest.formats.packs import example, payload_of
+from tests.ingest.formats.sparkplug_encoder import AT_MS, Payload, payload
+from tests.ingest.formats.test_through_the_broker import register
+from tests.ingest.test_service import pool_of
+from tests.ingest.world import Publisher, eventually, make_topics, port_of, records_of, running, take_all
+from tests.stream.harness import drive, rows
+from tests.support.fix_mosquitto import Mosquitto
+
+EXAMPLE = example("sparkplug-b")
+BIRTHS = [(message["topic"], payload_of(message)) for message in EXAMPLE["messages"][:2]]
+NDATA, DDATA = "spBv1.0/city/NDATA/EDGE-1", "spBv1.0/city/DDATA/EDGE-1/meter"
+LETTER = """
+INSERT INTO dead_letters
+    (letter_id, reason, detail, topic, payload, gateway_id, received_at, hour, units, only_readings)
+VALUES ('x', 'no-birth', '', 'spBv1.0/g/DDATA/e/d', '', '', now(), now(), 1, '[]')
+"""
+FILTERS = ["spBv1.0/+/+/+", "spBv1.0/+/+/+/+"]
+
+
+class EdgeNode:
+    """A node that answers the host's requests with its births."""
+
+    def __init__(self, port: int, *, answers: bool) -> None:
+        self.asked: list[bytes] = []
+        self._answers = answers
+        self._ready = threading.Event()
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "edge-1")
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_message = self._on_message
+        self._client.connect("127.0.0.1", port)
+        self._client.subscribe("spBv1.0/city/NCMD/EDGE-1", 1)
+        self._client.loop_start()
+        assert self._ready.wait(10)
+
+    def send(self, topic: str, body: bytes) -> None:
+        self._client.publish(topic, body, qos=0)
+
+    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        self.asked.append(message.payload)
+        if self._answers:
+            for topic, body in BIRTHS:
+                self.send(topic, body)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+async def values_on(log: EventLog) -> list[float]:
+    found: list[float] = []
+    for record in await records_of(log, READINGS):
+        if record.kind == codec.BATCH:
+            found += codec.decode_batch(record.value).value.tolist()
+    return found
+
+
+async def until(log: EventLog, count: int) -> None:
+    """Wait until so many readings are on the log."""
+    async with asyncio.timeout(20):
+        while len(await values_on(log)) < count:  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(0.05)
+
+
+def test_a_node_whose_birth_is_unknown_is_asked_and_what_it_had_said_comes_back(
+    open_source: OpenSource, database_url: str
+) -> None:
+    async def main() -> None:
+        async with open_source() as (source, port), pool_of(database_url) as pool:
+            await register(pool, EXAMPLE)
+            log = await open_postgres_log(pool)
+            await make_topics(log)
+            async with running(Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, 0.1))):
+                await eventually(lambda: source.listening)
+                await asyncio.sleep(0.5)
+                node = await asyncio.to_thread(EdgeNode, port, answers=True)
+                node.send(DDATA, payload({"alias": 3, "double_value": 0.25, "timestamp": AT_MS - 7000}, seq=9))
+                await eventually(lambda: len(node.asked) == 1)
+                await until(log, 4)
+                await asyncio.to_thread(node.close)
+            [metric] = Payload.FromString(node.asked[0]).metrics
+            assert (metric.name, metric.boolean_value) == ("Node Control/Rebirth", True)
+            letters = await records_of(log, DEAD_LETTERS)
+            assert [codec.decode(codec.DeadLetter, r.value).reason for r in letters] == ["no-birth"]
+            await drive(pool, DeadLetterStage(log.identity), *letters)
+            [(letter_id,)] = await rows(pool, "SELECT letter_id FROM dead_letters")
+            again = Redelivery(pool, log, SystemClock(), RegistryFollower(pool))
+            report = await again.replay([letter_id], "operator")
+            assert (report.readings, report.still_bad) == (1, 0)
+            assert 250.0 in await values_on(log), "0.25 kW by the unit of the birth"
+            await log.close()
+
+    asyncio.run(main())
+
+
+def test_births_are_kept_once_for_as_long_as_they_say_the_same(database_url: str) -> None:
+    def told(name: str, at: int) -> BirthTold:
+        return BirthTold(("g", "e"), "d", Birth({name: Definition(9, "V")}, {2**64 - 1: name}), at, at)
+
+    async def main() -> None:
+        async with pool_of(database_url) as pool:
+            store = BirthStore(pool)
+            second = 1_000_000
+            start = AT_MS * 1000
+            for number, name in enumerate(["a", "a", "b", "b", "a", *(f"c{n}" for n in range(30))]):
+                await store.write([told(name, start + number * second)])
+            kept = await rows(pool, "SELECT count(*) FROM sparkplug_births")
+            assert kept == [(20,)]
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                connection.execute("TRUNCATE sparkplug_births")
+            await store.write([told("a", start)])
+            await store.write([told("a", start + second)])
+            spans = await rows(pool, "SELECT extract(epoch FROM last_at - first_at)::int FROM sparkplug_births")
+            assert spans == [(1,)]
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                connection.execute(LETTER)
+            async with pool.connection() as connection:
+                book = await load_book(connection, ["x", "y"])
+            found = book.birth_for(("g", "e"), "d", start + second // 2, unborn=True)
+            assert found == told("a", 0).birth
+
+    asyncio.run(main())
+
+
+def test_a_database_that_is_away_holds_no_acknowledgement_up_and_gets_the_newest_births_later(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told(at: int) -> BirthTold:
+        return BirthTold(("g", "e"), "", Birth({"a": Definition(9, "")}, {}), at, at)
+
+    async def main() -> None:
+        async with pool_of(database_url) as pool:
+            store = BirthStore(pool, answer_s=0.3, retry_s=0.0)
+            with psycopg.connect(database_url) as connection:
+                connection.execute("LOCK TABLE sparkplug_births")
+                await store.write([told(AT_MS * 1000)])
+            assert "births of Sparkplug nodes wait" in caplog.text
+            assert store.waiting
+            await store.write([told(AT_MS * 1000 + 1)])
+            assert not store.waiting
+            assert await rows(pool, "SELECT count(*) FROM sparkplug_births") == [(1,)]
+
+    asyncio.run(main())
+
+
+def test_of_sources_that_share_only_the_one_that_leads_hears_what_must_stay_in_order(mosquitto: Mosquitto) -> None:
+    async def main() -> None:
+        one, two = (
+            MqttSource(MqttOptions(mosquitto.url, client_id=f"ingest-{name}", share="city"), IngestMetrics())
+            for name in ("one", "two")
+        )
+        one.listen([*OWN_FILTERS, *FILTERS], [], FILTERS)
+        two.listen(OWN_FILTERS, FILTERS, FILTERS)
+        async with running(one), running(two), Publisher(port_of(mosquitto.url)) as publisher:
+            await asyncio.gather(listening(one), listening(two))
+            await asyncio.sleep(0.3)
+            for number in range(20):
+                publisher.publish(number, topic=NDATA)
+            assert [m.topic for m in await take_all(one, 20)] == [NDATA] * 20
+            assert len(await two.take(max_messages=100, wait_s=0.3, gather_s=0.0)) == 0
+            one.listen(OWN_FILTERS, FILTERS, FILTERS)
+            two.listen([*OWN_FILTERS, *FILTERS], [], FILTERS)
+            await asyncio.sleep(0.3)
+            await two.reconnect()
+            await asyncio.sleep(0.1)
+            await listening(two)
+            await asyncio.sleep(0.5)
+            for number in range(20):
+                publisher.publish(number, topic=DDATA)
+            assert [m.topic for m in await take_all(two, 20)] == [DDATA] * 20
+            assert len(await one.take(max_messages=100, wait_s=0.3, gather_s=0.0)) == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["share", "split"])
+def test_of_several_ingest_processes_one_reads_the_nodes_and_another_takes_over(
+    way: str, mosquitto: Mosquitto, database_url: str
+) -> None:
+    async def main() -> None:
+        async with pool_of(database_url) as pool:
+            await register(pool, EXAMPLE)
+            log = await open_postgres_log(pool)
+            await make_topics(log)
+
+            def ingest(number: int) -> Ingest:
+                share = "city" if way == "share" else ""
+                source = MqttSource(
+                    MqttOptions(mosquitto.url, client_id=f"ingest-{number}", share=share), IngestMetrics()
+                )
+                split = Split(f"{number}/2") if way == "split" else None
+                options = IngestOptions(database_url, 0.1, split=split)
+                return Ingest(source, log, pool, SystemClock(), options)
+
+            stop = asyncio.Event()
+            first = asyncio.create_task(ingest(1).run(stop))
+            await asyncio.sleep(2.5)
+            async with running(ingest(2)):
+                await asyncio.sleep(2.0)
+                node = await asyncio.to_thread(EdgeNode, port_of(mosquitto.url), answers=True)
+                for topic, body in BIRTHS:
+                    node.send(topic, body)
+                await until(log, 4)
+                await asyncio.sleep(0.5)
+                counted = len(await values_on(log))
+                assert counted == 4, "every value once"
+                stop.set()
+                await asyncio.wait_for(first, 30)
+                await asyncio.sleep(3.0)
+                node.send(NDATA, payload({"alias": 1, "boolean_value": True}, seq=2))
+                await eventually(lambda: len(node.asked) == 1)
+                await asyncio.to_thread(node.close)
+            assert len(await records_of(log, DEAD_LETTERS)) == 1
+            await log.close()
+
+    asyncio.run(main())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ingest.bundle import is_bundle, unpack
+from ingest.formats import senml_cbor
 
 Decoder = Callable[[str, bytes], str | None]
 """(topic, payload) → text for people; None where the payload is of another kind. Raises nothing."""
@@ -12,6 +13,8 @@ Decoder = Callable[[str, bytes], str | None]
 TEXT_MAX = 64 * 1024
 HEX_BYTES_MAX = 4096
 _ROW = 16
+_CBOR_LIST = 4
+"""Major type of a CBOR list: the three first bits."""
 
 
 class Decoded(NamedTuple):
@@ -69,7 +72,17 @@ def bundle_text(topic: str, payload: bytes) -> str | None:
     return "\n".join(parts)
 
 
-DECODERS: list[tuple[str, Decoder]] = [("bundle", bundle_text), ("json", json_text), ("text", plain_text)]
+def senml_text(topic: str, payload: bytes) -> str | None:
+    """Return the records of a SenML pack in CBOR, which is a list."""
+    return senml_cbor.explain(payload) if payload and payload[0] >> 5 == _CBOR_LIST else None
+
+
+DECODERS: list[tuple[str, Decoder]] = [
+    ("bundle", bundle_text),
+    ("senml-cbor", senml_text),
+    ("json", json_text),
+    ("text", plain_text),
+]
 """Kinds by name, the surest first; whoever reads a format of bytes puts its decoder in front."""
 
 

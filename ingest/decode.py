@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ingest.formats import senml_cbor, sparkplug_b
+
 Decoder = Callable[[str, bytes], str | None]
 """(topic, payload) → text for people; None where the payload is of another kind. Raises nothing."""
 
@@ -51,7 +53,22 @@ def plain_text(topic: str, payload: bytes) -> str | None:
     return shown if len(shown) < 2 * len(text) + 16 else None
 
 
-DECODERS: list[tuple[str, Decoder]] = [("json", json_text), ("text", plain_text)]
+def sparkplug_text(topic: str, payload: bytes) -> str | None:
+    """Return the metrics of a Sparkplug message."""
+    return sparkplug_b.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
+
+
+def cbor_text(topic: str, payload: bytes) -> str | None:
+    """Return the records of a pack of SenML in CBOR."""
+    return senml_cbor.explain(payload, TEXT_MAX) if topic.endswith("/senml-cbor") else None
+
+
+DECODERS: list[tuple[str, Decoder]] = [
+    ("sparkplug-b", sparkplug_text),
+    ("senml-cbor", cbor_text),
+    ("json", json_text),
+    ("text", plain_text),
+]
 """Kinds by name, the surest first; whoever reads a format of bytes puts its decoder in front."""
 
 

@@ -71,6 +71,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
     """Write readings, rollups, ledger and dead letters, and keep the tables and the log in their limits."""
     from app.keeping import keeping_of
     from observatory.keep import FigureKeeper
+    from stream.clocks import ClockKeeper
     from stream.deadletter import DeadLetterStage
     from stream.ledger import LedgerStage
     from stream.metrics import StoreMetrics
@@ -81,12 +82,14 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
 
     keeping = keeping_of(parts.settings, parts.clock.speed)
     metrics = StoreMetrics(parts.metrics)
-    stages: list[Stage[Any]] = [StoreStage(metrics), DeadLetterStage(parts.log.identity), LedgerStage()]
+    readings = StoreStage(metrics)
+    stages: list[Stage[Any]] = [readings, DeadLetterStage(parts.log.identity), LedgerStage()]
     await _together(
         stop,
         *_workers(parts, stages),
         RollupKeeper(parts.pool, parts.clock, keeping.rollups, metrics).run,
         FigureKeeper(parts.pool, parts.clock).run,
+        ClockKeeper(parts.pool, parts.clock, readings.timing, metrics).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
         lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop, letters_h=keeping.letters_h),
     )

@@ -9,11 +9,26 @@ from numpy.typing import NDArray
 
 
 class Quality(IntEnum):
-    """How far a reading's time can be trusted."""
+    """Whose time a reading has: 0 the device's own; else that of receipt, because the device's own cannot be had."""
 
     GOOD = 0
     TIME_OF_RECEIPT = 1
-    """The device's time was absent, in the future or a boot default; `observed_at` is when we received it."""
+    """The device told none."""
+    TIME_UNSET = 2
+    """Before 2001: a clock that was never set."""
+    TIME_AHEAD = 3
+    """More than five minutes ahead of receipt."""
+    TIME_OUT_OF_STEP = 4
+    """More than five minutes ahead of when its gateway says that it sent the message."""
+
+
+CAUSES = {
+    Quality.TIME_OF_RECEIPT: "absent",
+    Quality.TIME_UNSET: "unset",
+    Quality.TIME_AHEAD: "ahead",
+    Quality.TIME_OUT_OF_STEP: "out-of-step",
+}
+"""Why a reading has the time of receipt, as metrics call it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""Smart Data Models of street lighting: what their attributes are called, and the metrics that they are.
+"""Data models of street lighting: what their attributes are called, and the metrics that they are.
 
-Source: smart-data-models/dataModel.Streetlighting, schema.json of each model. A unit is given where the model names one
+Sources: smart-data-models/dataModel.Streetlighting, schema.json of each model; TALQ Specification 2.7.1, OpenAPI data
+model, LampMonitorFunction and the events of a lamp. A unit is given where the model names one
 or the attribute has none but its range (0 to 1); a message that tells its own unit is believed before.
 """
 
@@ -93,9 +94,51 @@ _FEEDER = Model(
     _ABOUT | {"numStreetlight"},
 )
 
+_LAMP_EVENTS = (
+    *("lampFailure", "dimmingFailure", "cyclingFailure", "lampUnexpectedOn", "powerFactorTooLow", "invalidLampType"),
+    *("absoluteLampPowerTooHigh", "absoluteLampPowerTooLow", "lampPowerTooHigh", "lampPowerTooLow", "highTemperature"),
+    *("lampVoltageTooHigh", "lampVoltageTooLow", "supplyVoltageTooHigh", "supplyVoltageTooLow", "currentTooHigh"),
+    *("currentTooLow", "relayFailure", "contactorError", "controlGearCommFailure", "supplyLoss", "leakageDetected"),
+    *("communicationFailure", "deviceReset"),
+)
+
+
+def metric_of_event(event: str) -> str:
+    """Return the metric of a TALQ event, 1 from its start to its end: ``lamp_failure`` of ``lampFailure``."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in event)
+
+
+_LAMP_MONITOR = Model(
+    (
+        WireName("activePower", "active_power_w", "W"),
+        WireName("supplyVoltage", "supply_voltage_v", "V"),
+        WireName("supplyCurrent", "supply_current_a", "A"),
+        WireName("powerFactor", "power_factor", "1"),
+        WireName("reactivePower", "reactive_power_var"),
+        WireName("apparentPower", "apparent_power_va"),
+        WireName("activeEnergy", "active_energy_kwh"),
+        WireName("operatingHours", "operating_hours_h", "h"),
+        WireName("switchOnCounter", "switch_on_count", "1"),
+        WireName("supplyLossCount", "supply_loss_count", "1"),
+        WireName("temperature", "controller_temperature_deg_c", "Cel"),
+        WireName("actualLightState", "dimming_level_pct", "%"),
+        WireName("state", "dimming_level_pct", "%"),
+        *(WireName(event, metric_of_event(event)) for event in _LAMP_EVENTS),
+    ),
+    frozenset(
+        {
+            *("supplyType", "lampTypeId", "monitoringReference", "actuatorReference", "numberOfLamps"),
+            *("powerFactorSense", "absolutLampPowerTooHigh", "absolutLampPowerTooLow", "applicationType"),
+            *("highSupplyVoltageThreshold", "lowSupplyVoltageThreshold", "command", "command.*", "state.*"),
+            "actualLightState.*",
+        }
+    ),
+)
+
 MODELS: Mapping[str, Model] = {
     "Streetlight": _STREETLIGHT,
     "StreetlightControlCabinet": _CABINET,
     "StreetlightFeeder": _FEEDER,
+    "LampMonitor": _LAMP_MONITOR,
 }
-"""Data models by the type that their entities have."""
+"""Data models by the type that their entities have; ``LampMonitor`` is TALQ's."""

@@ -20,9 +20,11 @@ from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
+from ingest.fairness import Fairness, FairnessOptions
 from ingest.formats import Formats
 from ingest.formats.sparkplug_births import Changes
 from ingest.intake import Intake, Source
+from ingest.isolation import Apart, divide
 from ingest.metrics import IngestMetrics
 from ingest.records import FlushOptions, tick_records
 from ingest.state import StateStore
@@ -62,6 +64,7 @@ class BridgeOptions:
     tick_city_s: float = 10.0
     tick_real_s: float = 0.5
     mark_patience_s: float = 15.0
+    fairness: FairnessOptions = field(default_factory=FairnessOptions)
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ class _Work:
     attempt: int
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
-    times_of_receipt: int = 0
+    times_of_receipt: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
@@ -132,6 +135,7 @@ class Bridge:
         self._mark: bytes = b""
         self._marked_at = float("-inf")
         self._formats = Formats()
+        self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)
         self._left_over: deque[Intake] = deque()
         self._door: Door | None = None
@@ -199,8 +203,12 @@ class Bridge:
 
     async def _build(self, intake: Intake, limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
-        flush = self._newest_door().read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         work = _Work(intake, self._attempt)
+        door = self._newest_door()
+        apart: Apart = {}
+        if self._fairness.isolated:
+            intake, apart = divide(intake, door.registry.routes, self._fairness.isolated)
+        flush = door.read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         tick_at: int | None = None
         for index in flush.left:
             topic, payload = intake.topic(index), intake.payload(index)
@@ -210,6 +218,13 @@ class Bridge:
                 work.states[gateway] = payload
             else:
                 flush.add(index, topic, payload, retained=intake.retained(index))
+        charged = flush.by_gateway()
+        refused = dict(flush.refusals)
+        for gateway, messages in apart.items():
+            flush.isolate(gateway, messages)
+            charged[gateway] = len(messages)
+            self._metrics.isolated.inc(len(messages))
+        self._charge(charged, refused)
         work.appends = flush.records()
         work.states |= flush.states
         work.commands = flush.commands
@@ -224,6 +239,22 @@ class Bridge:
             work.appends += tick_records(tick_at, period_us, limits.readings_partitions)
             work.ticks = True
         return work
+
+    def _charge(self, readings: dict[str, int], refusals: dict[str, int]) -> None:
+        """Let gateways pay for a flush, and say who is isolated from now on, and who no longer."""
+        before = self._fairness.isolated
+        self._fairness.charge(readings, refusals, monotonic())
+        after = self._fairness.isolated
+        if after == before:
+            return
+        self._metrics.isolated_gateways.set(len(after))
+        for gateway in sorted(after - before):
+            logger.warning(
+                "a gateway sends more than its share or nothing that is understood: set aside until it is calm",
+                extra={"gateway_id": gateway[:64]},
+            )
+        for gateway in sorted(before - after):
+            logger.info("a gateway is calm again and is read", extra={"gateway_id": gateway[:64]})
 
     async def _send_mark(self, listening: bool) -> None:
         """Ask the broker for a mark if a tick is due: it comes back once everything before it has come."""
@@ -323,7 +354,8 @@ class Bridge:
             self._metrics.messages.inc(messages)
             self._metrics.flush_messages.observe(messages)
         self._metrics.readings.inc(work.readings)
-        self._metrics.times_of_receipt.inc(work.times_of_receipt)
+        for cause, readings in work.times_of_receipt.items():
+            self._metrics.times_of_receipt.labels(cause).inc(readings)
         for reason, units in work.quarantined.items():
             self._metrics.quarantined.labels(reason).inc(units)
         if work.ticks:

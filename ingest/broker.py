@@ -83,6 +83,11 @@ class EmbeddedBroker:
         """How long a client may take to say who it is."""
         return self._options.greeting_s
 
+    @property
+    def greeting_max(self) -> int:
+        """How many from one address may be about to say it."""
+        return self._options.greeting_max
+
     def wants(self, topic: str) -> bool:
         """Tell whether messages of a topic are ours to append."""
         return any(topic_matches_sub(name, topic) for name in self._filters)

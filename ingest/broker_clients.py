@@ -39,6 +39,8 @@ class AmqttBroker(Broker):  # type: ignore[misc]
     def __init__(self, config: BrokerConfig, embedded: "EmbeddedBroker") -> None:
         super().__init__(config)
         self._embedded = embedded
+        self._greeting: dict[asyncio.Task[None], str] = {}
+        """Connections that have not said who they are, and from where."""
 
     def send(self, topic: str, payload: bytes) -> None:
         """Publish a message of our own to whoever subscribes."""
@@ -56,9 +58,16 @@ class AmqttBroker(Broker):  # type: ignore[misc]
         task = asyncio.current_task()
         assert task is not None
         self._embedded.connections.add(task)
+        address = str((writer.get_peer_info() or ("",))[0])
         try:
+            # Whoever connects and says nothing would take the places of all.
+            if list(self._greeting.values()).count(address) >= self._embedded.greeting_max:
+                self._embedded.access.refuse("connection")
+                return
+            self._greeting[task] = address
             await super()._client_connected(listener_name, reader, writer)
         finally:
+            self._greeting.pop(task, None)
             self._embedded.connections.discard(task)
             writer._writer.close()
 
@@ -74,12 +83,17 @@ class AmqttBroker(Broker):  # type: ignore[misc]
                 _, session = await BrokerProtocolHandler.init_from_connect(
                     _BoundedReader(reader), writer, self.plugins_manager
                 )
+            known = await super()._authenticate(session, self.listeners_config["default"])
         except (AMQTTError, MQTTError, NoDataError):
             raise
         except Exception as exc:
             # Whatever its decoder stumbled over: amqtt would count the connection for ever.
             raise MQTTError(f"no CONNECT of an MQTT client: {exc!r}") from exc
-        if not await super()._authenticate(session, self.listeners_config["default"]):
+        finally:
+            task = asyncio.current_task()
+            if task is not None:
+                self._greeting.pop(task, None)
+        if not known:
             await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
             raise MQTTError("not authorized")
         session.client_id = _client_id(session)

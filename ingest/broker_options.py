@@ -23,6 +23,8 @@ class BrokerOptions:
     connections_max : int
     greeting_s : float
         Who has not sent a whole CONNECT by then is disconnected.
+    greeting_max : int
+        Connections from one address that may be about to; more are closed at once.
     held_messages_max, held_bytes_max : int
         Unacknowledged messages beyond which no client is read from.
     held_share : float
@@ -43,6 +45,7 @@ class BrokerOptions:
     authority: str = ""
     connections_max: int = 2_000
     greeting_s: float = 10.0
+    greeting_max: int = 256
     held_messages_max: int = 10_000
     held_bytes_max: int = 32 * 1024 * 1024
     held_share: float = 0.1

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ingest.bundle import is_bundle, unpack
 from ingest.formats import senml_cbor, sparkplug_b
 
 Decoder = Callable[[str, bytes], str | None]
@@ -53,6 +54,22 @@ def plain_text(topic: str, payload: bytes) -> str | None:
     return shown if len(shown) < 2 * len(text) + 16 else None
 
 
+def bundle_text(topic: str, payload: bytes) -> str | None:
+    """Return the messages of a bundle, each with its topic."""
+    if not is_bundle(topic):
+        return None
+    try:
+        messages = unpack(payload)
+    except ValueError:
+        return None
+    parts = []
+    for position, one in enumerate(messages):
+        text = one.payload[:200].decode("utf-8", "backslashreplace")
+        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        parts.append(f"{position}: {one.topic} ({len(one.payload)} bytes)\n   {shown}")
+    return "\n".join(parts)
+
+
 def sparkplug_text(topic: str, payload: bytes) -> str | None:
     """Return the metrics of a Sparkplug message."""
     return sparkplug_b.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
@@ -64,6 +81,7 @@ def cbor_text(topic: str, payload: bytes) -> str | None:
 
 
 DECODERS: list[tuple[str, Decoder]] = [
+    ("bundle", bundle_text),
     ("sparkplug-b", sparkplug_text),
     ("senml-cbor", cbor_text),
     ("json", json_text),

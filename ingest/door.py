@@ -10,10 +10,11 @@ from city.clock import hour_of
 from city.registry import IngestRegistry
 from city.topics import READINGS
 from ingest import arrange, flat
+from ingest.bundle import Bundled
 from ingest.codecs import Codecs
 from ingest.formats import Formats
 from ingest.intake import Intake
-from ingest.records import Flush, FlushOptions, Numbers, batches, encode_meta, entries_of, settled
+from ingest.records import Flush, FlushOptions, Numbers, batches, causes_of, encode_meta, entries_of, settled
 from ingest.resolve import Rows as SlowRows
 from ingest.rows import Heads, Notes, Rows
 from ingest.tables import Tables, tables_of
@@ -87,6 +88,26 @@ class DoorFlush:
         return self._slow.quarantined
 
     @property
+    def refusals(self) -> dict[str, int]:
+        """Gateway → dead letters."""
+        return self._slow.refusals
+
+    def by_gateway(self) -> dict[str, int]:
+        """Return gateway → readings placed so far."""
+        door = self._door
+        counted = np.bincount(door.rows.place[: self._found], minlength=1)
+        found = {door.gateways[place]: int(counted[place]) for place in np.flatnonzero(counted)}
+        for _, rows in self._runs:
+            for part in rows.values():
+                for gateway, readings in part.counts.items():
+                    found[gateway] = found.get(gateway, 0) + readings
+        return found
+
+    def isolate(self, gateway: str, messages: list[Bundled]) -> None:
+        """Set messages of a gateway aside unread."""
+        self._slow.isolate(gateway, messages)
+
+    @property
     def states(self) -> dict[str, bytes]:
         """Gateway → ``online`` or ``offline``, where a format tells it."""
         return self._slow.states
@@ -102,10 +123,10 @@ class DoorFlush:
         return self._found + sum(len(part) for _, rows in self._runs for part in rows.values())
 
     @property
-    def times_of_receipt(self) -> int:
-        """Readings whose own time was absent or not believed."""
-        slow = sum(sum(part.quality) for _, rows in self._runs for part in rows.values())
-        return int(self._door.rows.quality[: self._found].sum()) + slow
+    def times_of_receipt(self) -> dict[str, int]:
+        """Why the device's own time was not taken → readings."""
+        slow = [part.quality for _, rows in self._runs for part in rows.values()]
+        return causes_of([self._door.rows.quality[: self._found], *slow])
 
     def add(self, index: int, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Take a message of `left` the slow way; in their order."""

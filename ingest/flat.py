@@ -10,6 +10,7 @@ that holds anything else they leave whole to `ingest.formats.native` and `ingest
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
 import numpy as np
 
+from city.reading import Quality
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from ingest.formats.times import MILLISECONDS_MAX
 from ingest.intake import FLAGS, MARK, PAYLOAD_END, PAYLOAD_START, RETAINED, TOPIC_END, TOPIC_START
@@ -25,6 +26,8 @@ _EXACT = 1 << 53
 _POWERS = np.array([10.0**power for power in range(23)])
 _MONTH_STARTS = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365])
 _ABSENT = -1
+_GOOD, _TIME_OF_RECEIPT, _UNSET = int(Quality.GOOD), int(Quality.TIME_OF_RECEIPT), int(Quality.TIME_UNSET)
+_AHEAD, _OUT_OF_STEP = int(Quality.TIME_AHEAD), int(Quality.TIME_OUT_OF_STEP)
 _GIVEN_UP = -1
 
 
@@ -120,12 +123,24 @@ def read_messages(data, frames, received_at, tables, notes, rows, heads):
             latest = min(latest, sent_at + AHEAD_US_MAX)
         for index in range(row, after):
             at = rows.observed[index]
-            good = EARLIEST_US <= at <= latest
-            rows.observed[index] = at if good else received_at
-            rows.quality[index] = 0 if good else 1
+            quality = _judged(at, received_at, latest)
+            rows.observed[index] = received_at if quality else at
+            rows.quality[index] = quality
         heads.rows[message] = after - row
         row = after
     return row
+
+
+@kernel
+def _judged(at, received_at, latest):
+    """Return whether a device's time can be true, or why not (`city.reading.Quality`)."""
+    if at == _ABSENT:
+        return _TIME_OF_RECEIPT
+    if at < EARLIEST_US:
+        return _UNSET
+    if at <= latest:
+        return _GOOD
+    return _AHEAD if at > received_at + AHEAD_US_MAX else _OUT_OF_STEP
 
 
 @kernel

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from city.reading import CAUSES
+
 
 class IngestMetrics:
     """What an operator watches at the door."""
@@ -22,9 +24,13 @@ class IngestMetrics:
         )
         self.times_of_receipt = Counter(
             "citynerve_ingest_times_of_receipt_total",
-            "Readings whose own time was absent or not believed",
+            "Readings that have the time of receipt, by why: the device told none, its clock was never set, is ahead of"
+            " ours, or of when its gateway sent the message",
+            ("cause",),
             registry=registry,
         )
+        for cause in CAUSES.values():
+            self.times_of_receipt.labels(cause)
         self.codec_seconds = Counter(
             "citynerve_ingest_codec_seconds_total", "Time that vendors' codecs took", registry=registry
         )
@@ -47,6 +53,16 @@ class IngestMetrics:
         self.stale_acknowledgements = Counter(
             "citynerve_ingest_stale_acknowledgements_total",
             "Acknowledgements held back because their connection is gone",
+            registry=registry,
+        )
+        self.isolated = Counter(
+            "citynerve_ingest_isolated_messages_total",
+            "Messages of isolated gateways, set aside unread",
+            registry=registry,
+        )
+        self.isolated_gateways = Gauge(
+            "citynerve_ingest_isolated_gateways",
+            "Gateways that send more than their share, or nothing that is understood",
             registry=registry,
         )
         self.ticks = Counter("citynerve_ingest_ticks_total", "Ticks appended to every partition", registry=registry)

@@ -2,16 +2,20 @@
 
 import base64
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quoted
 
 import numpy as np
+from numpy.typing import NDArray
 
 from city.clock import hour_of
 from city.errors import DataError
+from city.reading import CAUSES
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
+from ingest.bundle import ISOLATED, Bundled, bundle_topic, pack
 from ingest.codecs import Codecs, decode_raw
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.resolve import PartitionRows, Rows, resolve, unknown_names
@@ -21,6 +25,11 @@ from stream.log import Append
 
 ROW_BYTES = 40
 """Bytes of one reading in a batch, columns' padding included."""
+
+_WHY_ISOLATED = (
+    "its gateway sends more than its share, or too much of what nobody understands:"
+    " see why, then replay; nothing is lost"
+)
 
 NUMBER_BYTES = 320
 """Bytes of one gateway's count or range of numbers in a record's meta, at most."""
@@ -68,6 +77,8 @@ class Flush:
         Readings by partition, and the dead letters as they will be appended.
     quarantined : dict
         Reason → units set aside.
+    refusals : dict
+        Gateway → dead letters.
     states : dict
         Gateway → ``online`` or ``offline``, where a format tells it.
     commands : list of (str, bytes)
@@ -82,6 +93,7 @@ class Flush:
     rows: Rows = field(default_factory=dict)
     letters: list[Append] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -111,6 +123,12 @@ class Flush:
         if message.state and gateway in self.registry.gateways:
             self.states[gateway] = message.state.encode()
         self.commands += message.commands
+
+    def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
+        """Set messages of a gateway aside unread, many in one dead letter."""
+        self.formats.pass_over(message.topic for message in messages)
+        for packed, count in pack(messages, self.options.record_bytes_max):
+            self._set_aside(bundle_topic(gateway), packed, gateway, Refusal(_WHY_ISOLATED, []), ISOLATED, count, {})
 
     def _any_rows(self, gateway: str) -> PartitionRows | None:
         """Return where the number of a message without readings may go; None if nobody knows its gateway."""
@@ -157,6 +175,7 @@ class Flush:
             )
             meta = encode_meta({gateway: count}, hour_of(self.received_at), numbers)
             numbers = {}
+            self.refusals[gateway] = self.refusals.get(gateway, 0) + 1
             partition = zlib.crc32(gateway.encode()) % self.options.dead_letter_partitions
             value = codec.encode(letter)
             self.letters.append(Append(DEAD_LETTERS, partition, DEAD_LETTER, value, self.received_at, meta))
@@ -167,9 +186,9 @@ class Flush:
         return sum(len(rows) for rows in self.rows.values())
 
     @property
-    def times_of_receipt(self) -> int:
-        """Readings whose own time was absent or not believed."""
-        return sum(sum(rows.quality) for rows in self.rows.values())
+    def times_of_receipt(self) -> dict[str, int]:
+        """Why the device's own time was not taken → readings."""
+        return causes_of(rows.quality for rows in self.rows.values())
 
     def records(self) -> list[Append]:
         """Return the records of the append: per partition one batch (more where it is too large), then dead letters."""
@@ -178,6 +197,14 @@ class Flush:
             for value, meta in batches(self.rows[partition], self.received_at, self.options):
                 appends.append(Append(READINGS, partition, BATCH, value, self.received_at, meta))
         return appends + self.letters
+
+
+def causes_of(qualities: Iterable["array[int] | NDArray[np.uint8]"]) -> dict[str, int]:
+    """Return why devices' own times were not taken → readings, over columns of `Quality`."""
+    counts = np.zeros(len(CAUSES) + 1, np.int64)
+    for quality in qualities:
+        counts += np.bincount(np.asarray(quality, np.uint8), minlength=len(counts))
+    return {cause: int(counts[code]) for code, cause in CAUSES.items() if counts[code]}
 
 
 def tick_records(at_us: int, period_us: int, partitions: int) -> list[Append]:

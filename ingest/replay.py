@@ -3,14 +3,19 @@
 import base64
 
 from city.errors import DataError
+from city.reading import ReadingBatch
 from city.registry import IngestRegistry
+from ingest.bundle import Bundled, is_bundle, unpack
 from ingest.codecs import Codecs, decode_raw
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.formats.sparkplug_b import Replay
 from ingest.formats.sparkplug_births import BirthBook
-from ingest.resolve import RETAINED, Rows, resolve, unknown_names
+from ingest.records import Numbers, settled
+from ingest.resolve import RETAINED, UNKNOWN_DEVICE, Rows, resolve, unknown_names
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
+
+_NAMES_MAX = 200
 
 
 def resolve_letter(
@@ -28,6 +33,8 @@ def resolve_letter(
         What Sparkplug's nodes have told.
     """
     payload = base64.b64decode(letter.payload)
+    if is_bundle(letter.topic):
+        return _resolve_bundle(letter, payload, registry, codecs or Codecs(), births or BirthBook())
     try:
         origin = registry.routes.origin_of(letter.topic)
         formats = Formats(Replay(births or BirthBook(), unborn=letter.reason == "no-birth"))
@@ -51,6 +58,64 @@ def resolve_letter(
         return Resolution({}, (), reason, refusal.detail, unknown_names(message, reason))
     left = tuple(place for refused in message.refused.values() for place in refused.only)
     return Resolution(batches, left, reason, refusal.detail, unknown_names(message, reason))
+
+
+def _resolve_bundle(
+    letter: DeadLetter, payload: bytes, registry: IngestRegistry, codecs: Codecs, births: BirthBook
+) -> Resolution:
+    """Read the messages of a bundle each by itself; those of which anything is refused stay, whole."""
+    try:
+        messages = unpack(payload)
+    except ValueError as exc:
+        return Resolution({}, (), "isolated", str(exc))
+    wanted = {position for position, _ in letter.only} if letter.only else range(len(messages))
+    formats = Formats(Replay(births, unborn=True))
+    found: dict[int, list[ReadingBatch]] = {}
+    numbers: Numbers = {}
+    left: list[tuple[int, str]] = []
+    devices: dict[str, None] = {}
+    reason = detail = ""
+    for position, one in enumerate(messages):
+        if position not in wanted:
+            continue
+        rows, message, why = _read_one(one, letter, registry, formats, codecs)
+        if why is not None:
+            left.append((position, ""))
+            reason, detail = (reason, detail) if reason else why
+            devices |= message.unknown if message is not None else {}
+            continue
+        for partition, part in rows.items():
+            found.setdefault(partition, []).append(part.batch(letter.received_at))
+            for key, ranges in part.numbers.items():
+                numbers.setdefault(key, []).extend(ranges)
+    batches = {partition: ReadingBatch.concatenate(parts) for partition, parts in found.items()}
+    told = tuple((epoch, first, last) for (_, epoch), ranges in settled(numbers).items() for first, last in ranges)
+    names = tuple(devices)[:_NAMES_MAX] if reason == UNKNOWN_DEVICE else ()
+    return Resolution(batches, tuple(left) if batches else (), reason, detail, names, told)
+
+
+def _read_one(
+    one: Bundled, letter: DeadLetter, registry: IngestRegistry, formats: Formats, codecs: Codecs
+) -> tuple[Rows, ParsedMessage | None, tuple[str, str] | None]:
+    """Return a bundled message's rows, or why it must stay."""
+    rows: Rows = {}
+    try:
+        origin = registry.routes.origin_of(one.topic)
+        if origin.gateway != letter.gateway_id:
+            return rows, None, ("wrong-gateway", f"a message of {origin.gateway} in a bundle of another gateway")
+        message = formats.parse(origin, one.payload, Receipt(letter.received_at))
+    except Unreadable as exc:
+        return rows, None, (exc.reason, exc.detail)
+    except DataError as exc:
+        return rows, None, ("bad-topic", str(exc))
+    if message.raw:
+        decode_raw(message, origin.gateway, registry, codecs, letter.received_at)
+    home = resolve(message, origin.gateway, registry, letter.received_at, rows, retained=one.retained)
+    if message.number is not None and home is not None:
+        home.note_number(origin.gateway, message.epoch, message.number)
+    for reason, refusal in message.refused.items():
+        return rows, message, (reason, refusal.detail)
+    return rows, message, None
 
 
 def _only(message: ParsedMessage, wanted: set[tuple[int, str]]) -> ParsedMessage:

@@ -24,6 +24,7 @@ UNKNOWN_DEVICE = "unknown-device"
 """Why readings are set aside until somebody claims their device."""
 
 _GOOD, _TIME_OF_RECEIPT = int(Quality.GOOD), int(Quality.TIME_OF_RECEIPT)
+_UNSET, _AHEAD, _OUT_OF_STEP = int(Quality.TIME_UNSET), int(Quality.TIME_AHEAD), int(Quality.TIME_OUT_OF_STEP)
 
 
 _UNKNOWN_CHARACTERS_MAX = 16_384
@@ -131,7 +132,8 @@ def resolve(
         return None
     home: PartitionRows | None = None
     for item in objects:
-        known = registry.devices.get(item.device)
+        known = registry.devices.get(f"{item.device}/{item.part}") if item.part else None
+        known = known or registry.devices.get(item.device)
         if known is None:
             detail = f"device {_short(item.device)} is not in the registry: add or claim it, then replay"
             _refuse_object(message, UNKNOWN_DEVICE, detail, item)
@@ -144,14 +146,22 @@ def resolve(
         at_us = item.at_us
         if at_us is None:
             place = Place(gateway_id, number, _counted(received_at, item.since_receipt_us, latest), _TIME_OF_RECEIPT)
-        elif at_us > latest or at_us < EARLIEST_US:
-            place = Place(gateway_id, number, received_at, _TIME_OF_RECEIPT)
         else:
-            place = Place(gateway_id, number, at_us, _GOOD)
+            quality = _judged(at_us, received_at, latest)
+            place = Place(gateway_id, number, received_at if quality else at_us, quality)
         landed = _add(message, item, known, place, rows)
         if home is None:
             home = landed
     return home
+
+
+def _judged(at_us: int, received_at: int, latest: int) -> int:
+    """Return whether a device's time can be true, or why not."""
+    if at_us < EARLIEST_US:
+        return _UNSET
+    if at_us <= latest:
+        return _GOOD
+    return _AHEAD if at_us > received_at + AHEAD_US_MAX else _OUT_OF_STEP
 
 
 def _counted(received_at: int, since_receipt_us: int, latest: int) -> int:

@@ -1,8 +1,10 @@
 """What hangs together: feeders, cabinets and gateways, for who may see them; and the districts of the city."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
+from city.clock import isoformat
 from city.errors import NotFoundError
 from city.topics import is_name
 from portals_api import reads
@@ -12,8 +14,9 @@ from portals_api.paging import decode_cursor, page
 from portals_api.reads import Row, TicketFilter, rows
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
-from storage.pool import Pool
+from storage.pool import Pool, engine_errors
 from stream.accounts import LedgerQuery
+from stream.clocks import read_clock
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 _LAMPS_MAX, _TICKETS_MAX, _DEVICES_MAX, _NEIGHBOURS_EACH, _HOURS = 300, 20, 1000, 3, 24
@@ -132,6 +135,9 @@ async def gateway(pool: Pool, viewer: Viewer, gateway_id: str) -> Row:
     devices = await rows(pool, _SQL.gateway_devices, gateway=gateway_id, limit=_DEVICES_MAX)
     count = (await rows(pool, _SQL.device_count, gateway=gateway_id))[0]["devices"]
     cabinets = [row["id"] for row in await rows(pool, _SQL.gateway_cabinets, gateway=gateway_id)]
+    with engine_errors():
+        async with pool.connection() as connection:
+            clock = await read_clock(connection, gateway_id)
     ledger = await read_page(pool, LedgerQuery(gateway_id, limit=_HOURS))
     return {
         **one,
@@ -139,6 +145,7 @@ async def gateway(pool: Pool, viewer: Viewer, gateway_id: str) -> Row:
         "device_count": count,
         "devices": devices,
         "cabinets": cabinets,
+        "clock": None if clock is None else {**asdict(clock.clock), "hour": isoformat(clock.hour)},
         "ledger": ledger["items"],
     }
 

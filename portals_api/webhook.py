@@ -55,19 +55,19 @@ def routes(webhook: Webhook) -> APIRouter:
     @router.post(PREFIX + "{gateway}/talq/log-reports", include_in_schema=False)
     async def take_log_reports(request: Request, gateway: str) -> JSONResponse:
         """Take log reports where TALQ gateways send them, below the address of their central management."""
-        return await _take(webhook, request, gateway, "talq")
+        return await _take(webhook, request, gateway, "talq", status=201)
 
     return router
 
 
-async def _take(webhook: Webhook, request: Request, gateway: str, kind: str) -> JSONResponse:
+async def _take(webhook: Webhook, request: Request, gateway: str, kind: str, status: int = 200) -> JSONResponse:
     topic = f"{ROOT}/{gateway}/{kind}"
     login, password = _credentials(request)
     address = request.client.host if request.client is not None else ""
     if not login or not await webhook.access.may_publish(login, password, address, topic):
         raise HTTPException(401, _REFUSED, _REALM)
     receipt = await webhook.door.take(gateway, topic, await request.body())
-    return JSONResponse({"readings": receipt.readings, "set_aside": receipt.set_aside})
+    return JSONResponse({"readings": receipt.readings, "set_aside": receipt.set_aside}, status)
 
 
 def _credentials(request: Request) -> tuple[str, str]:

@@ -54,6 +54,13 @@ CREATE TABLE gateways (
     state_at        timestamptz
 );
 
+CREATE TABLE gateway_clocks (                              -- how old the freshest reading of a gateway's hour was
+    gateway_id      text NOT NULL,
+    hour            timestamptz NOT NULL,                  -- of receipt
+    least_age_us    bigint NOT NULL,                       -- below zero: its clock is ahead by as much
+    PRIMARY KEY (gateway_id, hour)
+);
+
 CREATE TABLE shards (
     shard           integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 1023),
     partition       integer NOT NULL

@@ -1,6 +1,10 @@
 """Instruments of workers, store and rollups; without a registry they count nowhere."""
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from stream.timing import HORIZONS, Clock
 
 
 class WorkerMetrics:
@@ -49,6 +53,30 @@ class StoreMetrics:
             ("outcome",),
             registry=registry,
         )
+        self.late = Counter(
+            "citynerve_store_late_readings_total",
+            "Readings by how old they were when they came, from a minute on; a transaction that is tried again counts"
+            " again",
+            ("over",),
+            registry=registry,
+        )
+        self.out_of_order = Counter(
+            "citynerve_store_out_of_order_readings_total",
+            "Readings observed more than 5 s before one of their gateway that came earlier",
+            registry=registry,
+        )
+        self.gateway_clocks = Gauge(
+            "citynerve_store_gateway_clocks",
+            "Gateways heard live in the last two hours, by whether their clock is within a minute of ours",
+            ("state",),
+            registry=registry,
+        )
+        self.clock_off_city_seconds = Gauge(
+            "citynerve_store_gateway_clock_off_city_seconds",
+            "City time by which the worst clock of a gateway is ahead, or behind at most",
+            ("direction",),
+            registry=registry,
+        )
         self.marks = Gauge(
             "citynerve_rollups_marks",
             "Marks of touched buckets that wait for their rollup, counted up to 100,000",
@@ -69,3 +97,16 @@ class StoreMetrics:
         )
         for outcome in ("stored", "duplicate", "conflicting"):
             self.readings.labels(outcome)
+        for over, _ in HORIZONS:
+            self.late.labels(over)
+        self.tell_clocks([], 0.0)
+
+    def tell_clocks(self, clocks: Sequence[Clock], off_s: float) -> None:
+        """Set the gauges of gateways' clocks; `off_s` from the machine's on they count as off."""
+        ahead = sum(clock.ahead_s > off_s for clock in clocks)
+        behind = sum(clock.behind_s_max > off_s for clock in clocks)
+        for state, count in (("ahead", ahead), ("behind", behind), ("right", len(clocks) - ahead - behind)):
+            self.gateway_clocks.labels(state).set(count)
+        worst = self.clock_off_city_seconds.labels
+        worst("ahead").set(max((clock.ahead_s for clock in clocks), default=0.0))
+        worst("behind").set(max((clock.behind_s_max for clock in clocks), default=0.0))

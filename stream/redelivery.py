@@ -19,7 +19,7 @@ from city.topics import READINGS
 from storage import queries
 from storage.pool import Connection, Pool, transaction
 from stream import codec
-from stream.codec import DeadLetter, GatewayCount, RecordMeta, Replayed
+from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta, Replayed
 from stream.deadletter import only_json
 from stream.ledger import clean
 from stream.letters import LetterState, letter_of, states_of
@@ -45,6 +45,8 @@ class Resolution:
         Why it stays; unused where nothing does.
     devices : tuple of str
         Names of the devices for which it waits.
+    numbers : tuple of (str, int, int)
+        Epoch, first and last of the message numbers that nobody had read before.
     """
 
     readings: Mapping[int, ReadingBatch]
@@ -52,6 +54,7 @@ class Resolution:
     reason: str = ""
     detail: str = ""
     devices: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, int, int], ...] = ()
 
 
 Resolve = Callable[[DeadLetter], Resolution]
@@ -184,12 +187,16 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
             await connection.execute(_SQL.note, {**verdict, "kind": "stays", "readings": 0})
         return LetterResult(held.letter_id, Outcome.STAYS, 0, str(verdict["reason"]), str(verdict["detail"]))
     unsettled = settles
+    numbers = tuple(
+        NumberRange(held.letter.gateway_id, epoch, first, last, held.hour) for epoch, first, last in resolution.numbers
+    )
     for partition in sorted(going):
         batch = going[partition]
         part = min(unsettled, len(batch))
         unsettled -= part
         replayed = Replayed(held.letter_id, held.letter.gateway_id, held.hour, part, held.portion)
-        meta = RecordMeta((GatewayCount(held.letter.gateway_id, held.hour, len(batch)),), (), replayed)
+        meta = RecordMeta((GatewayCount(held.letter.gateway_id, held.hour, len(batch)),), numbers, replayed)
+        numbers = ()
         await connection.execute(
             _SQL.plan,
             {

@@ -99,6 +99,7 @@ async def import_pack(
                 raise SettingsError(
                     f"the database holds another city, none of whose devices {pack.name} has: use another database"
                 )
+            first = not await _one(connection, _SQL.any_device)
             rows = await _merge(connection, partitions)
             changed = any(rows.values())
             before = await (await connection.execute(_SQL.version)).fetchone()
@@ -114,7 +115,7 @@ async def import_pack(
             report = ImportReport(int(version), before is None or version != before[0], rows)
             if report.changed:
                 note = {"at": at, "pack_version": pack.version, "rows": _json(rows), "version": version}
-                await connection.execute(_SQL.note_import, {**note, "each": before is not None})
+                await connection.execute(_SQL.note_import, {**note, "each": not first})
             return report
 
 

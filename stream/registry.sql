@@ -47,6 +47,9 @@ ANALYZE staged_assets, staged_devices, staged_series
 SELECT EXISTS (SELECT FROM devices) AND NOT EXISTS (SELECT FROM devices JOIN staged_devices USING (device_id))
        AND EXISTS (SELECT FROM staged_devices)
 
+-- name: any_device
+SELECT EXISTS (SELECT FROM devices)
+
 -- name: merge_districts
 INSERT INTO districts AS d (district_id, name, boundary)
 SELECT district_id, name, boundary FROM staged_districts

@@ -21,6 +21,7 @@ from stream.codec import Replayed
 from stream.ledger import Entry, Tally
 from stream.log import Record, TopicPartition
 from stream.metrics import StoreMetrics
+from stream.timing import Timing
 from stream.worker import Outcome
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class StoreStage:
 
     def __init__(self, metrics: StoreMetrics | None = None) -> None:
         self._metrics = metrics or StoreMetrics()
+        self.timing = Timing()
         self._names: dict[int, str] = {}
         self._layout: Layout | None = None
 
@@ -134,6 +136,7 @@ class StoreStage:
         rows = _gather(effects, replays)
         if len(rows.readings):
             await self._store(connection, rows, tally)
+            self._note_times(rows)
         for source, counting in replays.items():
             for replayed in counting.values():
                 await _settle(connection, source, replayed, tally)
@@ -172,6 +175,16 @@ class StoreStage:
         refused = {"duplicate": int(duplicate.sum()), "conflicting": int(conflicting.sum())}
         for outcome, count in {**refused, "stored": len(rows.slot) - sum(refused.values())}.items():
             self._metrics.readings.labels(outcome).inc(count)
+
+    def _note_times(self, rows: _Rows) -> None:
+        """Count what is late or out of order, and note clocks, of what came live: a replay's receipt is long ago."""
+        live = np.flatnonzero(rows.slot < sum(isinstance(key, int) for key, _ in rows.keys))
+        before = dict(self.timing.late)
+        disorder = self.timing.out_of_order
+        self.timing.take(rows.readings.take(live) if len(live) < len(rows.slot) else rows.readings)
+        for over, count in self.timing.late.items():
+            self._metrics.late.labels(over).inc(count - before[over])
+        self._metrics.out_of_order.inc(self.timing.out_of_order - disorder)
 
     async def _prepare(self, connection: Connection, rows: _Rows) -> None:
         await connection.execute(_SQL.hold_retention)

@@ -39,6 +39,7 @@ class Verifier:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "argon2")
         self._waiting = 0
+        self._closed = False
         self._salt = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
 
@@ -48,7 +49,7 @@ class Verifier:
         if key in self._right:
             self._right.move_to_end(key)
             return True
-        if self._waiting >= _WAITING_MAX:
+        if self._closed or self._waiting >= _WAITING_MAX:
             return False
         self._waiting += 1
         try:
@@ -62,7 +63,8 @@ class Verifier:
         return right
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; whoever comes now is refused."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -55,6 +55,7 @@ class CredentialKeeper:
         self._public_key = public_key
         self._now_us = now_us
         self._version = -1
+        self._to_rotate: tuple[str, ...] = ()
         self._ends_at: int | None = None
         self._applied_at = float("-inf")
 
@@ -82,11 +83,13 @@ class CredentialKeeper:
         self._metrics.unknown.set(len(applied.to_rotate))
         if applied.changed:
             logger.info("credentials told to the broker", extra={"changed": applied.changed, "valid": len(grants)})
-        if applied.to_rotate:
+        if applied.to_rotate and applied.to_rotate != self._to_rotate:
             logger.error(
                 "the broker cannot be given some passwords: rotate these credentials",
                 extra={"logins": ", ".join(applied.to_rotate[:20]), "count": len(applied.to_rotate)},
             )
+
+        self._to_rotate = applied.to_rotate
 
     async def begin(self) -> None:
         """Tell the broker once if it answers now; `run` does the rest."""

@@ -1,6 +1,6 @@
 """Payload formats, chosen by topic: each turns bytes into a `ParsedMessage` or says why it cannot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from city.integration import Origin
 from ingest.formats import (
@@ -13,6 +13,7 @@ from ingest.formats import (
     senml,
     senml_cbor,
     sparkplug_b,
+    talq,
     thingsboard,
     tts,
 )
@@ -34,6 +35,7 @@ _STATELESS: dict[str, Format] = {
     "ngsi-v2": ngsi_v2.parse,
     "senml": senml.parse,
     "senml-cbor": senml_cbor.parse,
+    "talq": talq.parse,
     "thingsboard": thingsboard.parse,
     "tts": tts.parse,
 }
@@ -64,6 +66,11 @@ class Formats:
     def names(self) -> list[str]:
         """What the formats are called."""
         return sorted([*_STATELESS, _SPARKPLUG])
+
+    def pass_over(self, topics: Iterable[str]) -> None:
+        """Note that messages of these topics are set aside unread: births may be among them, so theirs are forgotten."""
+        for topic in set(topics):
+            sparkplug_b.pass_over(topic, self.sessions)
 
     def parse(self, origin: Origin, payload: bytes, receipt: Receipt | None = None) -> ParsedMessage:
         """Read one message.

@@ -50,6 +50,8 @@ class ParsedObject(NamedTuple):
         Units of those values for which the message itself tells one.
     since_receipt_us : int
         Where `at_us` is None: when it was observed, counted from receipt; below 0 before it.
+    part : str
+        A part of the device that may be registered by itself, as ``device/part``; empty: none.
     """
 
     position: int
@@ -58,6 +60,7 @@ class ParsedObject(NamedTuple):
     readings: dict[str, Value]
     units: dict[str, str] = {}  # noqa: RUF012 - a tuple's default, never changed
     since_receipt_us: int = 0
+    part: str = ""
 
 
 class RawObject(NamedTuple):

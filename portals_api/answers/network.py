@@ -189,6 +189,19 @@ class HeardOut(BaseModel):
     heard_at: str | None
 
 
+CLOCK = {"ahead_s": 0.0, "behind_s_max": 1.4, "hour": "2026-11-24T18:00:00Z"}
+
+
+class ClockOut(BaseModel):
+    """A gateway's clock as its freshest live readings show it: ahead by so much, or behind by at most so much."""
+
+    model_config = shown_by(CLOCK)
+
+    ahead_s: float
+    behind_s_max: float
+    hour: str
+
+
 class GatewayWhole(Placed):
     """An MQTT client that speaks for devices: connected or not, what it was heard to say, its ledger by hour."""
 
@@ -203,6 +216,7 @@ class GatewayWhole(Placed):
             "device_count": 1,
             "devices": [HEARD],
             "cabinets": ["CM-01"],
+            "clock": CLOCK,
             "ledger": [LEDGER],
         }
     )
@@ -212,4 +226,5 @@ class GatewayWhole(Placed):
     device_count: int
     devices: list[HeardOut]
     cabinets: list[str]
+    clock: ClockOut | None
     ledger: list[LedgerRow]

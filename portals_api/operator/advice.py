@@ -16,6 +16,10 @@ ADVICE = {
         " replay."
     ),
     "retained-without-time": N_("Let the device publish not retained, or with the time of observation."),
+    "isolated": N_(
+        "The gateway sent more than its share, or nothing that is understood, and was set aside unread. Mend it, then"
+        " replay what is worth it; more than a city's share is mostly a fault of its program."
+    ),
     "bad-topic": N_("Let the gateway publish under its own id: citynerve/v1/ITS-ID/readings."),
     "too-large": N_("Let the gateway send fewer readings in a message."),
     "too-many-objects": N_("Let the gateway send fewer readings in a message."),

@@ -14,7 +14,7 @@ from tests.support.servers import free_port
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 ALLOWED_LABELS = {
-    "what",
+    *("what", "cause", "over", "direction"),
     *("version", "process", "python", "group", "topic", "partition", "reason", "outcome"),
     *("kind", "fault", "state", "route", "method", "status"),
 }

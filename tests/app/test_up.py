@@ -1,5 +1,6 @@
 """`citynerve up` with real processes: it starts, goes on, says what is wrong, and leaves nothing behind."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from app import up as up_module
 from city.errors import SettingsError
 from tests.app.world import Up, bare_environment, listens, refusal, wait_for, write_pack
 from tests.city.packs import changed
+from tests.ingest.credentials.conftest import Client
 from tests.support.servers import free_port
 
 LIVE_S = 15.0
@@ -43,6 +45,22 @@ def test_up_shows_where_to_look_and_readings_arrive(running: Up) -> None:
         assert told in running.said
     assert wait_for(running.stored, running.words) > 0
     assert running.complained == ""
+
+
+def test_simulated_gateways_sign_in_where_the_broker_is_open_to_others(tmp_path: Path) -> None:
+    open_to_others = Up(tmp_path, CITYNERVE_BROKER_HOST="0.0.0.0")
+    try:
+        open_to_others.start_ready()
+        assert "each gateway signs in: citynerve credentials create" in open_to_others.said
+        assert "CITYNERVE_BROKER_CERTIFICATE" in open_to_others.said
+        assert wait_for(open_to_others.stored, open_to_others.words) > 0
+        made = json.loads(open_to_others.run("credentials", "create", "GW-1", "--json").stdout)
+        assert made["login"] == "GW-1"
+        stranger = Client(open_to_others.broker_port, None, None)
+        assert not stranger.enter()
+        stranger.leave()
+    finally:
+        open_to_others.discard()
 
 
 def test_second_up_on_the_same_folder_is_refused_and_the_first_is_left_alone(running: Up) -> None:

@@ -47,6 +47,7 @@ def test_every_setting_named_exists_and_is_accepted(compose: dict[str, Any], mon
             assert settings.kafka == "kafka:9092"
             # Who does not speak with the broker does not hold a password for it.
             assert (str(settings.mqtt_url).startswith("mqtts://")) == (service in ("ingest", "sim"))
+            assert str(settings.mqtt_admin_url).startswith("mqtts://") == (service == "ingest")
     everywhere = (ROOT / "docker-compose.yml").read_text() + (ROOT / ".env.example").read_text()
     assert set(re.findall(r"CITYNERVE_\w+", everywhere)) <= known
 

@@ -50,6 +50,7 @@ TROUBLE: dict[str, dict[str, str | None]] = {
     "NothingArrives": {"citynerve_ingest_messages_total": "900+0x60"},
     "LogDoesNotTake": {"citynerve_ingest_append_failures_total": "0+1x60"},
     "MuchQuarantined": {'citynerve_ingest_quarantined_total{reason="unknown-device"}': "0+6000x60"},
+    "GatewayIsolated": {"citynerve_ingest_isolated_gateways": "1+0x60"},
     "GatewaySpeaksForOthers": {'citynerve_ingest_quarantined_total{reason="wrong-gateway"}': "3+1x60"},
     "CredentialsNotTold": {"citynerve_credentials_behind": "1+0x60"},
     "CredentialsToRotate": {"citynerve_credentials_to_rotate": "2+0x60"},

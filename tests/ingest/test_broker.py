@@ -140,6 +140,24 @@ def test_whoever_does_not_greet_as_a_client_takes_no_place_from_one(greeting: by
     asyncio.run(main())
 
 
+def test_one_address_that_connects_and_says_nothing_takes_no_more_than_its_part() -> None:
+    async def main() -> None:
+        async with broker(connections_max=4, greeting_max=3) as embedded:
+            silent = [await asyncio.open_connection("127.0.0.1", embedded.port) for _ in range(3)]
+            await eventually(lambda: len(embedded.connections) == 3)
+            # From the same address a fourth has to wait until one of them has spoken or gone.
+            reader, writer = await asyncio.open_connection("127.0.0.1", embedded.port)
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+            other, elsewhere = await asyncio.open_connection("127.0.0.1", embedded.port, local_addr=("127.0.0.2", 0))
+            elsewhere.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a")
+            assert await asyncio.wait_for(other.readexactly(4), 10) == b"\x20\x02\x00\x00"
+            for _, one in (*silent, (other, elsewhere)):
+                one.close()
+
+    asyncio.run(main())
+
+
 def test_subscribers_get_what_was_appended() -> None:
     async def main() -> None:
         async with broker() as embedded:

@@ -45,31 +45,32 @@ def test_readings_land_in_the_partition_of_their_series() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at_us", "sent_at_us", "kept"),
+    ("at_us", "sent_at_us", "quality"),
     [
-        (NOW, None, True),
-        (NOW - 3650 * 24 * HOUR_US, None, True),
-        (NOW + 5 * MINUTE_US, None, True),
-        (NOW + 5 * MINUTE_US + 1, None, False),
-        (None, None, False),
-        (0, None, False),
-        (3 * HOUR_US, None, False),
-        (946_684_800 * SECOND_US, None, False),
-        (946_771_200 * SECOND_US, None, False),
-        (978_307_200 * SECOND_US - 1, None, False),
-        (978_307_200 * SECOND_US, None, True),
-        (NOW, NOW - 5 * MINUTE_US, True),
-        (NOW, NOW - 5 * MINUTE_US - 1, False),
-        (NOW - 24 * HOUR_US, NOW, True),
+        (NOW, None, Quality.GOOD),
+        (NOW - 3650 * 24 * HOUR_US, None, Quality.GOOD),
+        (NOW + 5 * MINUTE_US, None, Quality.GOOD),
+        (NOW + 5 * MINUTE_US + 1, None, Quality.TIME_AHEAD),
+        (None, None, Quality.TIME_OF_RECEIPT),
+        (0, None, Quality.TIME_UNSET),
+        (3 * HOUR_US, None, Quality.TIME_UNSET),
+        (946_684_800 * SECOND_US, None, Quality.TIME_UNSET),
+        (946_771_200 * SECOND_US, None, Quality.TIME_UNSET),
+        (978_307_200 * SECOND_US - 1, None, Quality.TIME_UNSET),
+        (978_307_200 * SECOND_US, None, Quality.GOOD),
+        (NOW, NOW - 5 * MINUTE_US, Quality.GOOD),
+        (NOW, NOW - 5 * MINUTE_US - 1, Quality.TIME_OUT_OF_STEP),
+        (NOW + 6 * MINUTE_US, NOW - 5 * MINUTE_US, Quality.TIME_AHEAD),
+        (NOW - 24 * HOUR_US, NOW, Quality.GOOD),
     ],
 )
 def test_the_devices_time_is_kept_unless_it_cannot_be_true(
-    at_us: int | None, sent_at_us: int | None, kept: bool
+    at_us: int | None, sent_at_us: int | None, quality: Quality
 ) -> None:
     rows, _ = placed(one(at_us), sent_at_us=sent_at_us)
     batch = rows[3].batch(NOW)
-    assert batch.observed_at.tolist() == [at_us if kept else NOW]
-    assert batch.quality.tolist() == [Quality.GOOD if kept else Quality.TIME_OF_RECEIPT]
+    assert batch.observed_at.tolist() == [NOW if quality else at_us]
+    assert batch.quality.tolist() == [quality]
 
 
 @pytest.mark.parametrize(

@@ -309,6 +309,20 @@ def test_numbers_of_messages_are_kept_for_the_ledger(database_url: str) -> None:
     asyncio.run(main())
 
 
+def test_log_reports_of_talq_are_answered_as_talq_wants(database_url: str) -> None:
+    async def main() -> None:
+        async with world(database_url) as w:
+            data = {"type": "AttributeLogData", "srcAddress": "LD-9/lampMonitor1", "timestamp": "2026-11-23T18:00:00Z"}
+            value = {"attributeName": "active_power_w", "attributeValue": {"type": "AttributeFloat", "value": 36.1}}
+            body = json.dumps({"address": "logger-1", "entries": [{"data": data | value}]}).encode()
+            sender = {"clientAddress": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "talqRequestId": "1"}
+            answer = await w.send(body, "CB-1/talq/log-reports", params=sender, headers={"talq-api-version": "2.7.1"})
+            assert (answer.status_code, answer.json()) == (201, {"readings": 1, "set_aside": {}})
+            assert await w.stored() == [("LD-9", "active_power_w", 36.1)]
+
+    asyncio.run(main())
+
+
 def test_without_a_door_there_is_no_such_route(database_url: str) -> None:
     async def main() -> None:
         pool = await open_pool(database_url)

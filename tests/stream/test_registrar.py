@@ -14,6 +14,7 @@ from city.profile import parse_pack
 from city.topics import PARTITIONS
 from storage.pool import Connection, Pool, open_pool
 from stream import registrar
+from stream.installation import ensure_installation
 from stream.logs.postgres import open_postgres_log
 from stream.publication import publish
 from stream.registrar import Author
@@ -261,3 +262,22 @@ def test_a_mistake_of_a_list_is_told_by_its_line(text: str, line: int, word: str
         read_devices(text)
     assert any(word in line_told for line_told in told(caught))
     assert caught.value.mistakes[0].line == line
+
+
+def test_the_first_import_is_one_event(database_url: str) -> None:
+    async def main() -> None:
+        async with await open_pool(database_url) as pool, pool.connection() as connection:
+            await ensure_installation(
+                connection,
+                city=PACK.name,
+                timezone=PACK.timezone,
+                simulated=True,
+                speed=1.0,
+                city_us=None,
+                real_us=None,
+            )
+            await import_pack(connection, PACK, 12)
+            cursor = await connection.execute("SELECT kind, subject FROM registry_events")
+            assert await cursor.fetchall() == [("imported", "pack")]
+
+    asyncio.run(main())

@@ -11,8 +11,8 @@ from city.errors import CityNerveError, DataError
 from city.reading import Reading
 from city.topics import READINGS
 from storage.pool import transaction
+from stream.accounts import LedgerQuery, check_balance, read_ledger
 from stream.checkpoint import claim
-from stream.ledger import LedgerQuery, check_balance, read_ledger
 from stream.log import Record, TopicPartition
 from stream.store import StoreStage
 from tests.stream.harness import (

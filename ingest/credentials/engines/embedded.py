@@ -26,6 +26,7 @@ LOGIN = "citynerve.login"
 """Attribute of an amqtt session: who signed in; empty for who came without a name."""
 _AFTER_FAILURE_S = 2.0
 _FAILURES_MAX = 1000
+_TELL_EVERY_S = 1.0
 _EVERYTHING = ("#",)
 _ANYONE = Grant("", "", _EVERYTHING, _EVERYTHING)
 _HOUSE = Grant(model.HOUSE, "", _EVERYTHING, _EVERYTHING)
@@ -52,7 +53,9 @@ class EmbeddedAccess:
         self._metrics = metrics or AccessMetrics()
         self._passwords: dict[str, Grant] = {}
         self._certificates: dict[str, Grant] = {}
+        self._grants: dict[str, tuple[Grant, ...]] = {}
         self._verifier = Verifier()
+        self._told_at = float("-inf")
         self._failures: OrderedDict[tuple[str, str], float] = OrderedDict()
         self.disconnect: Callable[[frozenset[str]], Awaitable[None]] = _nobody
 
@@ -68,6 +71,9 @@ class EmbeddedAccess:
         added = sum(1 for login in passwords if login not in self._passwords)
         added += sum(1 for serial in certificates if serial not in self._certificates)
         self._passwords, self._certificates = passwords, certificates
+        self._grants = {}
+        for grant in grants:
+            self._grants[grant.login] = (*self._grants.get(grant.login, ()), grant)
         if ended:
             await self.disconnect(frozenset(ended))
         return Applied(len(ended) + added)
@@ -80,7 +86,7 @@ class EmbeddedAccess:
         login = await self._login_of(visitor)
         if login is None:
             self.refuse("connection")
-            logger.info("an MQTT client was refused", extra={"login": (visitor.username or "")[:64]})
+            self._tell_refusal(visitor)
         return login
 
     def may(self, login: str, topic: str, *, publish: bool) -> bool:
@@ -100,14 +106,10 @@ class EmbeddedAccess:
         """Count time for which a client was not read."""
         self._metrics.held_back_seconds.inc(seconds)
 
-    def _grants_of(self, login: str) -> list[Grant]:
+    def _grants_of(self, login: str) -> tuple[Grant, ...]:
         if not login:
-            return [_ANYONE] if self._anonymous else []
-        if login == model.HOUSE:
-            return [_HOUSE]
-        own = self._passwords.get(login)
-        found = [own] if own is not None else []
-        return found + [grant for grant in self._certificates.values() if grant.login == login]
+            return (_ANYONE,) if self._anonymous else ()
+        return (_HOUSE,) if login == model.HOUSE else self._grants.get(login, ())
 
     async def _login_of(self, visitor: "Visitor") -> str | None:
         if visitor.serial:
@@ -127,6 +129,14 @@ class EmbeddedAccess:
             return None
         # It may have been revoked meanwhile.
         return visitor.username if self._passwords.get(visitor.username) == grant else None
+
+    def _tell_refusal(self, visitor: "Visitor") -> None:
+        """Say that somebody was refused, once a second at most: all are counted, and logs are not theirs to fill."""
+        now = monotonic()
+        if now - self._told_at >= _TELL_EVERY_S:
+            self._told_at = now
+            extra = {"login": (visitor.username or "")[:64], "address": visitor.address}
+            logger.warning("an MQTT client was refused", extra=extra)
 
     def _failed_just_now(self, visitor: "Visitor") -> bool:
         """Tell whether the same one was wrong a moment ago: comparing costs memory, and guessing is to be slow."""

@@ -29,6 +29,9 @@ from tests.stream.harness import drive, rows
 
 __all__ = ["open_source", "quiet_amqtt"]
 
+PATIENCE_S = 90.0
+"""The first messages of a process may wait until its kernels are compiled."""
+
 
 async def register(pool: Pool, told: dict[str, Any]) -> None:
     pack = parse_pack(pack_files(told))
@@ -67,7 +70,7 @@ def test_a_formats_examples_show_as_readings_on_the_assets_page(
                 async with Publisher(port) as sender:
                     for number, message in enumerate(told["messages"]):
                         sender.publish(number, payload_of(message), topic=message["topic"])
-                    await eventually(lambda: len(sender.acknowledged) == len(told["messages"]))
+                    await eventually(lambda: len(sender.acknowledged) == len(told["messages"]), PATIENCE_S)
                 await until_appended(log, len(told["readings"]))
             letters = [codec.decode(DeadLetter, r.value) for r in await records_of(log, DEAD_LETTERS)]
             assert [(letter.reason, letter.detail) for letter in letters] == []
@@ -96,7 +99,7 @@ def test_a_formats_examples_show_as_readings_on_the_assets_page(
 
 async def until_appended(log: EventLog, count: int) -> None:
     """Wait until so many readings are on the log, or something was set aside."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             batches = [codec.decode_batch(r.value) for r in await records_of(log, READINGS) if r.kind == codec.BATCH]
             if sum(len(batch) for batch in batches) >= count or await records_of(log, DEAD_LETTERS):

@@ -68,7 +68,7 @@ class Formats:
         return sorted([*_STATELESS, _SPARKPLUG])
 
     def pass_over(self, topics: Iterable[str]) -> None:
-        """Note that messages of these topics are set aside unread: births may be among them, so theirs are forgotten."""
+        """Note that messages of these topics are set aside unread: births may have been among them."""
         for topic in set(topics):
             sparkplug_b.pass_over(topic, self.sessions)
 

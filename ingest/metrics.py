@@ -9,6 +9,7 @@ class IngestMetrics:
     """What an operator watches at the door."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.dropped: int | None = None
         self.received = Counter(
             "citynerve_ingest_received_messages_total",
             "Messages taken from the broker, those that come again included",
@@ -82,3 +83,8 @@ class IngestMetrics:
             buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
             registry=registry,
         )
+
+    def tell_dropped(self, count: int) -> None:
+        """Take note of what the broker says it dropped since it started."""
+        self.dropped = count
+        self.broker_dropped.set(count)

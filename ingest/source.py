@@ -295,7 +295,7 @@ class MqttSource:
 
     def _tell_dropped(self, payload: bytes) -> None:
         if payload.isdigit() and len(payload) < 16:
-            self._metrics.broker_dropped.set(int(payload))
+            self._metrics.tell_dropped(int(payload))
 
     def _flush_writes(self) -> bool:
         """Write what the socket did not take before; tell whether something is left."""

@@ -61,6 +61,13 @@ CREATE TABLE gateway_clocks (                              -- how old the freshe
     PRIMARY KEY (gateway_id, hour)
 );
 
+CREATE TABLE broker_drops (                                -- what brokers say they threw away, as each ingest heard it
+    client_id       text PRIMARY KEY,
+    dropped         bigint NOT NULL,                       -- since the broker started
+    grew_by         bigint NOT NULL DEFAULT 0,             -- the last time that it grew
+    grew_at         timestamptz                            -- city time; NULL: never
+);
+
 CREATE TABLE shards (
     shard           integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 1023),
     partition       integer NOT NULL

@@ -4,12 +4,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from city.clock import isoformat
+from ingest.drops import read_drops
 from portals_api.bodies import read_form
 from portals_api.labels import N_
-from portals_api.operator import session
+from portals_api.operator import letters, session
 from portals_api.operator.gate import FRONT, SIGN_IN, OperatorDep, inside
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep
+from storage.pool import engine_errors
 
 router = APIRouter(tags=["operator"])
 
@@ -21,10 +24,21 @@ _PROBLEMS = {
 
 @router.get(FRONT, include_in_schema=False)
 async def front(request: Request, portal: PortalDep, operator: OperatorDep) -> Response:
-    """Show where an operator can go."""
+    """Show where an operator can go, and what calls for one: letters that wait, messages that a broker lost."""
+    waiting = await letters.reasons(portal)
+    with engine_errors():
+        async with portal.pool.connection() as connection:
+            lost = [{**one._asdict(), "grew_at": isoformat(one.grew_at)} for one in await read_drops(connection)]
     if not portal.wants_page(request):
-        return JSONResponse({"pages": [link.href for door in portal.operator_doors for link in door.links]})
-    return await portal.page(request, "operator.html", signed_in=portal.gate.asks_for_a_key)
+        pages = [link.href for door in portal.operator_doors for link in door.links]
+        return JSONResponse({"pages": pages, "letters": waiting, "broker_drops": lost})
+    return await portal.page(
+        request,
+        "operator.html",
+        signed_in=portal.gate.asks_for_a_key,
+        waiting=sum(one["letters"] for one in waiting),
+        lost=lost,
+    )
 
 
 @router.get(SIGN_IN, include_in_schema=False)

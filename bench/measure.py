@@ -37,7 +37,7 @@ class Meter:
         """Tell whether all have come, or (QoS 0, where a broker may drop) nothing more does."""
         return self.count >= self.expected or (self.count > 0 and time.monotonic() - self._last_at > quiet_s)
 
-    def idle(self, patience_s: float = 8.0) -> bool:
+    def idle(self, patience_s: float = 45.0) -> bool:
         """Tell whether nothing ever came."""
         return not self.count and time.monotonic() - self._ready_at > patience_s
 

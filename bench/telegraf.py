@@ -13,7 +13,7 @@ PARTITIONS = 12
 _CONFIGURATION = """\
 [agent]
   interval = "10s"
-  flush_interval = "20ms"
+  flush_interval = "200ms"
   metric_batch_size = 5000
   metric_buffer_limit = 1000000
   omit_hostname = true

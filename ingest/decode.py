@@ -13,6 +13,8 @@ Decoder = Callable[[str, bytes], str | None]
 TEXT_MAX = 64 * 1024
 HEX_BYTES_MAX = 4096
 _ROW = 16
+_CBOR_LIST = 4
+"""Major type of a CBOR list: the three first bits."""
 
 
 class Decoded(NamedTuple):
@@ -75,15 +77,15 @@ def sparkplug_text(topic: str, payload: bytes) -> str | None:
     return sparkplug_b.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
 
 
-def cbor_text(topic: str, payload: bytes) -> str | None:
-    """Return the records of a pack of SenML in CBOR."""
-    return senml_cbor.explain(payload, TEXT_MAX) if topic.endswith("/senml-cbor") else None
+def senml_text(topic: str, payload: bytes) -> str | None:
+    """Return the records of a SenML pack in CBOR, which is a list."""
+    return senml_cbor.explain(payload) if payload and payload[0] >> 5 == _CBOR_LIST else None
 
 
 DECODERS: list[tuple[str, Decoder]] = [
     ("bundle", bundle_text),
     ("sparkplug-b", sparkplug_text),
-    ("senml-cbor", cbor_text),
+    ("senml-cbor", senml_text),
     ("json", json_text),
     ("text", plain_text),
 ]

@@ -51,13 +51,13 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     return senml.read_pack(origin, pack)
 
 
-def explain(payload: bytes, characters_max: int = 20_000) -> str:
-    """Return a pack as people read it: a record a line, labels as in JSON; or why it cannot be read."""
+def explain(payload: bytes, characters_max: int = 20_000) -> str | None:
+    """Return a pack as people read it: a record a line, labels as in JSON; None if it cannot be read."""
     try:
         pack = _read(payload)
         records = [_with_labels(record) for record in pack] if isinstance(pack, list) else [pack]
-    except Unreadable as exc:
-        return exc.detail
+    except Unreadable:
+        return None
     text = "\n".join(repr(record) for record in records)
     return text if len(text) <= characters_max else text[:characters_max] + "…"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from app import setup
@@ -42,6 +43,12 @@ class Station:
         chosen: dict[str, Any] = {names[name]: value for name, value in environment.items()}
         asyncio.run(setup.prepare(Settings(**chosen), self.database_url))
         return Installation(environment, self.folder, roles=("ingest", "store", "detect", "desk"))
+
+    def hears(self) -> bool:
+        """Tell whether ingest listens: it ticks only then. What is played before, Mosquitto throws away."""
+        with psycopg.connect(self.database_url) as connection:
+            found = connection.execute("SELECT EXISTS (SELECT FROM checkpoints WHERE ticked_at IS NOT NULL)").fetchone()
+        return found is not None and bool(found[0])
 
     def play(self, file: Path) -> dict[str, object]:
         command = [sys.executable, "-m", "app", "play", str(file), "--map", str(MAP), "--json"]
@@ -91,6 +98,7 @@ def test_recorded_readings_are_kept_to_the_reading_and_the_end_of_the_file_is_on
     assert [gap.hours for gap in truth.gaps] == [48]
     recorded = Recorded(station.database_url)
     with station.city(HASTE) as running:
+        wait_until(station.hears, 120, running.words)
         report = station.play(SAMPLE)
         assert (report["readings"], report["complete"], report["bad_rows"]) == (truth.readings, True, 0)
         assert_file_is_in_the_city(SAMPLE, truth, recorded, running)
@@ -125,6 +133,7 @@ def test_ten_years_of_the_air_station_balance_and_its_long_gaps_are_the_only_ala
     assert len(truth.gaps) == 8
     recorded = Recorded(station.database_url)
     with station.city(REAL_CLOCK) as running:
+        wait_until(station.hears, 120, running.words)
         report = station.play(GIJON)
         assert (report["readings"], report["complete"], report["bad_rows"]) == (truth.readings, True, 0)
         assert_file_is_in_the_city(GIJON, truth, recorded, running)

@@ -56,10 +56,9 @@ def test_bytes_of_formats_are_shown_as_what_they_hold() -> None:
     assert "voltage" in cbor.text
 
 
-@pytest.mark.parametrize("topic", ["spBv1.0/city/NDATA/EDGE-1", "citynerve/v1/GW-S/senml-cbor"])
 @given(body=st.binary(max_size=200))
-def test_any_bytes_of_a_format_are_shown(topic: str, body: bytes) -> None:
-    assert decode(topic, body) is not None
+def test_any_bytes_of_sparkplug_are_shown(body: bytes) -> None:
+    assert decode("spBv1.0/city/NDATA/EDGE-1", body) is not None
 
 
 @pytest.mark.parametrize("payload", [b"[" * 200_000, b'{"a":' * 5_000, b"[" * 900 + b"]" * 900, b"1" * 10_000])

@@ -25,7 +25,7 @@ from stream.log import Append
 from tests.ingest.formats.packs import NAMES, example, pack_files, payload_of
 from tests.ingest.world import publish_frame, reading, registry
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 COUNT = int(os.environ.get("CITYNERVE_TEST_FUZZED", "1000000"))
 NOW = 1_795_456_800_000_000

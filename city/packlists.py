@@ -3,7 +3,7 @@
 What they refer to is checked where they are taken: the registry knows more than the pack does.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from city import packfile
@@ -58,15 +58,13 @@ def read_gateways(text: str) -> list[ListedGateway]:
     return _read("gateways.csv", text, GATEWAY_COLUMNS, (), _gateway)
 
 
-def read_profiles(text: str, metrics: Sequence[Metric], codecs: Mapping[str, str]) -> list[DeviceProfile]:
-    """Read profiles in the form of the pack's ``profiles.toml``.
+def read_profiles(text: str, metrics: Sequence[Metric]) -> tuple[list[DeviceProfile], dict[str, str]]:
+    """Read profiles in the form of the pack's ``profiles.toml``, and the decoders that stand in its table ``codecs``.
 
     Parameters
     ----------
     metrics : sequence of Metric
         Those that the city knows.
-    codecs : mapping
-        File → JavaScript of the decoders that profiles may name.
 
     Raises
     ------
@@ -75,10 +73,18 @@ def read_profiles(text: str, metrics: Sequence[Metric], codecs: Mapping[str, str
     """
     notes = Notes()
     body = packfile.clean_text(notes, "profiles.toml", text)
-    found = [] if body is None else PackReading({"profiles.toml": body}, notes, codecs).profiles(metrics)
+    read = None if body is None else packfile.toml(notes, "profiles.toml", body)
+    codecs = {} if read is None else read.get("codecs", {})
+    if not isinstance(codecs, dict) or not all(isinstance(source, str) for source in codecs.values()):
+        notes.add("profiles.toml", 0, "codecs must be a table of texts: [codecs] and \"acme.js\" = '''…''' below")
+        codecs = {}
+    found: list[DeviceProfile] = []
+    if body is not None and read is not None:
+        reading = PackReading({"profiles.toml": body}, notes, codecs)
+        found = reading.profiles(metrics, without=frozenset({"codecs"}))
     if notes.mistakes:
         raise PackError(notes.mistakes, "the list")
-    return found
+    return found, codecs
 
 
 def device_problems(device: Device) -> Iterable[str]:

@@ -92,11 +92,11 @@ class PackReading:
             codecs=self._codecs,
         )
 
-    def profiles(self, metrics: Sequence[Metric]) -> list[DeviceProfile]:
-        """Read ``profiles.toml``; the metrics that it names are among `metrics`."""
+    def profiles(self, metrics: Sequence[Metric], without: frozenset[str] = frozenset()) -> list[DeviceProfile]:
+        """Read ``profiles.toml`` but for the tables `without`; the metrics that it names are among `metrics`."""
         for metric in metrics:
             self._ids.setdefault("metric", {}).setdefault(metric.name, ("metrics.csv", 0))
-        return self._tables("profiles.toml", "profile", lambda c, i: self._profile(c, i, metrics))
+        return self._tables("profiles.toml", "profile", lambda c, i: self._profile(c, i, metrics), without)
 
     # ------------------------------------------------------------ whole files
 
@@ -125,7 +125,9 @@ class PackReading:
                 found.append(row)
         return found
 
-    def _tables(self, file: str, kind: str, read: Callable[[Cells, str], T]) -> list[T]:
+    def _tables(
+        self, file: str, kind: str, read: Callable[[Cells, str], T], without: frozenset[str] = frozenset()
+    ) -> list[T]:
         """Read a TOML file of named tables."""
         text = self._texts.get(file)
         body = None if text is None else packfile.toml(self._notes, file, text)
@@ -133,6 +135,8 @@ class PackReading:
         if body is None:
             self._partly.add(kind)
         for identity, values in (body or {}).items():
+            if identity in without:
+                continue
             cells = packfile.table(self._notes, file, text or "", values, (identity,))
             if not is_name(identity):
                 cells.wrong("", f"{shown(identity)} is not an id: use letters, digits, '.', '_' and '-', 64 at most")

@@ -20,6 +20,7 @@ from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
+from ingest.deaths import DeathStore
 from ingest.fairness import Fairness, FairnessOptions
 from ingest.formats import Formats
 from ingest.formats.sparkplug_births import Changes
@@ -120,6 +121,7 @@ class Bridge:
         *,
         may_tick: Callable[[], Awaitable[bool]] = _nobody,
         states: StateStore | None = None,
+        deaths: DeathStore | None = None,
         births: BirthStore | None = None,
     ) -> None:
         self._source = source
@@ -130,6 +132,7 @@ class Bridge:
         self._metrics = metrics or IngestMetrics()
         self._may_tick = may_tick
         self._states = states
+        self._deaths = deaths
         self._births = births
         self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
         self._mark: bytes = b""
@@ -328,6 +331,12 @@ class Bridge:
         """Write states and acknowledge: the log has the flush."""
         if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
+        if self._deaths is not None:
+            # Of several processes the one that ticks tells: all of them have seen it.
+            died = self._source.deaths()
+            if died and await self._may_tick():
+                self._deaths.note(died)
+            await self._deaths.write()
         self._formats.sessions.commit(work.changes)
         if self._births is not None and (work.changes.births or self._births.waiting):
             await self._births.write(work.changes.births)

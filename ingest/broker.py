@@ -18,6 +18,7 @@ from paho.mqtt.client import topic_matches_sub
 
 from city.errors import SettingsError
 from ingest.broker_clients import AmqttBroker, GatewayHandler
+from ingest.broker_life import Death
 from ingest.broker_options import BrokerOptions, amqtt_config, cannot_bind
 from ingest.broker_share import Bucket, Share
 from ingest.credentials import model
@@ -163,6 +164,9 @@ class EmbeddedBroker:
         if stale:
             self._metrics.stale_acknowledgements.inc(stale)
         self._open_or_shut()
+
+    def deaths(self) -> list[Death]:
+        return []
 
     async def reconnect(self) -> None:
         self._metrics.reconnects.inc()

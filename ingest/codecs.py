@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 CODEC_CHARACTERS_MAX = 512 * 1024
 _SCRIPT = str(Path(__file__).with_name("sandbox.py"))
 _SENT_MAX = 256
+_START_S = 5.0
+_START_AGAIN_S = 10.0
+_NO_PROCESS = "the process for codecs does not start: see the log, then replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class _Process:
         self.sent: set[str] = set()
         self._running: subprocess.Popen[bytes] | None = None
         self._end: Callable[[], object] = lambda: None
+        self._next_start = float("-inf")
 
     def ask(self, request: dict[str, Any], answer_s: float) -> dict[str, Any]:
         """Return the answer to one request.
@@ -94,17 +98,24 @@ class _Process:
         ------
         TimeoutError
             None came in time; the process is gone with all that it held.
+        ConnectionError
+            The process died.
+        CodecError
+            There is no process, and none could be started.
         """
-        line = json.dumps(request).encode() + b"\n"
-        started = self._running is None
-        running = self._running or self._start()
+        if self._running is None:
+            self._start()
+        return self._exchange(request, answer_s)
+
+    def _exchange(self, request: dict[str, Any], answer_s: float) -> dict[str, Any]:
+        running = self._running
+        assert running is not None
         assert running.stdin is not None
         assert running.stdout is not None
-        # A new process has its interpreter to load first.
-        deadline = monotonic() + answer_s + (10.0 if started else 0.0)
+        deadline = monotonic() + answer_s
         answer = bytearray()
         try:
-            running.stdin.write(line)
+            running.stdin.write(json.dumps(request).encode() + b"\n")
             running.stdin.flush()
             waiting = select.poll()
             waiting.register(running.stdout, select.POLLIN)
@@ -114,31 +125,46 @@ class _Process:
                     raise TimeoutError
                 part = running.stdout.read1(65_536)  # type: ignore[attr-defined]
                 if not part:
-                    raise TimeoutError
+                    raise ConnectionError("the process ended")
                 answer += part
-        except (OSError, TimeoutError) as exc:
+        except TimeoutError:
             self.end()
-            raise TimeoutError from exc
+            raise
+        except OSError as exc:
+            self.end()
+            raise ConnectionError("the process ended") from exc
         told: dict[str, Any] = json.loads(answer)
         return told
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        self.sent.clear()
-        running = subprocess.Popen(  # noqa: S603 - our own script, on our own interpreter
-            [sys.executable, "-I", "-B", _SCRIPT],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"TZ": "UTC", "LC_ALL": "C.UTF-8"},
-            cwd="/",
-        )
-        self._running = running
-        self._end = weakref.finalize(self, _kill, running)
-        return running
+    def _start(self) -> None:
+        """Start the process and wait for its first word; after a failure, not again for some seconds."""
+        now = monotonic()
+        if now < self._next_start:
+            raise CodecError("codec-failed", _NO_PROCESS)
+        try:
+            running = subprocess.Popen(  # noqa: S603 - our own script, on our own interpreter
+                [sys.executable, "-I", "-B", _SCRIPT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"TZ": "UTC", "LC_ALL": "C.UTF-8"},
+                cwd="/",
+                # What interrupts us must not interrupt it: it is asked for the last messages, too.
+                start_new_session=True,
+            )
+            self._running = running
+            self._end = weakref.finalize(self, _kill, running)
+            self._exchange({}, _START_S)
+        except OSError as exc:
+            self.end()
+            self._next_start = now + _START_AGAIN_S
+            logger.error("the process for codecs does not start: is memory short?", extra={"reason": str(exc)[:200]})
+            raise CodecError("codec-failed", _NO_PROCESS) from exc
 
     def end(self) -> None:
         """Kill the process, if there is one."""
         self._running = None
+        self.sent.clear()
         self._end()
 
 
@@ -206,6 +232,8 @@ class Codecs:
             raise CodecError("codec-failed", f"the codec's result is no JSON: {str(exc)[:200]}") from exc
         if "errors" in output:
             raise CodecError("codec-failed", f"the codec says: {output['errors'][:300]}")
+        if not isinstance(output.get("data"), dict | list):
+            raise CodecError("codec-failed", "the codec's result holds no values")
         return output["data"]
 
     def check(self, source: str) -> None:
@@ -235,15 +263,21 @@ class Codecs:
         """Ask the sandbox, and charge the codec for what that took."""
         if len(self._process.sent) >= _SENT_MAX:
             self._process.end()
-        if name not in self._process.sent:
-            request["source"] = source
-        try:
-            answer = self._process.ask({"codec": name, **request}, self._options.answer_s)
-        except TimeoutError:
-            self._charge(name, account, self._options.answer_s)
-            return {"error": "timeout", "detail": "it did not answer, and was ended"}
-        self._process.sent.add(name)
-        self._charge(name, account, answer["used_s"])
+        started = monotonic()
+        for _ in range(2):
+            told = request if name in self._process.sent else {**request, "source": source}
+            try:
+                answer = self._process.ask({"codec": name, **told}, self._options.answer_s)
+            except TimeoutError:
+                answer = {"error": "timeout", "detail": "it did not answer, and was ended"}
+            except ConnectionError:
+                # Whoever ended it may not have been this codec: it is asked once more.
+                answer = {"error": "failed", "detail": "its process ended"}
+                continue
+            else:
+                self._process.sent.add(name)
+            break
+        self._charge(name, account, answer.get("used_s", monotonic() - started))
         return answer
 
     def _charge(self, name: str, account: _Account, used_s: float) -> None:

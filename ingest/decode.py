@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ingest.bundle import is_bundle, unpack
-from ingest.formats import senml_cbor
+from ingest.formats import senml_cbor, sparkplug_b
 
 Decoder = Callable[[str, bytes], str | None]
 """(topic, payload) → text for people; None where the payload is of another kind. Raises nothing."""
@@ -72,6 +72,11 @@ def bundle_text(topic: str, payload: bytes) -> str | None:
     return "\n".join(parts)
 
 
+def sparkplug_text(topic: str, payload: bytes) -> str | None:
+    """Return the metrics of a Sparkplug message."""
+    return sparkplug_b.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
+
+
 def senml_text(topic: str, payload: bytes) -> str | None:
     """Return the records of a SenML pack in CBOR, which is a list."""
     return senml_cbor.explain(payload) if payload and payload[0] >> 5 == _CBOR_LIST else None
@@ -79,6 +84,7 @@ def senml_text(topic: str, payload: bytes) -> str | None:
 
 DECODERS: list[tuple[str, Decoder]] = [
     ("bundle", bundle_text),
+    ("sparkplug-b", sparkplug_text),
     ("senml-cbor", senml_text),
     ("json", json_text),
     ("text", plain_text),

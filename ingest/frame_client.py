@@ -28,14 +28,14 @@ class ClientOptions:
 
     Attributes
     ----------
-    mark, dropped : str
-        Topics whose messages are flagged: our own marks, and what the broker says it dropped.
+    mark, system : str
+        A topic, and how topics begin, that are flagged: our own marks, and what the broker says of itself.
     """
 
     client_id: str
     mqtt5: bool = False
     mark: str = ""
-    dropped: str = ""
+    system: str = ""
 
 
 class FrameClient(mqtt.Client):
@@ -108,7 +108,7 @@ class FrameClient(mqtt.Client):
 
     def _buffer(self, generation: int) -> FrameBuffer:
         own = self._own
-        return FrameBuffer(generation, mqtt5=own.mqtt5, mark=own.mark.encode(), dropped=own.dropped.encode())
+        return FrameBuffer(generation, mqtt5=own.mqtt5, mark=own.mark.encode(), system=own.system.encode())
 
     def _scan(self, max_messages: int) -> MQTTErrorCode:
         try:

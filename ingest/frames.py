@@ -19,8 +19,8 @@ class FrameBuffer:
     ----------
     mqtt5 : bool
         The connection speaks MQTT 5, else 3.1.1.
-    mark, dropped : bytes
-        Topics whose messages are flagged: our own marks, and what the broker says it dropped.
+    mark, system : bytes
+        A topic, and how topics begin, that are flagged: our own marks, and what the broker says of itself.
 
     Attributes
     ----------
@@ -30,13 +30,13 @@ class FrameBuffer:
         True if `scan` stopped at its limit: there may be messages without waiting for bytes.
     """
 
-    def __init__(self, generation: int, *, mqtt5: bool = False, mark: bytes = b"", dropped: bytes = b"") -> None:
+    def __init__(self, generation: int, *, mqtt5: bool = False, mark: bytes = b"", system: bytes = b"") -> None:
         self.generation = generation
         self.count = 0
         self.has_more = False
         self._mqtt5 = mqtt5
         self._mark = np.frombuffer(mark, np.uint8)
-        self._dropped = np.frombuffer(dropped, np.uint8)
+        self._system = np.frombuffer(system, np.uint8)
         self._data = np.empty(BUFFER_BYTES_MAX + _READ_BYTES + PADDING, np.uint8)
         self._bytes = self._data.data
         self._position = 0
@@ -85,7 +85,7 @@ class FrameBuffer:
                 self._end,
                 self._mqtt5,
                 self._mark,
-                self._dropped,
+                self._system,
                 self._frames,
                 self.count,
                 room,

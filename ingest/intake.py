@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.broker_life import Death
 from ingest.message import Message
 
 PADDING = 8
@@ -17,8 +18,8 @@ COLUMNS = 6
 TOPIC_START, TOPIC_END, PAYLOAD_START, PAYLOAD_END, TOKEN, FLAGS = range(COLUMNS)
 """Columns of `Intake.frames`."""
 
-RETAINED, QOS, MARK, DROPPED = 0x01, 0x06, 0x10, 0x20
-"""Bits of FLAGS: the broker had kept it; its QoS; a mark of ours; what the broker says it dropped."""
+RETAINED, QOS, MARK, SYSTEM = 0x01, 0x06, 0x10, 0x20
+"""Bits of FLAGS: the broker had kept it; its QoS; a mark of ours; what the broker says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,9 @@ class Source(Protocol):
 
     async def reconnect(self) -> None:
         """Let go of everything unacknowledged, so that it comes again."""
+
+    def deaths(self) -> list[Death]:
+        """Return deaths of the broker that showed since the last call; none where it acknowledges after the append."""
 
     def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
         """Take messages of these topic filters from now on, and of no others.

@@ -51,6 +51,11 @@ class IngestMetrics:
             "Messages that the broker says it dropped since it started, its queues full (Mosquitto)",
             registry=registry,
         )
+        self.broker_deaths = Counter(
+            "citynerve_ingest_broker_deaths_total",
+            "Times that the broker died and came back, by what it says of its age (Mosquitto)",
+            registry=registry,
+        )
         self.stale_acknowledgements = Counter(
             "citynerve_ingest_stale_acknowledgements_total",
             "Acknowledgements held back because their connection is gone",

@@ -8,7 +8,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from ingest.frame_client import TAKE_BYTES, ClientOptions
-from ingest.intake import DROPPED, FLAGS, MARK, Intake
+from ingest.intake import FLAGS, MARK, SYSTEM, Intake
 from ingest.message import Message
 
 
@@ -20,7 +20,7 @@ class PlainInbox:
     def __init__(self, options: ClientOptions, generation: int) -> None:
         self.generation = generation
         self.held_bytes = 0
-        self._flags = {options.mark: MARK, options.dropped: DROPPED}
+        self._own = options
         self._messages: list[Message] = []
 
     @property
@@ -44,7 +44,10 @@ class PlainInbox:
         """Return the messages that came."""
         taken = Intake.of(self._messages, self.generation)
         for index, message in enumerate(self._messages):
-            taken.frames[index, FLAGS] |= self._flags.get(message.topic, 0)
+            if message.topic == self._own.mark:
+                taken.frames[index, FLAGS] |= MARK
+            elif self._own.system and message.topic.startswith(self._own.system):
+                taken.frames[index, FLAGS] |= SYSTEM
         self._messages, self.held_bytes = [], 0
         return taken
 

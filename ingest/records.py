@@ -126,6 +126,7 @@ class Flush:
 
     def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
         """Set messages of a gateway aside unread, many in one dead letter."""
+        self.formats.pass_over(message.topic for message in messages)
         for packed, count in pack(messages, self.options.record_bytes_max):
             self._set_aside(bundle_topic(gateway), packed, gateway, Refusal(_WHY_ISOLATED, []), ISOLATED, count, {})
 

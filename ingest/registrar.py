@@ -1,14 +1,17 @@
 """What operators do to the registry: a change, its publication, and the return of what waited for it."""
 
+import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from city.clock import Clock
+from city.errors import Mistake, PackError
 from city.packlists import DEVICE_COLUMNS, ListedDevice, read_devices, read_gateways, read_profiles
 from ingest.claims import Claimed, Seen, seen_of, send_back
+from ingest.codecs import CodecError, Codecs
 from ingest.redeliver import Redelivery
 from storage import queries
 from storage.pool import Connection, Pool, engine_errors
@@ -63,8 +66,9 @@ class Registrar:
         """Add or change profiles by TOML, all or none."""
 
         async def work(connection: Connection) -> ChangeReport:
-            profiles = read_profiles(text, await registrar.known_metrics(connection), {})
-            return await registrar.put_profiles(connection, profiles, {}, self._author(actor), dry_run=dry_run)
+            profiles, codecs = read_profiles(text, await registrar.known_metrics(connection))
+            await asyncio.to_thread(_demand_compiling, codecs)
+            return await registrar.put_profiles(connection, profiles, codecs, self._author(actor), dry_run=dry_run)
 
         return await self._change(work)
 
@@ -116,6 +120,22 @@ class Registrar:
 
     def _author(self, actor: str) -> Author:
         return Author(actor, self.clock.now_us())
+
+
+def _demand_compiling(codecs: Mapping[str, str]) -> None:
+    """Refuse codecs that could never decode anything."""
+    mistakes = []
+    sandbox = Codecs()
+    try:
+        for name, source in codecs.items():
+            try:
+                sandbox.check(source)
+            except CodecError as exc:
+                mistakes.append(Mistake(name, exc.line, str(exc)))
+    finally:
+        sandbox.close()
+    if mistakes:
+        raise PackError(mistakes, "the list")
 
 
 def _line(values: list[str] | tuple[str, ...]) -> str:

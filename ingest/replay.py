@@ -69,7 +69,7 @@ def _resolve_bundle(
     except ValueError as exc:
         return Resolution({}, (), "isolated", str(exc))
     wanted = {position for position, _ in letter.only} if letter.only else range(len(messages))
-    formats = Formats(Replay(births, unborn=False))
+    formats = Formats(Replay(births, unborn=True))
     found: dict[int, list[ReadingBatch]] = {}
     numbers: Numbers = {}
     left: list[tuple[int, str]] = []

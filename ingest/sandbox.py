@@ -58,13 +58,15 @@ class Pool:
         self._contexts: OrderedDict[str, Any] = OrderedDict()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run, or check, one codec."""
+        """Run, or check, one codec; an empty request asks only whether there is somebody."""
+        if not request:
+            return {}
         if "source" in request:
             self._sources[request["codec"]] = request["source"]
         started = thread_time()
         try:
             answer = self._check(request) if request.get("check") else self._run(request)
-        except quickjs.JSException as exc:
+        except (quickjs.JSException, quickjs.StackOverflow, MemoryError, TypeError, ValueError) as exc:
             # Nobody knows what state a failure has left behind.
             self._contexts.pop(request["codec"], None)
             answer = _failure(str(exc))

@@ -4,13 +4,13 @@
 
 from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from ingest.intake import (
-    DROPPED,
     FLAGS,
     MARK,
     PAYLOAD_END,
     PAYLOAD_START,
     QOS,
     RETAINED,
+    SYSTEM,
     TOKEN,
     TOPIC_END,
     TOPIC_START,
@@ -28,7 +28,7 @@ that is too long for any; a PUBLISH of which only the beginning is kept."""
 
 
 @kernel
-def scan_frames(data, start, end, mqtt5, mark, dropped, frames, count, limit):
+def scan_frames(data, start, end, mqtt5, mark, system, frames, count, limit):
     """Find whole PUBLISH frames from `start` on.
 
     Parameters
@@ -38,8 +38,8 @@ def scan_frames(data, start, end, mqtt5, mark, dropped, frames, count, limit):
         The bytes to look at.
     mqtt5 : bool
         Frames carry properties, which are passed over.
-    mark, dropped : uint8[:]
-        Topics that are flagged.
+    mark, system : uint8[:]
+        The topic that is flagged MARK, and how those begin that are flagged SYSTEM; empty: none.
     frames : int64[:, COLUMNS], out
     count, limit : int
         Rows of `frames` in use, and how many may be.
@@ -92,10 +92,10 @@ def scan_frames(data, start, end, mqtt5, mark, dropped, frames, count, limit):
         row[PAYLOAD_END] = last
         row[TOKEN] = int(data[name_end]) << 8 | int(data[name_end + 1]) if qos else 0
         row[FLAGS] = head & (RETAINED | QOS)
-        if _same(data, body + 2, name_end, mark):
+        if name_end - body - 2 == len(mark) and _begins(data, body + 2, name_end, mark):
             row[FLAGS] |= MARK
-        elif _same(data, body + 2, name_end, dropped):
-            row[FLAGS] |= DROPPED
+        elif len(system) and _begins(data, body + 2, name_end, system):
+            row[FLAGS] |= SYSTEM
         count += 1
         if after > end:
             return end, count, CUT, after - end
@@ -118,8 +118,8 @@ def _remaining_length(data, position, end):
 
 
 @kernel
-def _same(data, start, end, text):
+def _begins(data, start, end, text):
     index = 0
     while index < len(text) and index < end - start and data[start + index] == text[index]:
         index += 1
-    return index == len(text) == end - start
+    return index == len(text)

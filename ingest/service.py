@@ -8,6 +8,7 @@ from city.integration import ORDERED_FORMATS
 from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.bridge import Bridge, BridgeOptions
+from ingest.deaths import DeathStore
 from ingest.intake import Source
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
@@ -67,6 +68,7 @@ class Ingest:
             metrics,
             may_tick=self._lease.held,
             states=StateStore(pool),
+            deaths=DeathStore(pool, clock),
             births=BirthStore(pool),
         )
         self._leads = False

@@ -24,13 +24,14 @@ from city.errors import SettingsError
 from city.topics import is_name
 from ingest import paho_contract
 from ingest.address import parse_url
+from ingest.broker_life import BrokerLife, Death
 from ingest.frame_client import TAKE_BYTES, ClientOptions, FrameClient
 from ingest.intake import (
-    DROPPED,
     FLAGS,
     MARK,
     PAYLOAD_END,
     PAYLOAD_START,
+    SYSTEM,
     TOPIC_END,
     TOPIC_START,
     Intake,
@@ -41,7 +42,9 @@ from ingest.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
+_SYSTEM = "$SYS/"
 _DROPPED = "$SYS/broker/publish/messages/dropped"
+_UPTIME = "$SYS/broker/uptime"
 """Where Mosquitto tells how many messages it threw away because a queue was full."""
 _NEVER = 0xFFFFFFFF
 """The session of MQTT 5 that does not expire, like any of MQTT 3.1.1."""
@@ -95,7 +98,7 @@ class MqttSource:
             raise SettingsError(f"MQTT client id {options.client_id[:80]!r}: use up to 64 letters, digits, '-' or '_'")
         self._mark_topic = f"citynerve/ingest/{options.client_id}"
         self._mark_nonce = uuid.uuid4().bytes
-        self._subscriptions = Subscriptions(options.share, [self._mark_topic], [_DROPPED])
+        self._subscriptions = Subscriptions(options.share, [self._mark_topic], [_DROPPED, _UPTIME])
         self._client = self._new_client()
         self._generation = 0
         self._changed = asyncio.Event()
@@ -103,6 +106,7 @@ class MqttSource:
         self._lost.set()
         self._readable: asyncio.Future[None] | None = None
         self._heard_at = 0.0
+        self._life = BrokerLife()
         self._unread = False
 
     @property
@@ -143,6 +147,9 @@ class MqttSource:
     async def reconnect(self) -> None:
         self._drop("asked to")
 
+    def deaths(self) -> list[Death]:
+        return self._life.deaths(monotonic())
+
     def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
         self._subscriptions.listen(self._client, filters, unwanted, ordered)
 
@@ -169,7 +176,7 @@ class MqttSource:
 
     def _new_client(self) -> FrameClient | PlainClient:
         address = self._address
-        own = ClientOptions(self._options.client_id, self._options.version == "5", self._mark_topic, _DROPPED)
+        own = ClientOptions(self._options.client_id, self._options.version == "5", self._mark_topic, _SYSTEM)
         changed = paho_contract.broken()
         if changed:
             logger.warning("paho-mqtt is not as we know it, messages take its own, slower way", extra={"why": changed})
@@ -277,25 +284,33 @@ class MqttSource:
         self._unread = self._client.frames.has_more
         if outcome is MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._heard_at = monotonic()
+            self._life.heard(self._heard_at)
 
     def _own(self, intake: Intake) -> Intake:
         """Take out what was meant for us alone, and return marks under the empty topic."""
         flags = intake.frames[:, FLAGS]
-        if not (flags & (MARK | DROPPED)).any():
+        if not (flags & (MARK | SYSTEM)).any():
             return intake
-        for index in np.flatnonzero(flags & DROPPED).tolist():
-            self._tell_dropped(intake.payload(index))
+        for index in np.flatnonzero(flags & SYSTEM).tolist():
+            self._take_system(intake.topic(index), intake.payload(index))
         for index in np.flatnonzero(flags & MARK).tolist():
             row = intake.frames[index]
             # A mark of an earlier process has nothing left to say.
             ours = intake.payload(index).startswith(self._mark_nonce)
             row[TOPIC_END] = row[TOPIC_START]
             row[PAYLOAD_START] = row[PAYLOAD_START] + len(self._mark_nonce) if ours else row[PAYLOAD_END]
-        return intake.select((flags & DROPPED) == 0)
+        return intake.select((flags & SYSTEM) == 0)
 
-    def _tell_dropped(self, payload: bytes) -> None:
-        if payload.isdigit() and len(payload) < 16:
-            self._metrics.tell_dropped(int(payload))
+    def _take_system(self, topic: str, payload: bytes) -> None:
+        """Take what the broker says of itself: how much it threw away, and how long it has lived."""
+        number = payload.split(b" ")[0]
+        if not number.isdigit() or len(number) > 15:
+            return
+        if topic == _DROPPED:
+            self._metrics.tell_dropped(int(number))
+        elif topic == _UPTIME and self._life.lived(int(number), monotonic()):
+            self._metrics.broker_deaths.inc()
+            logger.warning("the broker had died: what it had acknowledged and not handed on is lost but for repeats")
 
     def _flush_writes(self) -> bool:
         """Write what the socket did not take before; tell whether something is left."""
@@ -308,6 +323,7 @@ class MqttSource:
             return
         logger.warning("MQTT connection lost, connecting again", extra={"reason": reason})
         self._metrics.reconnects.inc()
+        self._life.lost()
         self._subscriptions.forget()
         self._unread = False
         self._wake()

@@ -211,6 +211,13 @@ CREATE TABLE ledger_lost (                                 -- old gaps of runs w
     PRIMARY KEY (gateway_id, hour)
 );
 
+CREATE TABLE broker_deaths (                               -- when what it had acknowledged and not handed on was lost
+    death_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    last_heard_at   timestamptz NOT NULL,
+    back_at         timestamptz NOT NULL
+);
+CREATE INDEX broker_deaths_by_time ON broker_deaths (back_at);
+
 CREATE TABLE dead_letters (
     letter_id       text PRIMARY KEY,                      -- log-partition-offset on dead-letters
     reason          text NOT NULL,

@@ -65,6 +65,13 @@ class LedgerQuery:
     limit: int = 100
 
 
+class BrokerDeath(NamedTuple):
+    """When a broker that died was last heard, and when it was back, µs UTC."""
+
+    last_heard_at: int
+    back_at: int
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """All that fits a query in one row.
@@ -130,6 +137,12 @@ async def check_balance(connection: Connection, query: LedgerQuery = LedgerQuery
     row = await (await connection.execute(_SQL.totals, _filters(query), prepare=False)).fetchone()
     assert row is not None
     return Balance(*(int(n) for n in row))
+
+
+async def read_deaths(connection: Connection, query: LedgerQuery) -> list[BrokerDeath]:
+    """Return the last `query.limit` deaths of the broker, the newest first."""
+    cursor = await connection.execute(_SQL.deaths, {**_filters(query), "limit": query.limit}, prepare=False)
+    return [BrokerDeath(from_datetime(heard), from_datetime(back)) for heard, back in await cursor.fetchall()]
 
 
 async def read_hours(connection: Connection, query: LedgerQuery) -> list[LedgerHour]:

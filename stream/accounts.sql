@@ -64,6 +64,13 @@ SELECT COALESCE(sum(appended), 0)::bigint, COALESCE(sum(stored), 0)::bigint, COA
    AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
    AND (%(until)s::timestamptz IS NULL OR hour < %(until)s)
 
+-- name: deaths
+-- When the broker died and lost what it had acknowledged and not handed on, the newest first.
+SELECT last_heard_at, back_at FROM broker_deaths
+ WHERE (%(since)s::timestamptz IS NULL OR back_at >= %(since)s)
+   AND (%(until)s::timestamptz IS NULL OR back_at < %(until)s)
+ ORDER BY back_at DESC LIMIT %(limit)s
+
 -- name: hours
 -- The last hours that fit, all gateways together, the newest first.
 SELECT hour, sum(appended)::bigint, sum(stored + duplicate)::bigint, sum(conflicting + quarantined)::bigint

@@ -7,6 +7,7 @@ that is behind by at most as much, or a gateway that holds its readings back.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,15 +47,18 @@ class Timing:
         own = np.flatnonzero(readings.quality == int(Quality.GOOD))
         if not len(own):
             return
+        # By gateway, and in the order of arrival within each.
+        own = own[np.argsort(readings.gateway_id[own], kind="stable")]
         observed, received = readings.observed_at[own], readings.received_at[own]
         gateway = readings.gateway_id[own]
         age = received - observed
         over = np.searchsorted([span for _, span in HORIZONS], age, side="left")
         for place, (name, _) in enumerate(HORIZONS, start=1):
             self.late[name] += int(np.count_nonzero(over == place))
-        for number in np.unique(gateway).tolist():
-            mine = gateway == number
-            self._take_gateway(number, observed[mine], received[mine], age[mine])
+        edges = [0, *(np.flatnonzero(np.diff(gateway)) + 1).tolist(), len(gateway)]
+        for start, end in pairwise(edges):
+            mine = slice(start, end)
+            self._take_gateway(int(gateway[start]), observed[mine], received[mine], age[mine])
 
     def _take_gateway(self, number: int, observed: "np.ndarray", received: "np.ndarray", age: "np.ndarray") -> None:
         before = self.newest.get(number, int(observed[0]))
@@ -63,10 +67,13 @@ class Timing:
         if number in self.newest or len(self.newest) < _KEPT_MAX:
             self.newest[number] = int(newest[-1])
         live = age <= LIVE_US_MAX
-        hours = received[live] // HOUR_US
-        for hour in np.unique(hours).tolist():
+        if not live.any():
+            return
+        hours, ages = received[live] // HOUR_US, age[live]
+        one = bool(hours.min() == hours.max())
+        for hour in (hours[:1] if one else np.unique(hours)).tolist():
             key = (number, hour * HOUR_US)
-            least = int(age[live][hours == hour].min())
+            least = int((ages if one else ages[hours == hour]).min())
             if key in self.least_age or len(self.least_age) < _KEPT_MAX:
                 self.least_age[key] = min(least, self.least_age.get(key, least))
 

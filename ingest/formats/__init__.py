@@ -1,6 +1,6 @@
 """Payload formats, chosen by topic: each turns bytes into a `ParsedMessage` or says why it cannot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from city.integration import Origin
 from ingest.formats import (
@@ -66,6 +66,11 @@ class Formats:
     def names(self) -> list[str]:
         """What the formats are called."""
         return sorted([*_STATELESS, _SPARKPLUG])
+
+    def pass_over(self, topics: Iterable[str]) -> None:
+        """Note that messages of these topics are set aside unread: births may have been among them."""
+        for topic in set(topics):
+            sparkplug_b.pass_over(topic, self.sessions)
 
     def parse(self, origin: Origin, payload: bytes, receipt: Receipt | None = None) -> ParsedMessage:
         """Read one message.

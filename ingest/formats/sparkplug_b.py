@@ -137,6 +137,13 @@ def parse(origin: Origin, payload: bytes, memory: Memory, receipt: Receipt) -> P
     return message
 
 
+def pass_over(topic: str, sessions: Sessions) -> None:
+    """Forget the node of a message that is not read."""
+    levels = topic.split("/")
+    if levels[0] == "spBv1.0" and len(levels) in (4, 5) and sessions.get((levels[1], levels[3])) is not None:
+        sessions.end((levels[1], levels[3]))
+
+
 def _place(topic: str) -> Place | None:
     """Read a topic; None for a host's STATE, which measures nothing."""
     levels = topic.split("/")

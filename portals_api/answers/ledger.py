@@ -65,6 +65,27 @@ class LedgerPage(BaseModel):
     next: str | None
 
 
+DEATH = {"last_heard_at": "2026-11-24T18:15:00Z", "back_at": "2026-11-24T18:15:07Z"}
+
+
+class DeathOut(BaseModel):
+    """A death of the broker: what it had acknowledged by then and not handed on is lost, but for repeats."""
+
+    model_config = shown_by(DEATH)
+
+    last_heard_at: str
+    back_at: str
+
+
+class DeathList(BaseModel):
+    """Deaths of the broker, the newest first."""
+
+    model_config = shown_by({"items": [DEATH], "next": None})
+
+    items: list[DeathOut]
+    next: str | None
+
+
 class LedgerTotals(_Sums):
     """The sums of all rows that fit, of one moment; `broken` rows do not balance: always 0."""
 

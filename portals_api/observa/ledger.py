@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from city.clock import HOUR_US, to_datetime
 from portals_api import days
-from portals_api.answers.ledger import LedgerPage, LedgerTotals
+from portals_api.answers.ledger import DeathList, LedgerPage, LedgerTotals
 from portals_api.i18n import Words
 from portals_api.observa import ledger_rows
 from portals_api.observa.bars import Bar, bar_chart
@@ -18,12 +18,13 @@ from portals_api.paging import LIMIT_MAX
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, Since, Until
 from portals_api.portal import address
 from portals_api.routing import PortalDep, documented
-from stream.accounts import LedgerHour, check_balance, one_moment, read_hours, read_ledger
+from stream.accounts import LedgerHour, check_balance, one_moment, read_deaths, read_hours, read_ledger
 
 router = APIRouter(tags=["ledger"])
 
 _PAGE = 50
 _DRAWN_HOURS = 48
+_DEATHS_SHOWN = 10
 _CSV_EXAMPLE = (
     "gateway,hour,appended,stored,duplicate,conflicting,quarantined,in_flight,missing,quarantined_by_reason,"
     "missing_numbers\r\nGW-01,2026-11-24T18:00:00Z,4800,4790,5,1,2,2,3,not-json=2,boot-7:5-7\r\n"
@@ -61,6 +62,16 @@ async def get_totals(
     """Sum what fits: the same columns, and how many rows do not balance (always 0)."""
     async with one_moment(portal.pool) as connection:
         return totals_of(await check_balance(connection, query_of(gateway, since, until, None, 1)))
+
+
+@router.get("/api/v1/ledger/broker-deaths", summary="List deaths of the broker", **documented(DeathList))
+async def list_deaths(
+    portal: PortalDep, limit: Limit = LIMIT_DEFAULT, since: Since = None, until: Until = None
+) -> dict[str, Any]:
+    """List when the broker died: gateways that number their messages sent again, of others something may be lost."""
+    async with one_moment(portal.pool) as connection:
+        found = await read_deaths(connection, query_of(None, since, until, None, limit))
+    return {"items": [ledger_rows.death_of(death) for death in found], "next": None}
 
 
 @router.get("/api/v1/ledger.csv", summary="Get the ledger as CSV", response_class=Response, responses={200: _CSV})
@@ -115,6 +126,7 @@ async def ledger_page(
             return JSONResponse(page_of(rows, _PAGE))
         balance = await check_balance(connection, query)
         hours = await read_hours(connection, replace(query, limit=_DRAWN_HOURS))
+        died = await read_deaths(connection, replace(query, limit=_DEATHS_SHOWN))
     words = await portal.words(request)
     filters = {
         "gateway": gateway,
@@ -130,6 +142,7 @@ async def ledger_page(
         chosen={"gateway": gateway or "", "from": since, "to": until},
         balance=balance,
         accepted=_chart(words, hours),
+        deaths=[ledger_rows.death_of(death) for death in died],
         more_url=address("/ledger", gateway=gateway, **{"from": since, "to": until}),
         json_url=address("/api/v1/ledger", **here),
         csv_url=address("/api/v1/ledger.csv", **here),

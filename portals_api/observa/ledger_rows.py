@@ -12,7 +12,7 @@ from city.clock import from_datetime, isoformat
 from portals_api.paging import decode_cursor, page
 from portals_api.reads import cursor_moment
 from storage.pool import Pool
-from stream.accounts import Balance, LedgerQuery, LedgerRow, one_moment, read_ledger
+from stream.accounts import Balance, BrokerDeath, LedgerQuery, LedgerRow, one_moment, read_ledger
 from stream.ledger import Key
 
 COLUMNS = ("appended", "stored", "duplicate", "conflicting", "quarantined", "in_flight", "missing")
@@ -47,6 +47,11 @@ async def read_page(pool: Pool, query: LedgerQuery) -> dict[str, Any]:
     async with one_moment(pool) as connection:
         rows = await read_ledger(connection, replace(query, limit=query.limit + 1))
     return page_of(rows, query.limit)
+
+
+def death_of(death: BrokerDeath) -> dict[str, str]:
+    """Return a death of the broker."""
+    return {"last_heard_at": isoformat(death.last_heard_at), "back_at": isoformat(death.back_at)}
 
 
 def page_of(rows: Sequence[LedgerRow], limit: int) -> dict[str, Any]:

@@ -104,6 +104,10 @@ def _add_letters(url: str) -> None:
     payload = b'{"device": "N-L-1", "at": "2026-11-23T21:00:00Z", "active_power_w": 36}'
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_LETTERS, {"payload": payload, "at": to_datetime(NOW)})
+        connection.execute(
+            "INSERT INTO gateway_clocks VALUES ('G-1', date_trunc('hour', %s), -12400000)", (to_datetime(NOW),)
+        )
+        connection.execute("INSERT INTO broker_drops VALUES ('citynerve-ingest', 512, 500, %s)", (to_datetime(NOW),))
 
 
 async def _happenings(pool: Pool) -> None:

@@ -396,6 +396,12 @@ def test_ingest_hears_what_other_vendors_servers_send(broker: Broker) -> None:
         assert ingest.publish("citynerve/v1/GW-1/readings") == REFUSED
 
 
+def test_ingest_asks_nodes_of_sparkplug_for_their_births_and_commands_nothing_else(broker: Broker) -> None:
+    with Client(broker, "citynerve-ingest") as ingest:
+        assert ingest.publish("spBv1.0/city/NCMD/EDGE-1") != REFUSED
+        assert ingest.publish("spBv1.0/city/DCMD/EDGE-1/meter") == REFUSED
+
+
 def test_a_broker_that_lost_its_data_lets_itself_be_told_again(prepared: Folder, tmp_path: Path) -> None:
     broker = Broker(prepared, tmp_path)
     broker.start()

@@ -159,6 +159,12 @@ def test_a_failure_leaves_nothing_behind(codecs: Codecs) -> None:
         ("function Decoder() { return 7; }", "codec-failed", "no data"),
         ("function Decoder() { const a = {}; a.a = a; return a; }", "codec-failed", "circular"),
         ("function Decoder() { return { a: 'x'.repeat(70000) }; }", "codec-failed", "characters"),
+        ("function Decoder() { return { toJSON() {} }; }", "codec-failed", "no values"),
+        ("function Decoder() { return { toJSON() { return 7; } }; }", "codec-failed", "no values"),
+        ("function Decoder() { return { toJSON() { return '{'; } }; }", "codec-failed", "no values"),
+        ("function Decoder() { return { a: '\\ud800' }; }", "codec-failed", "no JSON"),
+        ("function Decoder() { throw new Error('\\ud800'); }", "codec-failed", "failed"),
+        ("function Decoder() { let a; for (let i = 0; i < 999; i++) a = { a }; return a; }", "codec-failed", "JSON"),
         ("function Encoder() {}", "codec-failed", "neither"),
         ("function Decoder( {", "codec-failed", "SyntaxError"),
         ("require('fs'); function Decoder() {}", "codec-failed", "not a function"),
@@ -173,8 +179,26 @@ def test_what_a_codec_may_not_do_is_a_reason(codecs: Codecs, source: str, reason
 
 
 def test_a_codec_that_the_engine_cannot_interrupt_is_ended_with_its_process(codecs: Codecs) -> None:
+    assert decode(codecs, SIMPLE) == {"power": 36.1}
     stuck = "function Decoder() { return { i: 'x'.repeat(1e6).indexOf('x'.repeat(5e5) + 'y') }; }"
     assert why(codecs, stuck)[0] == "codec-timeout"
+    assert decode(codecs, SIMPLE) == {"power": 36.1}
+
+
+def test_a_process_that_does_not_start_is_a_reason_and_not_tried_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    codecs = Codecs()
+    monkeypatch.setattr("ingest.codecs.sys.executable", "/bin/false")
+    assert why(codecs, SIMPLE)[0] == "codec-failed"
+    monkeypatch.undo()
+    assert "does not start" in why(codecs, SIMPLE)[1]
+
+
+def test_a_process_that_dies_is_started_again(codecs: Codecs) -> None:
+    assert decode(codecs, SIMPLE) == {"power": 36.1}
+    running = codecs._process._running
+    assert running is not None
+    running.kill()
+    running.wait()
     assert decode(codecs, SIMPLE) == {"power": 36.1}
 
 

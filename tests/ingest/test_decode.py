@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.decode import HEX_BYTES_MAX, TEXT_MAX, decode, hex_dump
+from tests.ingest.formats.packs import example, payload_of
+from tests.ingest.formats.sparkplug_encoder import payload
 
 TOPIC = "citynerve/v1/G-1/readings"
 
@@ -39,6 +41,24 @@ def test_text_is_text_and_bytes_are_bytes() -> None:
     assert decode(TOPIC, b"\xa2\x61\xff\x01") is None
     assert decode(TOPIC, bytes(range(20))) is None, "text that is all control characters is none"
     assert decode(TOPIC, b"") == ("text", "", False)
+
+
+def test_bytes_of_formats_are_shown_as_what_they_hold() -> None:
+    body = payload({"name": "power", "datatype": 10, "double_value": 36.1})
+    found = decode("spBv1.0/city/NDATA/EDGE-1", body)
+    assert found is not None
+    assert found.format == "sparkplug-b"
+    assert "power, type 10, = 36.1" in found.text
+    pack = payload_of(example("senml-cbor")["messages"][0])
+    cbor = decode("citynerve/v1/GW-S/senml-cbor", pack)
+    assert cbor is not None
+    assert cbor.format == "senml-cbor"
+    assert "voltage" in cbor.text
+
+
+@given(body=st.binary(max_size=200))
+def test_any_bytes_of_sparkplug_are_shown(body: bytes) -> None:
+    assert decode("spBv1.0/city/NDATA/EDGE-1", body) is not None
 
 
 @pytest.mark.parametrize("payload", [b"[" * 200_000, b'{"a":' * 5_000, b"[" * 900 + b"]" * 900, b"1" * 10_000])

@@ -130,6 +130,9 @@ class Fed:
     def acknowledge(self, intake: Intake) -> None:
         self.acknowledged += len(intake)
 
+    def deaths(self) -> list[Any]:
+        return []
+
     def mark(self, payload: bytes) -> None:
         raise AssertionError(payload)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -9,8 +10,12 @@ import psycopg
 import pytest
 
 from city.clock import SystemClock
+from city.errors import EngineError
+from city.integration import Integration, Routes
+from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.births import BirthStore, load_book
+from ingest.bridge import Bridge, BridgeOptions
 from ingest.formats.sparkplug_births import Birth, BirthTold, Definition
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
@@ -21,14 +26,14 @@ from ingest.source import MqttOptions, MqttSource
 from ingest.subscriptions import Split
 from stream import codec
 from stream.deadletter import DeadLetterStage
-from stream.log import EventLog
+from stream.log import Append, EventLog
 from stream.logs.postgres import open_postgres_log
 from tests.ingest.conftest import OpenSource, listening
 from tests.ingest.formats.packs import example, payload_of
-from tests.ingest.formats.sparkplug_encoder import AT_MS, Payload, payload
+from tests.ingest.formats.sparkplug_encoder import AT_MS, Payload, bd_seq, payload
 from tests.ingest.formats.test_through_the_broker import register
 from tests.ingest.test_service import pool_of
-from tests.ingest.world import Publisher, eventually, make_topics, port_of, records_of, running, take_all
+from tests.ingest.world import HeldLog, Publisher, eventually, make_topics, port_of, records_of, running, take_all
 from tests.stream.harness import drive, rows
 from tests.support.fix_mosquitto import Mosquitto
 
@@ -40,6 +45,7 @@ INSERT INTO dead_letters
     (letter_id, reason, detail, topic, payload, gateway_id, received_at, hour, units, only_readings)
 VALUES ('x', 'no-birth', '', 'spBv1.0/g/DDATA/e/d', '', '', now(), now(), 1, '[]')
 """
+FILTERS_OF_PACK = ["spBv1.0/{group}/{type}/{edge}", "spBv1.0/{group}/{type}/{edge}/{device}"]
 FILTERS = ["spBv1.0/+/+/+", "spBv1.0/+/+/+/+"]
 
 
@@ -114,6 +120,62 @@ def test_a_node_whose_birth_is_unknown_is_asked_and_what_it_had_said_comes_back(
             assert (report.readings, report.still_bad) == (1, 0)
             assert 250.0 in await values_on(log), "0.25 kW by the unit of the birth"
             await log.close()
+
+    asyncio.run(main())
+
+
+class BrokenLog(HeldLog):
+    """A real log that takes nothing while the test says so."""
+
+    broken = False
+
+    async def append(self, records: Sequence[Append]) -> list[int]:
+        if self.broken:
+            raise EngineError("broken by the test")
+        return await super().append(records)
+
+
+def test_after_an_append_that_failed_data_are_read_by_the_birth_that_they_followed(
+    open_source: OpenSource, database_url: str
+) -> None:
+    targets = {name: SeriesTarget(number, 0, -1e9, 1e9) for number, name in enumerate(("volts", "other"))}
+    routes = Routes((Integration("plant", "sparkplug-b", tuple(FILTERS_OF_PACK), "{edge}"),))
+    known = IngestRegistry({"EDGE-1": 1}, {"EDGE-1": KnownDevice("D", "EDGE-1", targets)}, 1, routes)
+
+    def birth(name: str, number: int) -> bytes:
+        metric = {"name": name, "alias": 1, "datatype": 9, "float_value": number * 1.0, "timestamp": AT_MS + number}
+        return payload(bd_seq(number), metric, timestamp=AT_MS + number)
+
+    def data(value: float) -> bytes:
+        return payload({"alias": 1, "float_value": value, "timestamp": AT_MS + int(value)}, seq=1)
+
+    async def main() -> None:
+        async with open_source() as (source, port), pool_of(database_url) as pool:
+            log = BrokenLog(await open_postgres_log(pool))
+            await make_topics(log)  # type: ignore[arg-type]
+            source.listen([*OWN_FILTERS, *FILTERS], [], FILTERS)
+            quick = BridgeOptions(append_patience_s=0.5, backoff_s_max=0.1)
+            bridge = Bridge(source, log, lambda: known, SystemClock(), quick, IngestMetrics())  # type: ignore[arg-type]
+            async with running(bridge, source):
+                await eventually(lambda: source.listening)
+                await asyncio.sleep(0.3)
+                async with Publisher(port) as node:
+                    node.publish(1, birth("volts", 1), topic="spBv1.0/city/NBIRTH/EDGE-1")
+                    await until(log, 1)  # type: ignore[arg-type]
+                    log.broken = True
+                    node.publish(2, data(20), topic=NDATA)
+                    await asyncio.sleep(0.1)
+                    node.publish(3, birth("other", 3), topic="spBv1.0/city/NBIRTH/EDGE-1")
+                    node.publish(4, data(40), topic=NDATA)
+                    await asyncio.sleep(1.5)
+                    log.broken = False
+                    await until(log, 4)  # type: ignore[arg-type]
+            batches = [codec.decode_batch(r.value) for r in await records_of(log, READINGS)]  # type: ignore[arg-type]
+            found = {
+                (series, value) for b in batches for series, value in zip(b.series_id.tolist(), b.value, strict=True)
+            }
+            assert found == {(0, 1.0), (0, 20.0), (1, 3.0), (1, 40.0)}
+            assert await records_of(log, DEAD_LETTERS) == []  # type: ignore[arg-type]
 
     asyncio.run(main())
 

@@ -199,7 +199,8 @@ def test_devices_follow_their_profile(database_url: str) -> None:
         metrics = await registrar.known_metrics(connection)
         text = '[lamp]\nmetrics = ["active_power_w"]\nreport_interval_s = 60\nsilence_intervals = 3\n'
         text += '[lamp.names]\nP = { metric = "active_power_w", unit = "kW" }\n'
-        profiles = read_profiles(text, metrics, {})
+        profiles, codecs = read_profiles(text, metrics)
+        assert codecs == {}
         report = await registrar.put_profiles(connection, profiles, {}, OPERATOR)
         assert (report.changed, report.roots) == (("lamp",), {"CM-1"})
         known = await load_ingest_registry(connection)

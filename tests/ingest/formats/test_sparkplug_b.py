@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from city.integration import Integration, Origin, Routes
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
+from ingest.bundle import Bundled
 from ingest.formats import (
     Formats,
     ParsedMessage,
@@ -535,6 +536,19 @@ def test_data_of_an_unknown_device_are_read_by_the_birth_that_was_known_then() -
     changed = (birth(1, "other"), AT + MINUTE, AT + MINUTE)
     later = DeadLetter(letters[1].reason, "", letters[1].topic, letters[1].payload, "E-1", AT + 1, 1)
     assert resolve_letter(later, topics, None, book(then, changed)).reason == "ambiguous-birth"
+
+
+def test_a_node_of_which_messages_went_aside_unread_is_asked_for_its_births_again() -> None:
+    known = registry("volts")
+    flush, _ = flushed(
+        known, ("NBIRTH/E-1", payload(bd_seq(1), {"name": "volts", "alias": 1, "datatype": 9, "float_value": 1.0}))
+    )
+    aside = Bundled("spBv1.0/city/NBIRTH/E-1", b"never read", False)
+    flush.isolate("E-1", [aside, aside])
+    flush.add("spBv1.0/city/NDATA/E-1", payload({"alias": 1, "float_value": 2.0}, seq=1))
+    letters = [codec.decode(DeadLetter, letter.value) for letter in flush.letters]
+    assert [letter.reason for letter in letters] == ["isolated", "no-birth"]
+    assert [topic for topic, _ in flush.commands] == ["spBv1.0/city/NCMD/E-1"]
 
 
 def test_numbers_go_to_the_ledger_even_of_messages_without_readings() -> None:

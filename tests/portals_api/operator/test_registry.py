@@ -245,6 +245,36 @@ def test_an_operator_works_with_forms(database_url: str) -> None:
     at_the_desk(database_url, main)
 
 
+PROFILE = """
+[acme]
+metrics = ["co2_ppm"]
+report_interval_s = 60
+silence_intervals = 3
+codec = "acme.js"
+
+[codecs]
+"acme.js" = "function decodeUplink(input) { return { data: { co2_ppm: input.bytes[0] } }; }"
+"""
+
+
+def test_a_profile_comes_with_its_codec_and_one_that_cannot_be_compiled_is_refused(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        path, headers = "/api/v1/operator/profiles/import", {"Content-Type": "application/toml"}
+        done = await desk.json("POST", path, content=PROFILE, headers=headers)
+        assert done["added"] == ["acme"]
+        body = {"asset": "EQ-1", "gateway": "GW-1", "profile": "acme"}
+        await desk.json("PUT", "/api/v1/operator/devices/X-1", json=body)
+        async with desk.pool.connection() as connection:
+            known = await load_ingest_registry(connection)
+        assert "input.bytes[0]" in known.devices["X-1"].profile.codec
+        wrong = await desk.json("POST", path, 422, content=PROFILE.replace("return {", "return {{"), headers=headers)
+        assert wrong["error"]["message"].startswith("acme.js:1: ")
+        wrong = await desk.json("POST", path, 422, content=PROFILE.replace('"acme.js"', '"x.js"', 1), headers=headers)
+        assert "no file of the pack" in wrong["error"]["message"]
+
+    at_the_desk(database_url, main)
+
+
 def test_what_letters_hold_is_what_came(database_url: str) -> None:
     async def main(desk: Desk) -> None:
         await desk.receive("GW-1", {"device": "A1\u00e9", "at": NOW // 1000, "active_power_w": 5})

@@ -224,7 +224,7 @@ def _results(figures: Figures) -> list[dict[str, Any]]:
             for ours, raw in zip(_each(figures, "ours", qos, "rate"), _each(figures, "raw", qos, "rate"), strict=True)
         ]
         note = f"of the rate of a raw subscriber on the same broker just before, {RUNS} pairs: {_spread(ratios)}"
-        results.append(Result(f"ingest.rate_of_raw.qos{qos}", statistics.median(ratios), "", note=note))
+        results.append(Result(f"ingest.rate_of_raw.qos{qos}", statistics.median(ratios), "of 1", note=note))
         [paced] = figures["paced", qos]
         name = "ingest.p99_ms" if qos else "ingest.p99_ms.qos0"
         note = (

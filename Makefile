@@ -64,7 +64,8 @@ test: engines
 else
 test: engines
 	@$(RUN)/pytest -n 2 --dist loadfile -m slow
-	@$(RUN)/pytest -n 3 --dist loadfile -m "not slow"
+	@$(RUN)/pytest -m alone
+	@$(RUN)/pytest -n 3 --dist loadfile -m "not slow and not alone"
 endif
 
 check: venv-dev

@@ -23,7 +23,7 @@ from tests.faults.gateways import DEVICES, METRICS, FastGateway, device_id
 from tests.support.fix_kafka import make_kafka
 from tests.support.fix_mosquitto import Mosquitto
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 GATEWAYS = 10
 RATE = 500

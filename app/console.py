@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
 _WIDE = 400
+_STEERING = frozenset({"Cc", "Cf", "Cs"})
+"""Kinds of characters that are not seen: controls, and those that turn the direction of writing."""
 
 
 def use_plain_text() -> None:
@@ -21,15 +24,20 @@ def use_plain_text() -> None:
             stream.reconfigure(errors="replace")
 
 
+def harmless(text: str) -> str:
+    """Return text with everything written out that could steer a terminal: topics and names come from outside."""
+    return "".join(c if c in "\n\t" or category(c) not in _STEERING else f"\\u{ord(c):04x}" for c in text)
+
+
 def say(text: str) -> None:
     """Print a line for who asked."""
-    sys.stdout.write(text + os.linesep)
+    sys.stdout.write(harmless(text) + os.linesep)
     sys.stdout.flush()
 
 
 def warn(text: str) -> None:
     """Print a line that is not the answer."""
-    sys.stderr.write(text + os.linesep)
+    sys.stderr.write(harmless(text) + os.linesep)
     sys.stderr.flush()
 
 
@@ -46,7 +54,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
     table = Table(*columns, title=None if title is None else Text(title))
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(harmless(str(cell))) for cell in row))
     # In a pipe nobody sees an edge at which lines would have to break.
     width = None if sys.stdout.isatty() else _WIDE
     Console(highlight=False, width=width).print(table)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from city.topics import ROOT
+from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 
 ISOLATED = "isolated"
 """Why such a letter was set aside."""
@@ -42,7 +43,8 @@ def pack(messages: Sequence[Bundled], record_bytes_max: int) -> Iterator[tuple[b
     size = count = 0
     for message in messages:
         topic = message.topic.encode(errors="surrogatepass")[:0xFFFF]
-        payload = message.payload[: room // 2]
+        # One byte more than any format takes: what is longer is refused as too large by replay, too.
+        payload = message.payload[: min(PAYLOAD_BYTES_MAX + 1, room - _HEAD.size - len(topic))]
         entry = _HEAD.pack(len(topic), message.retained, len(payload)) + topic + payload
         if parts and size + len(entry) > room:
             yield zlib.compress(b"".join(parts), 1), count

@@ -40,7 +40,7 @@ def json_text(topic: str, payload: bytes) -> str | None:
     try:
         body = json.loads(payload, object_pairs_hook=_Pairs, parse_float=_Raw, parse_int=_Raw, parse_constant=_Raw)
         parts: list[str] = []
-        _write(body, "\n", parts)
+        _write(body, "\n", parts, [TEXT_MAX])
     except (ValueError, RecursionError):
         return None
     return "".join(parts)
@@ -111,17 +111,26 @@ def hex_dump(payload: bytes, limit: int = HEX_BYTES_MAX) -> str:
     return "\n".join(rows)
 
 
-def _write(value: Any, line: str, parts: list[str]) -> None:
+def _write(value: Any, line: str, parts: list[str], room: list[int]) -> None:
+    """Add a value's lines to `parts`, as long as there is `room`: what is shown is cut off there anyway."""
     inner = line + "  "
+    room[0] -= len(line) + 1
+    if room[0] < 0:
+        return
     if isinstance(value, _Pairs):
         for number, (key, item) in enumerate(value):
+            if room[0] < 0:
+                return
             parts.append(("," if number else "{") + inner + json.dumps(key, ensure_ascii=False) + ": ")
-            _write(item, inner, parts)
+            room[0] -= len(key)
+            _write(item, inner, parts, room)
         parts.append(line + "}" if value else "{}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
+            if room[0] < 0:
+                return
             parts.append(("," if number else "[") + inner)
-            _write(item, inner, parts)
+            _write(item, inner, parts, room)
         parts.append(line + "]" if value else "[]")
     else:
         parts.append(str(value) if isinstance(value, _Raw) else json.dumps(value, ensure_ascii=False))

@@ -11,7 +11,7 @@ from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.formats.sparkplug_b import Replay
 from ingest.formats.sparkplug_births import BirthBook
 from ingest.records import Numbers, settled
-from ingest.resolve import RETAINED, UNKNOWN_DEVICE, Rows, resolve, unknown_names
+from ingest.resolve import RETAINED, Rows, resolve
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
 
@@ -52,12 +52,13 @@ def resolve_letter(
     resolve(message, origin.gateway, registry, letter.received_at, rows, retained=retained)
     batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
     if not message.refused:
-        return Resolution(batches)
+        return Resolution(batches, left_out=message.left_out)
     reason, refusal = next(iter(message.refused.items()))
-    if not batches:
-        return Resolution({}, (), reason, refusal.detail, unknown_names(message, reason))
+    names = tuple(message.unknown)[:_NAMES_MAX]
+    if not batches and not message.left_out:
+        return Resolution({}, (), reason, refusal.detail, names)
     left = tuple(place for refused in message.refused.values() for place in refused.only)
-    return Resolution(batches, left, reason, refusal.detail, unknown_names(message, reason))
+    return Resolution(batches, left, reason, refusal.detail, names, left_out=message.left_out)
 
 
 def _resolve_bundle(
@@ -75,6 +76,7 @@ def _resolve_bundle(
     left: list[tuple[int, str]] = []
     devices: dict[str, None] = {}
     reason = detail = ""
+    read = 0
     for position, one in enumerate(messages):
         if position not in wanted:
             continue
@@ -84,14 +86,15 @@ def _resolve_bundle(
             reason, detail = (reason, detail) if reason else why
             devices |= message.unknown if message is not None else {}
             continue
+        read += 1
         for partition, part in rows.items():
             found.setdefault(partition, []).append(part.batch(letter.received_at))
-            for key, ranges in part.numbers.items():
-                numbers.setdefault(key, []).extend(ranges)
+        if message is not None and message.number is not None:
+            numbers.setdefault((letter.gateway_id, message.epoch), []).append([message.number, message.number])
     batches = {partition: ReadingBatch.concatenate(parts) for partition, parts in found.items()}
     told = tuple((epoch, first, last) for (_, epoch), ranges in settled(numbers).items() for first, last in ranges)
-    names = tuple(devices)[:_NAMES_MAX] if reason == UNKNOWN_DEVICE else ()
-    return Resolution(batches, tuple(left) if batches else (), reason, detail, names, told)
+    names = tuple(devices)[:_NAMES_MAX]
+    return Resolution(batches, tuple(left) if read else (), reason, detail, names, told, messages=read)
 
 
 def _read_one(
@@ -110,9 +113,7 @@ def _read_one(
         return rows, None, ("bad-topic", str(exc))
     if message.raw:
         decode_raw(message, origin.gateway, registry, codecs, letter.received_at)
-    home = resolve(message, origin.gateway, registry, letter.received_at, rows, retained=one.retained)
-    if message.number is not None and home is not None:
-        home.note_number(origin.gateway, message.epoch, message.number)
+    resolve(message, origin.gateway, registry, letter.received_at, rows, retained=one.retained)
     for reason, refusal in message.refused.items():
         return rows, message, (reason, refusal.detail)
     return rows, message, None

@@ -203,7 +203,9 @@ def _add(
     for name, raw in item.readings.items():
         target = targets.get(name)
         if target is None:
-            if not device.profile.ignores(name):
+            if device.profile.ignores(name):
+                message.left_out += 1
+            else:
                 message.refuse("unknown-metric", f"{device.device_id} has no metric {name}", item.position, name)
             continue
         if isinstance(raw, str) or units or target.scale != 1.0 or target.offset:

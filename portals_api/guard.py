@@ -29,7 +29,7 @@ _HEADERS = {
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOR_ANY_PAGE = ("/api/v1/", "/feeds/")
 _NEVER_SHARED = "/api/v1/operator"
-_LISTS = ("/operator/import/", "/api/v1/operator/devices/import", "/api/v1/operator/gateways/import")
+_LISTS = ("/operator/import/", *(f"/api/v1/operator/{kind}/import" for kind in ("devices", "gateways", "profiles")))
 _SHARED = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Retry-After",

@@ -1,5 +1,6 @@
 """Parameters that many routes share."""
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated
 
@@ -15,6 +16,13 @@ def _name(text: str | None) -> str | None:
         return None
     if not topics.is_name(text):
         raise ValueError("that is no id: letters, digits and . _ : - only, 64 at most")
+    return text
+
+
+def printable(text: str | None) -> str | None:
+    """Refuse control characters in what is searched for: no database takes a NUL, and nobody types the others."""
+    if text is not None and any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+        raise ValueError("it holds a control character")
     return text
 
 

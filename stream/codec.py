@@ -148,7 +148,8 @@ class Replayed:
     Attributes
     ----------
     settles : int
-        Units of the letter that are no longer quarantined once this record is stored; at most its readings.
+        Units of the letter that are no longer quarantined once this record is stored; more than its readings where the
+        registry of today leaves some of them out.
     portion : int
         How often something of the letter came back before. Of all records with the same letter, portion and
         partition the first one counts.

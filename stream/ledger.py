@@ -162,7 +162,8 @@ def _add_appended(tally: Tally, entries: Sequence[Entry], replays: Mapping[int, 
                 tally.at(count.gateway_id, count.hour).appended += count.count
         elif entry.offset in replays:
             readings = sum(count.count for count in meta.counts)
-            tally.at(meta.replayed.gateway_id, meta.replayed.hour).appended += readings - meta.replayed.settles
+            # Where fewer readings come than units were set aside, what was left out goes when it leaves the quarantine.
+            tally.at(meta.replayed.gateway_id, meta.replayed.hour).appended += max(0, readings - meta.replayed.settles)
 
 
 async def fold(connection: Connection, tally: Tally) -> None:

@@ -47,6 +47,10 @@ class Resolution:
         Names of the devices for which it waits.
     numbers : tuple of (str, int, int)
         Epoch, first and last of the message numbers that nobody had read before.
+    left_out : int
+        Values that the device's profile of today ignores: they wait for nothing more.
+    messages : int, optional
+        Of a bundle, whose units are messages: how many were read.
     """
 
     readings: Mapping[int, ReadingBatch]
@@ -55,6 +59,8 @@ class Resolution:
     detail: str = ""
     devices: tuple[str, ...] = ()
     numbers: tuple[tuple[str, int, int], ...] = ()
+    left_out: int = 0
+    messages: int | None = None
 
 
 Resolve = Callable[[DeadLetter], Resolution]
@@ -169,7 +175,9 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
     going = {partition: batch for partition, batch in resolution.readings.items() if len(batch)}
     count = sum(len(batch) for batch in going.values())
     settles = max(0, held.open_units - len(resolution.still_bad))
-    fewer = count < settles
+    # A unit is a reading, or an unreadable message of which anything may come, or a message of a bundle.
+    fewer = resolution.messages is None and settles > max(1, count + resolution.left_out)
+    stays = bool(resolution.reason) and not resolution.still_bad
     verdict = {
         "letter_id": held.letter_id,
         "reason": clean(resolution.reason or held.letter.reason),
@@ -178,21 +186,24 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
         "actor": by.actor,
         "devices": [clean(name) for name in resolution.devices],
     }
-    if not count or fewer:
-        if count:
+    if stays or fewer:
+        if fewer and not stays:
             verdict["detail"] = f"only {count} of {held.open_units} readings set aside were found in the message again"
         await connection.execute(_SQL.still_bad, verdict)
         if (verdict["reason"], verdict["detail"]) != (held.letter.reason, held.letter.detail):
             # The same again is counted, not told: a letter may be tried a thousand times.
             await connection.execute(_SQL.note, {**verdict, "kind": "stays", "readings": 0})
         return LetterResult(held.letter_id, Outcome.STAYS, 0, str(verdict["reason"]), str(verdict["detail"]))
+    if not going:
+        # Nothing is left to store; the record says that it waits for nothing more.
+        going = {0: ReadingBatch.empty()}
     unsettled = settles
     numbers = tuple(
         NumberRange(held.letter.gateway_id, epoch, first, last, held.hour) for epoch, first, last in resolution.numbers
     )
     for partition in sorted(going):
         batch = going[partition]
-        part = min(unsettled, len(batch))
+        part = unsettled if partition == max(going) else min(unsettled, len(batch))
         unsettled -= part
         replayed = Replayed(held.letter_id, held.letter.gateway_id, held.hour, part, held.portion)
         meta = RecordMeta((GatewayCount(held.letter.gateway_id, held.hour, len(batch)),), numbers, replayed)

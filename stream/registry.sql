@@ -71,6 +71,8 @@ WITH gone AS (
     UPDATE profiles p SET retired = true
      WHERE p.origin = 'pack' AND NOT p.retired
        AND NOT EXISTS (SELECT FROM staged_profiles s WHERE s.profile_id = p.profile_id)
+       AND NOT EXISTS (SELECT FROM devices d
+                        WHERE d.profile_id = p.profile_id AND d.origin = 'operator' AND NOT d.retired)
     RETURNING profile_id
 )
 INSERT INTO touched SELECT 'retired', 'profile', profile_id, '{}' FROM gone

@@ -138,8 +138,9 @@ class StoreStage:
             await self._store(connection, rows, tally)
             self._note_times(rows)
         for source, counting in replays.items():
-            for replayed in counting.values():
-                await _settle(connection, source, replayed, tally)
+            readings = {entry.offset: sum(c.count for c in entry.meta.counts) for entry in effects[source].entries}
+            for offset, replayed in counting.items():
+                await _settle(connection, source, replayed, readings[offset], tally)
         entries = {source: effect.entries for source, effect in effects.items()}
         await ledger.take_appended(connection, tally, entries, replays)
         await ledger.fold(connection, tally)
@@ -237,8 +238,13 @@ class StoreStage:
         return self._names
 
 
-async def _settle(connection: Connection, source: TopicPartition, replayed: Replayed, tally: Tally) -> None:
-    tally.at(replayed.gateway_id, replayed.hour).quarantined -= replayed.settles
+async def _settle(
+    connection: Connection, source: TopicPartition, replayed: Replayed, readings: int, tally: Tally
+) -> None:
+    """Take units out of the quarantine; those that became no reading leave the sum with it."""
+    counts = tally.at(replayed.gateway_id, replayed.hour)
+    counts.quarantined -= replayed.settles
+    counts.appended -= max(0, replayed.settles - readings)
     await connection.execute(
         _SQL.settle,
         {

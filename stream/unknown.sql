@@ -4,7 +4,7 @@
 -- Of the newest letters that wait for a device: who waits, through which gateway, how much, since when.
 SELECT name, gateway_id, count(*), min(received_at), max(received_at)
   FROM (SELECT letter_id, gateway_id, received_at, devices FROM dead_letters
-         WHERE reason = 'unknown-device' AND state = 'open'
+         WHERE devices <> '{}' AND state = 'open'
          ORDER BY received_at DESC LIMIT %(looked_at)s) AS waiting,
        unnest(devices) AS name
  WHERE %(part)s::text IS NULL OR strpos(lower(name), lower(%(part)s)) > 0

@@ -82,7 +82,7 @@ async def rotate(pool: Pool, credential_id: int, change: Change, overlap_us: int
         old = await _valid(connection, credential_id, change)
         if old.kind != model.PASSWORD:
             raise ConflictError("a certificate is renewed, not rotated: `citynerve ca issue` makes the next one")
-        issued = await _issue(connection, old.gateway_id, change, Topics(old.publish, old.read), None)
+        issued = await _issue(connection, old.gateway_id, change, Topics(old.publish, old.read), old.expires_at)
         if overlap_us:
             ends = change.now_us + overlap_us
             await connection.execute(_SQL.end_by, {"credential_id": credential_id, "at": to_datetime(ends)})

@@ -106,6 +106,8 @@ class ParsedMessage:
         ``online`` or ``offline`` where the message tells that of its gateway; it need not hold readings then.
     unknown : dict
         Names of devices that the registry does not know, in the order of the message; the values mean nothing.
+    left_out : int
+        Values that their device's profile ignores.
     commands : list of (str, bytes)
         Topic and payload of messages that the format asks to be sent back, once this one is appended.
     """
@@ -118,6 +120,7 @@ class ParsedMessage:
     raw: list[RawObject] = field(default_factory=list)
     state: str = ""
     unknown: dict[str, None] = field(default_factory=dict)
+    left_out: int = 0
     commands: list[tuple[str, bytes]] = field(default_factory=list)
 
     def refuse(self, reason: str, detail: str, position: int, metric: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 from starlette.exceptions import HTTPException
 
 from portals_api import days
@@ -14,7 +14,7 @@ from portals_api.operator import letters
 from portals_api.operator.advice import ADVICE, OTHERWISE
 from portals_api.operator.gate import OperatorDep
 from portals_api.operator.letter_rows import IDS_MAX, Chosen, Marking, Search, list_rows, whole_row
-from portals_api.params import Id, Next
+from portals_api.params import Id, Next, printable
 from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep
 from stream.letters import LetterState
@@ -27,7 +27,7 @@ _FILTERS = ("reason", "gateway", "topic", "text", "from", "to")
 _ID = "letter:"
 """What the name of a letter's box begins with; a form may hold no name twice."""
 _ACTIONS = frozenset({"replay", "mark", "unmark"})
-Words = Annotated[str, Query(max_length=200)]
+Words = Annotated[str, Query(max_length=200), AfterValidator(printable)]
 
 
 @router.get(HOME, include_in_schema=False)

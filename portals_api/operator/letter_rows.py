@@ -4,12 +4,13 @@ import base64
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from city.clock import from_datetime, isoformat
 from ingest.decode import decode, hex_dump
 from portals_api.operator.advice import advice
 from portals_api.paging import decode_cursor, encode_cursor
+from portals_api.params import printable
 from storage.pool import Pool, engine_errors
 from stream import letters
 from stream.letters import Inspection, Key, LetterQuery, LetterState, LetterSummary
@@ -31,7 +32,9 @@ def _in_reach(at: datetime | None) -> datetime | None:
     return at
 
 
-Word = Annotated[Annotated[str, Field(max_length=_TEXT_MAX)] | None, BeforeValidator(_none_if_empty)]
+Word = Annotated[
+    Annotated[str, Field(max_length=_TEXT_MAX), AfterValidator(printable)] | None, BeforeValidator(_none_if_empty)
+]
 Moment = Annotated[AwareDatetime | None, BeforeValidator(_none_if_empty)]
 
 
@@ -69,7 +72,9 @@ class Search(BaseModel):
         )
 
 
-Ids = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=IDS_MAX)]
+Ids = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200), AfterValidator(printable)]], Field(max_length=IDS_MAX)
+]
 
 
 class Chosen(BaseModel):
@@ -92,7 +97,7 @@ class Chosen(BaseModel):
 class Marking(Chosen):
     """Letters, and why."""
 
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: Annotated[str, Field(max_length=500), AfterValidator(printable)] = ""
 
 
 async def list_rows(pool: Pool, query: LetterQuery) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from portals_api.answers.letters import LetterPageOut, LetterWhole, MarkedOut, ReasonList, ReplayOut
@@ -22,7 +22,7 @@ from portals_api.operator.letter_rows import (
     replay_row,
     whole_row,
 )
-from portals_api.params import LIMIT_DEFAULT, Id, Limit, Next, Since, Until
+from portals_api.params import LIMIT_DEFAULT, Id, Limit, Next, Since, Until, printable
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
 from storage.pool import engine_errors
@@ -34,7 +34,7 @@ router = APIRouter(tags=["operator"])
 _COUNTED_FOR_S = 5.0
 """Counting a million letters takes part of a second; operators look at one page after the other."""
 Body = TypeVar("Body", bound=BaseModel)
-Part = Annotated[str | None, Query(max_length=200)]
+Part = Annotated[str | None, Query(max_length=200), AfterValidator(printable)]
 _SEARCHED = {
     "type": "object",
     "properties": {

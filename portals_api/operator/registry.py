@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from starlette.exceptions import HTTPException
 
 from city.packlists import DEVICE_COLUMNS
@@ -26,7 +26,7 @@ from portals_api.bodies import content_type
 from portals_api.operator import registry_rows, registry_writes
 from portals_api.operator.gate import OperatorDep
 from portals_api.operator.registry_writes import Change
-from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
+from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next, printable
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
 
@@ -36,7 +36,11 @@ _AT = "/api/v1/operator"
 _ERRORS = (400, 401, 403, 404, 413, 415)
 _CSV = "text/csv"
 _TOML = "application/toml"
-Part = Annotated[str | None, Query(max_length=128, description="Part of an id, a name on the wire or an asset")]
+Part = Annotated[
+    str | None,
+    Query(max_length=128, description="Part of an id, a name on the wire or an asset"),
+    AfterValidator(printable),
+]
 DryRun = Annotated[bool, Query(description="Only say what it would do")]
 Whose = Annotated[Literal["pack", "operator"] | None, Query(description="Whose word it is")]
 

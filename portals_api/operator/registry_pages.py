@@ -4,7 +4,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from city.errors import DataError, NotFoundError
@@ -13,7 +13,7 @@ from portals_api.answers.registry import ClaimIn, DeviceIn
 from portals_api.bodies import read_form
 from portals_api.operator import registry_rows, registry_writes
 from portals_api.operator.gate import OperatorDep
-from portals_api.params import Id, Next
+from portals_api.params import Id, Next, printable
 from portals_api.portal import address
 from portals_api.routing import PortalDep
 
@@ -27,7 +27,7 @@ _IMPORTS = {
     "gateways": registry_writes.import_gateways,
     "profiles": registry_writes.import_profiles,
 }
-Words = Annotated[str, Query(max_length=128)]
+Words = Annotated[str, Query(max_length=128), AfterValidator(printable)]
 B = TypeVar("B", bound=BaseModel)
 
 

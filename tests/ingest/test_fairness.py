@@ -16,6 +16,7 @@ from ingest.bridge import Bridge, BridgeOptions
 from ingest.bundle import Bundled, bundle_topic, is_bundle, pack, unpack
 from ingest.decode import decode
 from ingest.fairness import Fairness, FairnessOptions
+from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from ingest.intake import Intake
 from ingest.isolation import divide
 from ingest.message import Message
@@ -195,6 +196,18 @@ def test_of_a_bundle_stays_what_cannot_be_placed_and_nothing_of_another_gateway_
     assert sum(len(batch) for batch in found.readings.values()) == 1
     again = resolve_letter(replace(letter, only=((3, ""),)), REGISTRY)
     assert (again.readings, again.reason) == ({}, "not-json")
+
+
+def test_messages_of_a_bundle_that_hold_no_readings_hold_the_others_not_back() -> None:
+    empty = Bundled("citynerve/v1/G-1/tts", b'{"end_device_ids":{"device_id":"d"},"join_accept":{}}', False)
+    good = Bundled(readings_topic("G-1"), reading(1, 0), False)
+    found = resolve_letter(letter_of(good, empty), REGISTRY)
+    assert (found.still_bad, found.reason, found.messages) == ((), "", 2)
+
+
+def test_a_payload_of_the_largest_size_comes_back_whole() -> None:
+    large = Bundled(readings_topic("G-1"), b"x" * PAYLOAD_BYTES_MAX, False)
+    assert [one for packed, _ in pack([large, large], 1_000_000) for one in unpack(packed)] == [large, large]
 
 
 def test_nobody_can_publish_on_the_topic_of_a_bundle() -> None:

@@ -149,6 +149,45 @@ def test_of_two_unknown_devices_in_one_message_the_other_goes_on_waiting(databas
     at_the_desk(database_url, main)
 
 
+IGNORING = """
+[acme]
+metrics = ["active_power_w"]
+report_interval_s = 900
+silence_intervals = 8
+ignore = ["rssi", "fw"]
+"""
+
+
+def test_what_the_profile_ignores_holds_nothing_back_and_the_ledger_balances(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        headers = {"Content-Type": "application/toml"}
+        await desk.json("POST", "/api/v1/operator/profiles/import", content=IGNORING, headers=headers)
+        await desk.receive("GW-1", {"device": "A1", "at": NOW // 1000, "active_power_w": 5, "rssi": -90, "fw": 3})
+        await desk.receive("GW-1", {"device": "A1", "at": NOW // 1000 - 1000, "rssi": -91, "fw": 3}, number=1)
+        claim = {"address": "A1", "device": "X-1", "asset": "L-1", "gateway": "GW-1", "profile": "acme"}
+        done = await desk.json("POST", "/api/v1/operator/unknown/claim", json=claim)
+        assert (done["letters"], done["readings"], done["still_bad"]) == (2, 1, 0)
+        await desk.work()
+        assert await desk.stored("X-1") == [("active_power_w", 5.0)]
+        (row,) = (await desk.json("GET", "/api/v1/ledger"))["items"]
+        assert (row["appended"], row["stored"], row["quarantined"], row["in_flight"]) == (1, 1, 0, 0)
+        assert (await desk.json("GET", "/api/v1/operator/letters"))["items"] == []
+
+    at_the_desk(database_url, main)
+
+
+def test_control_characters_are_refused_in_what_is_searched_for(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        for path in ("letters?text=%00", "letters?topic=%00", "devices?part=%00", "unknown?part=%1b"):
+            await desk.json("GET", f"/api/v1/operator/{path}", 422)
+        for path in ("letters?text=%00", "devices?text=%00", "unknown/claim?name=%00", "changes?name=%00"):
+            assert (await desk.http.get(f"/operator/{path}", headers=PAGE)).status_code == 422, path
+        marking = {"ids": ["a\u0000"], "reason": "x"}
+        await desk.json("POST", "/api/v1/operator/letters/mark", 422, json=marking)
+
+    at_the_desk(database_url, main)
+
+
 def test_a_gateway_that_is_added_lets_its_devices_be_claimed(database_url: str) -> None:
     async def main(desk: Desk) -> None:
         await desk.receive("GW-9", {"device": "A1", "at": NOW // 1000, "active_power_w": 5})

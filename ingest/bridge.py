@@ -332,11 +332,10 @@ class Bridge:
         if self._states is not None and (work.states or self._states.waiting):
             await self._states.write(work.states, self._clock.now_us())
         if self._deaths is not None:
+            self._deaths.note(self._source.deaths())
             # Of several processes the one that ticks tells: all of them have seen it.
-            died = self._source.deaths()
-            if died and await self._may_tick():
-                self._deaths.note(died)
-            await self._deaths.write()
+            if self._deaths.waiting and await self._may_tick():
+                await self._deaths.write()
         self._formats.sessions.commit(work.changes)
         if self._births is not None and (work.changes.births or self._births.waiting):
             await self._births.write(work.changes.births)

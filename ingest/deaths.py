@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 _SQL = queries.load(Path(__file__).with_name("deaths.sql"))
 _WAITING_MAX = 1_000
+_KEPT_S = 600.0
+"""A death waits so long for the database, or for this process to be the one that tells."""
 
 
 class DeathStore:
@@ -35,20 +37,26 @@ class DeathStore:
         self._answer_s = answer_s
         self._retry_s = retry_s
         self._away_until = 0.0
-        self._waiting: list[dict[str, object]] = []
+        self._waiting: list[tuple[float, dict[str, object]]] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a death waits that the database might take now."""
+        return bool(self._waiting) and monotonic() >= self._away_until
 
     def note(self, deaths: Iterable[Death]) -> None:
-        """Take deaths, by the city's time."""
+        """Take deaths, by the city's time; those that it was not ours to tell are let go after a while."""
+        now = monotonic()
+        while self._waiting and now - self._waiting[0][0] > _KEPT_S:
+            self._waiting.pop(0)
         for death in deaths:
             if len(self._waiting) < _WAITING_MAX:
                 heard, back = (self._ago(seconds) for seconds in death)
-                self._waiting.append({"heard": heard, "back": back})
+                self._waiting.append((now, {"heard": heard, "back": back}))
 
     async def write(self) -> None:
-        """Store what waits, if the database may answer."""
-        if not self._waiting or monotonic() < self._away_until:
-            return
-        writing = list(self._waiting)
+        """Store what waits."""
+        writing = [row for _, row in self._waiting]
         try:
             async with (
                 asyncio.timeout(self._answer_s),

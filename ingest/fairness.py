@@ -18,7 +18,8 @@ class FairnessOptions:
     Attributes
     ----------
     readings_per_s, readings_burst : float
-        In the long run, and at once: a gateway that was offline for days brings all of them together.
+        In the long run, and at once: a gateway that was offline for days, or a file of ten years that is played, brings
+        all of it together.
     refusals_per_s, refusals_burst : float
         The same of what cannot be placed: a dead letter costs a hundred times what a reading does.
     calm_s : float
@@ -26,7 +27,7 @@ class FairnessOptions:
     """
 
     readings_per_s: float = 2_000.0
-    readings_burst: float = 1_000_000.0
+    readings_burst: float = 5_000_000.0
     refusals_per_s: float = 10.0
     refusals_burst: float = 5_000.0
     calm_s: float = 30.0

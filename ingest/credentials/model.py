@@ -11,6 +11,8 @@ from ingest.credentials.filters import is_filter, meet
 PASSWORD, CERTIFICATE = "password", "certificate"
 OUR_PREFIX = "citynerve-"
 """Names of citynerve's own processes at the broker begin with this; no gateway's login does."""
+ADMINISTRATION = "admin"
+"""The role of who administrates the broker: a gateway of this name would be given it."""
 HOUSE = "citynerve-local"
 """At the embedded broker: the simulator and `play`, who speak for every gateway."""
 FILTERS_MAX = 32

@@ -286,8 +286,8 @@ async def _count(connection: Connection, gateway_id: str, change: Change) -> int
 
 
 async def _lock(connection: Connection, gateway_id: str) -> None:
-    if gateway_id.startswith(model.OUR_PREFIX):
-        raise DataError(f"names that begin with {model.OUR_PREFIX!r} are citynerve's own")
+    if gateway_id.startswith(model.OUR_PREFIX) or gateway_id == model.ADMINISTRATION:
+        raise DataError(f"{model.ADMINISTRATION!r} and names that begin with {model.OUR_PREFIX!r} are citynerve's own")
     await connection.execute(_SQL.lock_gateway, {"gateway_id": gateway_id})
 
 

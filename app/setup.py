@@ -72,7 +72,8 @@ async def prepare(
                 await apply_layout(connection, pack.timezone, days_since)
             progress("importing lamps and devices", 4, _STEPS)
             async with transaction(pool) as connection:
-                await registry.import_pack(connection, pack, await log.partitions(topics.READINGS))
+                partitions_of_readings = await log.partitions(topics.READINGS)
+                await registry.import_pack(connection, pack, partitions_of_readings, at_us=began_us)
             progress("telling the log of them", 5, _STEPS)
             await publication.publish(pool, log, began_us)
             # A large city takes its time until here, which at a thousand times the clock's speed would be its evening.

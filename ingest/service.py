@@ -112,6 +112,9 @@ class Ingest:
         """Let one process alone, the one that ticks, hear topics whose order matters."""
         while not stop.is_set():
             leads = await self._lease.held()
+            if not leads and self._lease.away:
+                # Whoever stopped listening now would leave these topics to nobody.
+                leads = self._leads
             if leads != self._leads:
                 self._leads = leads
                 if not leads and not self._alone:

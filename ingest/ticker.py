@@ -32,6 +32,8 @@ class TickLease:
         self._answer_s = answer_s
         self._connection: Connection | None = None
         self._held = False
+        self.away = False
+        """True while the database does not answer: nobody else can take the lock then."""
         self._busy = asyncio.Lock()
 
     async def held(self) -> bool:
@@ -61,10 +63,12 @@ class TickLease:
                     statement = _SQL.ping if self._held else _SQL.try_lock
                     row = await (await self._connection.execute(statement)).fetchone()
         except (EngineError, TimeoutError) as exc:
+            self.away = True
             if self._held:
                 logger.warning("lost the lock for ticks with its connection", extra={"reason": str(exc)[:200]})
             await self._close()
             return
+        self.away = False
         if not self._held and row is not None and row[0]:
             self._held = True
             logger.info("this process ticks")

@@ -143,6 +143,28 @@ def test_the_last_registry_holds_while_the_database_is_away(database_url: str) -
     asyncio.run(main())
 
 
+def test_a_lease_that_is_lost_with_the_database_says_that_nobody_else_has_it(database_url: str) -> None:
+    async def main() -> None:
+        lease = TickLease(database_url, retry_s=0.05)
+        async with running(lease):
+            while not await lease.held():  # noqa: ASYNC110 - the lock is taken in the background
+                await asyncio.sleep(0.02)
+            assert not lease.away
+            with psycopg.connect(with_database(database_url, "postgres"), autocommit=True) as admin:
+                name = database_url.rsplit("/", 1)[-1].split("?")[0]
+                admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                assert not await lease.held()
+                assert lease.away
+                admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+            async with asyncio.timeout(10):
+                while not await lease.held():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            assert not lease.away
+
+    asyncio.run(main())
+
+
 def test_an_older_word_never_replaces_a_newer_state(database_url: str) -> None:
     async def main() -> None:
         run_sql(database_url, CITY)

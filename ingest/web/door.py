@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from city.errors import EngineError
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.codecs import Codecs
+from ingest.fairness import Fairness, FairnessOptions
 from ingest.formats import Formats
 from ingest.records import Flush, FlushOptions
 from ingest.state import StateStore
@@ -33,7 +34,7 @@ class DoorOptions:
         Messages are gathered this long into one append.
     messages_max, bytes_max : int
         Not yet appended; who comes then is sent away.
-    of_a_gateway_max : int
+    of_a_gateway_max, bytes_of_a_gateway_max : int
         Of one gateway, so that it leaves room for the others.
     append_patience_s : float
         A failing append is tried again this long; then the senders are told to come again.
@@ -43,8 +44,10 @@ class DoorOptions:
     messages_max: int = 1024
     bytes_max: int = 32 << 20
     of_a_gateway_max: int = 128
+    bytes_of_a_gateway_max: int = 4 << 20
     append_patience_s: float = 5.0
     backoff_s: float = 0.2
+    fairness: FairnessOptions = field(default_factory=FairnessOptions)
 
 
 class Receipt(NamedTuple):
@@ -90,7 +93,9 @@ class Door:
         self._formats = Formats()
         self._codecs = Codecs()
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._fairness = Fairness(self._options.fairness)
         self._of: Counter[str] = Counter()
+        self._bytes_of: Counter[str] = Counter()
         self._messages = 0
         self._bytes = 0
         self._open = False
@@ -107,9 +112,18 @@ class Door:
         full = self._messages >= options.messages_max or self._bytes + len(payload) > options.bytes_max
         if not self._open or self._registry().version < 0:
             raise EngineError("messages are not taken at this moment: send it again")
-        if full or self._of[gateway] >= options.of_a_gateway_max:
+        much = self._bytes_of[gateway] + len(payload) > options.bytes_of_a_gateway_max
+        if full or much or self._of[gateway] >= options.of_a_gateway_max:
             self._metrics.refused.inc()
             raise EngineError("too many messages wait already: send it again later")
+        if self._fairness.isolated:
+            self._fairness.charge(
+                {}, {}, monotonic()
+            )  # Who is sent away brings nothing that would let it be seen calm.
+        if gateway in self._fairness.isolated:
+            # A sender over HTTPS keeps what is not taken: it need not be set aside.
+            self._metrics.refused.inc()
+            raise EngineError("the gateway sends more than its share, or nothing that is understood: send it later")
         answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._count(gateway, 1, len(payload))
         try:
@@ -122,8 +136,9 @@ class Door:
         self._messages += messages
         self._bytes += size
         self._of[gateway] += messages
+        self._bytes_of[gateway] += size
         if self._of[gateway] <= 0:
-            del self._of[gateway]
+            del self._of[gateway], self._bytes_of[gateway]
         self._metrics.waiting.set(self._messages)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -153,6 +168,10 @@ class Door:
         messages = [first, *self._taken()]
         # Parsing thousands of readings takes a while: pages are served meanwhile.
         flush, receipts = await asyncio.to_thread(self._build, messages, limits)
+        brought: Counter[str] = Counter()
+        for message, receipt in zip(messages, receipts, strict=True):
+            brought[message.gateway] += receipt.readings
+        self._fairness.charge(brought, flush.refusals, monotonic())
         if not await self._append(flush, stop):
             self._send_away(messages)
             return

@@ -18,6 +18,7 @@ from city.topics import DEAD_LETTERS, READINGS
 from ingest.credentials import store
 from ingest.credentials.keeper import CredentialKeeper
 from ingest.credentials.store import Change
+from ingest.fairness import FairnessOptions
 from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from ingest.web.access import WebAccess
 from ingest.web.door import Door, DoorOptions
@@ -265,6 +266,21 @@ def test_who_comes_when_there_is_no_room_is_asked_to_come_again(database_url: st
             w.held.open.set()
             assert [(await task).status_code for task in sending] == [200, 200, 200]
             assert (await w.send(NATIVE)).status_code == 200
+
+    asyncio.run(main())
+
+
+def test_one_gateway_fills_neither_the_room_nor_the_log(database_url: str) -> None:
+    async def main() -> None:
+        few = FairnessOptions(refusals_per_s=0.1, refusals_burst=3)
+        options = DoorOptions(bytes_of_a_gateway_max=1_000, fairness=few)
+        async with world(database_url, options) as w:
+            answer = await w.send(b"x" * 1_001)
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"]
+            answers = [(await w.send(b"{")).status_code for _ in range(6)]
+            assert answers == [200, 200, 200, 200, 503, 503], "nothing of it is understood"
+            assert len(await w.letters()) == 4
 
     asyncio.run(main())
 

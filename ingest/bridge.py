@@ -142,7 +142,6 @@ class Bridge:
         self._codecs = Codecs(metrics=self._metrics)
         self._left_over: deque[Intake] = deque()
         self._door: Door | None = None
-        self._next_door: asyncio.Task[Door] | None = None
         self._in_flight = 0
         self._attempt = 0
         self._warned = False
@@ -168,8 +167,6 @@ class Bridge:
             await together(self._take(stop, limits, queue), self._append(stop, queue))
         finally:
             self._codecs.close()
-            if self._next_door is not None:
-                await asyncio.wait([self._next_door])
         left = sum(len(intake) for intake in self._left_over)
         if left:
             logger.warning("stopped with messages of QoS 0 that the log did not take", extra={"messages": left})
@@ -179,6 +176,7 @@ class Bridge:
             listening = self._source.listening
             self._metrics.listening.set(listening)
             await self._send_mark(listening)
+            await self._newest_door()
             if self._left_over:
                 intake = self._left_over.popleft()
             else:
@@ -194,20 +192,20 @@ class Bridge:
                 await queue.put(await self._build(intake, limits))
         await queue.put(None)
 
-    def _newest_door(self) -> "Door":
-        """Return the door of the newest registry; while its tables are being built, of the one before."""
-        assert self._door is not None
-        if self._next_door is not None and self._next_door.done():
-            self._door, self._next_door = self._next_door.result(), None
+    async def _newest_door(self) -> "Door":
+        """Return the door of the newest registry: who was claimed a moment ago is known from the next message on.
+
+        Its tables are built in another thread; what comes meanwhile waits with the broker.
+        """
         known = self._registry()
-        if known is not self._door.registry and self._next_door is None:
-            self._next_door = asyncio.create_task(asyncio.to_thread(_open_door, known))
+        if self._door is None or known is not self._door.registry:
+            self._door = await asyncio.to_thread(_open_door, known)
         return self._door
 
     async def _build(self, intake: Intake, limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
         work = _Work(intake, self._attempt)
-        door = self._newest_door()
+        door = await self._newest_door()
         apart: Apart = {}
         if self._fairness.isolated:
             intake, apart = divide(intake, door.registry.routes, self._fairness.isolated)

@@ -315,8 +315,8 @@ def test_readings_of_an_unknown_device_come_back_after_it_is_added_to_the_pack(
     assert town.json("letters", "list") == []
     assert town.json("letters", "search", "--state", "not-wanted")[0]["id"] == left["id"]
     assert town.json("letters", "unmark", left["id"]) == {"letters": 1}
-    [told] = town.json("letters", "replay", left["id"])["results"]
-    assert (told["id"], told["outcome"]) == (left["id"], "stays")
+    [result] = town.json("letters", "replay", left["id"])["results"]
+    assert (result["id"], result["outcome"]) == (left["id"], "stays")
     # The processes that run learn of the device too, within moments.
     wait_for(lambda: "version=2" in serving[0].log.read_text(), told)
     town.publish("GW-2", {"device": "S-2", "at": "2026-11-23T18:10:00Z", "co2_ppm": 701})

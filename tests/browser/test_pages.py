@@ -216,8 +216,10 @@ def test_the_colours_that_a_reader_chooses_win_over_the_systems(browser: Browser
         ground = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(ground)
         page.get_by_role("link", name="oscuros").click()
+        page.wait_for_url("**theme=dark**")
         assert page.evaluate(ground) != light
         page.goto("/crew")
         assert page.evaluate(ground) != light
         page.get_by_role("link", name="como el sistema").click()
+        page.wait_for_url("**theme=auto**")
         assert page.evaluate(ground) == light

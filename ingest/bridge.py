@@ -162,7 +162,6 @@ class Bridge:
             await self._log.partitions(READINGS), await self._log.partitions(DEAD_LETTERS), self._log.max_record_bytes
         )
         queue: asyncio.Queue[_Work | None] = asyncio.Queue(maxsize=1)
-        self._door = await asyncio.to_thread(_open_door, self._registry())
         try:
             await together(self._take(stop, limits, queue), self._append(stop, queue))
         finally:

@@ -25,10 +25,10 @@ from portals_api.answers.shape import example_of
 from portals_api.bodies import content_type
 from portals_api.operator import registry_rows, registry_writes
 from portals_api.operator.gate import OperatorDep
-from portals_api.operator.registry_writes import Change
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next, printable
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
+from stream.registrar import ChangeReport
 
 router = APIRouter(tags=["operator"])
 
@@ -217,7 +217,7 @@ async def _imported(
     kind: str,
     portal: Portal,
     actor: str,
-    take: Callable[..., Awaitable[Change]],
+    take: Callable[..., Awaitable[ChangeReport]],
     *,
     dry_run: bool,
 ) -> dict[str, Any]:
@@ -230,7 +230,7 @@ async def _imported(
     return _told(await take(portal, actor, text, dry_run=dry_run))
 
 
-def _told(change: Change) -> dict[str, Any]:
+def _told(change: ChangeReport) -> dict[str, Any]:
     return {
         "added": list(change.added),
         "changed": list(change.changed),

@@ -14,26 +14,25 @@ from portals_api.portal import Portal
 from stream.registrar import ChangeReport
 
 T = TypeVar("T")
-Change = ChangeReport
 _MISTAKES_MAX = 20
 
 
-async def put_device(portal: Portal, actor: str, device_id: str, body: DeviceIn) -> Change:
+async def put_device(portal: Portal, actor: str, device_id: str, body: DeviceIn) -> ChangeReport:
     """Write one device; `DataError` tells what makes no sense."""
     return await _sound(portal.registrar.put_device(_listed(device_id, body), actor))
 
 
-async def import_devices(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> Change:
+async def import_devices(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> ChangeReport:
     """Add or change devices by CSV; `DataError` tells the first mistakes by line."""
     return await _sound(portal.registrar.import_devices(text, actor, dry_run=dry_run))
 
 
-async def import_gateways(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> Change:
+async def import_gateways(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> ChangeReport:
     """Add or change gateways by CSV; `DataError` tells the first mistakes by line."""
     return await _sound(portal.registrar.import_gateways(text, actor, dry_run=dry_run))
 
 
-async def import_profiles(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> Change:
+async def import_profiles(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> ChangeReport:
     """Add or change profiles by TOML; `DataError` tells the first mistakes by line."""
     return await _sound(portal.registrar.import_profiles(text, actor, dry_run=dry_run))
 

@@ -57,9 +57,10 @@ def test_a_topic_of_nobody_is_refused(topic: str) -> None:
 @given(st.text(max_size=300))
 def test_no_topic_raises_anything_else(topic: str) -> None:
     try:
-        ROUTES.origin_of(topic)
+        origin = ROUTES.origin_of(topic)
     except DataError:
         return
+    assert (origin.topic, bool(origin.gateway)) == (topic, True)
 
 
 def test_the_filters_of_an_integration_are_those_of_mqtt() -> None:

@@ -33,6 +33,7 @@ ADVICE = {
     "not-json": _MEND,
     "not-an-object": _MEND,
     "not-a-list": _MEND,
+    "not-a-state": _MEND,
     "duplicate-key": _MEND,
     "unexpected-key": _MEND,
     "bad-header": _MEND,

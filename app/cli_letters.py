@@ -55,7 +55,7 @@ def letters_reasons(data: Data = None, as_json: AsJson = False) -> None:
     if not found:
         say("nothing is set aside")
         return
-    columns = ("reason", "letters", "units", "advice")
+    columns = ("reason", "letters", "units", "happened", "advice", "mender")
     print_table(columns, [[one[name] for name in columns] for one in found])
 
 
@@ -91,7 +91,9 @@ def letters_show(letter: Letter, data: Data = None, as_json: AsJson = False) -> 
         say(f"{name:12} {one[name]}")
     if one["only"]:
         say(f"{'set aside':12} {', '.join(f'object {place + 1}: {metric}' for place, metric in one['only'])}")
+    say(f"{'meaning':12} {one['happened']}")
     say(f"{'what to do':12} {one['advice']}")
+    say(f"{'who can':12} {one['mender']}")
     for event in one["history"]:
         say(f"{event['at']}  {event['kind']} {event['reason']} {event['detail']} ({event['actor']})")
     if one["decoded"]:

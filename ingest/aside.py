@@ -42,7 +42,7 @@ class Aside:
     quarantined: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
 
-    def put(
+    def set_aside(
         self,
         message: Bundled,
         gateway: str,
@@ -87,7 +87,7 @@ class Aside:
             start += count
             numbers = first_of(settled(_numbers_of(gateway, part)), most) if gateway != UNKNOWN else {}
             bundle = Bundled(bundle_topic(gateway), packed, False)
-            self.put(bundle, gateway, ISOLATED, Refusal(_WHY_ISOLATED, []), count, numbers)
+            self.set_aside(bundle, gateway, ISOLATED, Refusal(_WHY_ISOLATED, []), count, numbers)
 
 
 def _numbers_of(gateway: str, messages: Sequence[Bundled]) -> Numbers:

@@ -141,15 +141,17 @@ class Bridge:
         self._formats = Formats()
         self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)
+        self._reading = asyncio.Lock()
         self._left_over: deque[Intake] = deque()
         self._door: Door | None = None
         self._in_flight = 0
         self._attempt = 0
         self._warned = False
 
-    def forget_nodes(self) -> None:
+    async def forget_nodes(self) -> None:
         """Forget what Sparkplug's nodes told: from now on another process hears them."""
-        self._formats.sessions.forget()
+        async with self._reading:
+            self._formats.sessions.forget()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; what was taken by then is still appended, if the log answers.
@@ -211,12 +213,19 @@ class Bridge:
             intake, apart = divide(intake, door.registry, self._fairness.isolated)
         flush = door.read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         tick_at: int | None = None
+        slow: list[int] = []
         for index in flush.left:
-            topic, payload = intake.topic(index), intake.payload(index)
+            topic = intake.topic(index)
             if not topic:
-                tick_at = self._returned(payload) or tick_at
+                tick_at = self._returned(intake.payload(index)) or tick_at
             else:
-                flush.add(index, topic, payload, retained=intake.retained(index))
+                slow.append(index)
+        async with self._reading:
+            if slow and door.has_codecs:
+                # Codecs may take their time: acknowledgements, pings and commands go on meanwhile.
+                await asyncio.to_thread(flush.add_all, slow)
+            else:
+                flush.add_all(slow)
         self._charge(flush, apart, door.registry)
         work.appends = flush.records()
         work.states = flush.states
@@ -295,7 +304,8 @@ class Bridge:
             else:
                 # Flushes behind this one go the same way: their ticks would overtake what comes again.
                 self._attempt += 1
-                self._formats.sessions.roll_back()
+                async with self._reading:
+                    self._formats.sessions.roll_back()
                 self._abandon(work)
                 self._mark = b""
                 await self._source.reconnect()

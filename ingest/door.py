@@ -30,11 +30,18 @@ _USUAL_BYTES = 1_024
 
 
 class Door:
-    """A registry with its tables, and the memory that the kernels work in; for one flush at a time."""
+    """A registry with its tables, and the memory that the kernels work in; for one flush at a time.
+
+    Attributes
+    ----------
+    has_codecs : bool
+        Whether messages that the kernels leave may have to wait for a vendor's codec.
+    """
 
     def __init__(self, registry: IngestRegistry, tables: Tables | None = None) -> None:
         self.registry = registry
         self.tables = tables_of(registry) if tables is None else tables
+        self.has_codecs = any(device.profile.codec for device in registry.devices.values())
         self.gateways = list(registry.gateways)
         self.place = {number: place for place, number in enumerate(registry.gateways.values())}
         self.partitions = int(self.tables.partition.max(initial=0)) + 1
@@ -155,6 +162,13 @@ class DoorFlush:
             self._runs.append((index, self._slow.rows))
         self._last = index
         self._slow.add(topic, payload, retained=retained)
+
+    def add_all(self, indices: list[int]) -> None:
+        """Take messages of `left` the slow way; in their order."""
+        for index in indices:
+            self.add(
+                index, self._intake.topic(index), self._intake.payload(index), retained=self._intake.retained(index)
+            )
 
     def records(self) -> list[Append]:
         """Return the records of the append: per partition one batch (more where it is too large), then dead letters."""

@@ -74,7 +74,7 @@ class Flush:
             origin = self.registry.routes.origin_of(topic)
         except DataError as exc:
             self._charge("", payload)
-            self.aside.put(came, "", "bad-topic", Refusal(str(exc), []))
+            self.aside.set_aside(came, "", "bad-topic", Refusal(str(exc), []))
             return
         gateway = origin.gateway
         self._charge(gateway, payload)
@@ -82,7 +82,7 @@ class Flush:
             live = not retained and gateway in self.registry.gateways
             message = self.formats.parse(origin, payload, Receipt(self.received_at, live))
         except Unreadable as exc:
-            self.aside.put(came, gateway, exc.reason, Refusal(exc.detail, []))
+            self.aside.set_aside(came, gateway, exc.reason, Refusal(exc.detail, []))
             return
         if message.raw:
             decode_raw(message, gateway, self.registry, self.codecs, self.received_at)
@@ -123,7 +123,7 @@ class Flush:
         for reason, refusal in message.refused.items():
             kept = Refusal(refusal.detail, []) if whole else refusal
             devices = unknown_names(message, reason)
-            self.aside.put(came, gateway, reason, kept, len(refusal.only), numbers, devices)
+            self.aside.set_aside(came, gateway, reason, kept, len(refusal.only), numbers, devices)
             numbers = {}
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 
-from portals_api.labels import N_
+from portals_api.codes import N_
 
 
 @dataclass(frozen=True, slots=True)

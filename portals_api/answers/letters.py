@@ -22,7 +22,12 @@ LETTER = {
 }
 EVENT = {"kind": "stays", "at": AT, "actor": "operator", "readings": 0, "reason": "unknown-metric", "detail": "add it"}
 DECODED = {"format": "json", "text": '{\n  "device": "N-L-00007"\n}', "cut": False}
-REASON = {"reason": "unknown-device", "letters": 12, "units": 24, "advice": "Claim the device, then replay."}
+_SAID = {
+    "happened": "It comes from a device that is not in the registry.",
+    "advice": "Claim the device, or add it to the city pack and replay: what it sent goes into its place.",
+    "mender": "an operator",
+}
+REASON = {"reason": "unknown-device", "letters": 12, "units": 24, **_SAID}
 RESULT = {"id": LETTER["id"], "outcome": "sent-back", "readings": 2, "reason": "", "detail": ""}
 
 
@@ -79,7 +84,15 @@ class DecodedOut(BaseModel):
     cut: bool
 
 
-class LetterWhole(LetterOut):
+class Said(BaseModel):
+    """What a reason means, what to do about it, and who can."""
+
+    happened: str
+    advice: str
+    mender: str
+
+
+class LetterWhole(LetterOut, Said):
     """A letter with its bytes (`payload` in base64, `hex` of the first 4096) and its history."""
 
     model_config = shown_by(
@@ -89,7 +102,7 @@ class LetterWhole(LetterOut):
             "hex": "00000000  7b 7d                                            {}",
             "decoded": DECODED,
             "history": [EVENT],
-            "advice": REASON["advice"],
+            **_SAID,
         }
     )
 
@@ -97,10 +110,9 @@ class LetterWhole(LetterOut):
     hex: str
     decoded: DecodedOut | None
     history: list[LetterEventOut]
-    advice: str
 
 
-class ReasonOut(BaseModel):
+class ReasonOut(Said):
     """How much waits for one reason."""
 
     model_config = shown_by(REASON)
@@ -108,7 +120,6 @@ class ReasonOut(BaseModel):
     reason: str
     letters: int
     units: int
-    advice: str
 
 
 class ReasonList(BaseModel):

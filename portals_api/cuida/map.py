@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from city.asset import AssetKind
-from portals_api import labels, lamplist
+from portals_api import codes, labels, lamplist
+from portals_api.codes import N_
 from portals_api.compress import accepted
-from portals_api.labels import N_
 from portals_api.lamplist import ListQuery
 from portals_api.live.inventory import Packed
 from portals_api.live.view import STATES, View
@@ -132,8 +132,8 @@ async def map_page(portal: PortalDep, request: Request) -> Response:
         "versions": {"lamps": inventory.lamps_document.tag, "places": seen.places_document.tag},
         "texts": texts,
         "categories": {code: label.category(code) for code in city.catalogue.by_code},
-        "ticket_states": {code: words.text(text) for code, text in labels.STATES.items()},
-        "kinds": {code: words.text(text) for code, text in labels.FACILITY_KINDS.items()},
+        "ticket_states": {code: words.text(text) for code, text in codes.STATES.items()},
+        "kinds": {code: words.text(text) for code, text in codes.FACILITY_KINDS.items()},
     }
     return await portal.page(
         request,

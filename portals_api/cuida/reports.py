@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from city.errors import ConflictError, DataError, NotFoundError
 from incidents.store import Receipt
-from portals_api import labels
+from portals_api import codes, labels
 from portals_api.answers.tickets import ReceiptOut
 from portals_api.bodies import FORM, content_type, read_form, read_json
 from portals_api.cuida.map import TEXTS as MAP_TEXTS
@@ -131,7 +131,7 @@ async def report_form(portal: PortalDep, request: Request) -> Response:
         label = labels.Labels(words, (await portal.installation()).catalogue)
         return await _form_page(portal, request, form, 422, label.problem(exc.errors(include_url=False)))
     except (DataError, NotFoundError, ConflictError) as exc:
-        told = {NotFoundError: labels.NO_LAMP, ConflictError: labels.SENT_BEFORE}.get(type(exc), str(exc))
+        told = {NotFoundError: codes.NO_LAMP, ConflictError: codes.SENT_BEFORE}.get(type(exc), str(exc))
         status = 409 if isinstance(exc, ConflictError) else 422
         return await _form_page(portal, request, form, status, (await portal.words(request)).text(told))
     thanks = "joined" if receipt.joined else "opened"

@@ -16,7 +16,7 @@ from city.errors import ConflictError
 from city.metric import ACTIVE_POWER
 from city.ticket import Actor, TicketState
 from incidents.store import schedule_of
-from portals_api import labels, reads
+from portals_api import codes, reads
 from portals_api.answers.tickets import TicketPage, TicketWhole
 from portals_api.bodies import content_type, read_form, read_json
 from portals_api.examples import TRANSITION_BODY
@@ -38,8 +38,8 @@ _WINDOW_US_MAX = 8 * DAY_US
 _OPEN = "open"
 """Stands among the states of the filter for all that are not at their end."""
 _THANKS = {
-    "joined": labels.N_("Thank you. Your report has joined a ticket that is already open."),
-    "opened": labels.N_("Thank you. Your report has opened this ticket."),
+    "joined": codes.N_("Thank you. Your report has joined a ticket that is already open."),
+    "opened": codes.N_("Thank you. Your report has opened this ticket."),
 }
 _BODY = {
     "requestBody": {
@@ -201,5 +201,5 @@ async def transition_form(request: Request, portal: PortalDep, ticket_id: Ticket
         await _move(portal, ticket_id, wanted)
     except ConflictError:
         words = await portal.words(request)
-        return await _one_page(request, portal, ticket_id, 409, words.text(labels.STATUSES[409]))
+        return await _one_page(request, portal, ticket_id, 409, words.text(codes.STATUSES[409]))
     return RedirectResponse(f"/tickets/{ticket_id}", 303)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from observatory.figures import Figure, Kind, Source, Value, Why
-from portals_api.labels import N_
+from portals_api.codes import N_
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from city.clock import isoformat
 from ingest.drops import read_drops
 from portals_api.bodies import read_form
-from portals_api.labels import N_
+from portals_api.codes import N_
 from portals_api.operator import letters, session
 from portals_api.operator.gate import FRONT, SIGN_IN, OperatorDep, inside
 from portals_api.portal import Portal

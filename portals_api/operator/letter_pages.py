@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from portals_api import days
 from portals_api.bodies import read_form
 from portals_api.operator import letters
-from portals_api.operator.advice import ADVICE, OTHERWISE
 from portals_api.operator.gate import OperatorDep
 from portals_api.operator.letter_rows import IDS_MAX, Chosen, Marking, Search, list_rows, whole_row
 from portals_api.params import Id, Next, printable
@@ -57,8 +56,6 @@ async def letters_page(
         state=state.value,
         chosen=chosen,
         reasons=await letters.reasons(portal),
-        advice=ADVICE,
-        otherwise=OTHERWISE,
         more_url=address(HOME, **{"state": state.value, **chosen}),
         json_url=address(
             "/api/v1/operator/letters",
@@ -77,7 +74,6 @@ async def letter_page(request: Request, portal: PortalDep, operator: OperatorDep
         request,
         "operator_letter.html",
         one=one,
-        advice=ADVICE.get(one["reason"], OTHERWISE),
         json_url=f"/api/v1/operator/letters/{one['id']}",
     )
 

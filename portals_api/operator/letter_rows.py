@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from city.clock import from_datetime, isoformat
+from city.reasons import MENDERS, told
 from ingest.decode import decode, hex_dump
-from portals_api.operator.advice import advice
 from portals_api.paging import decode_cursor, encode_cursor
 from portals_api.params import printable
 from storage.pool import Pool, engine_errors
@@ -126,7 +126,7 @@ async def whole_row(pool: Pool, letter_id: str) -> tuple[dict[str, Any], bytes]:
         "hex": hex_dump(found.payload),
         "decoded": None if decoded is None else decoded._asdict(),
         "history": [{**event._asdict(), "at": isoformat(event.at)} for event in found.history],
-        "advice": advice(found.summary.reason),
+        **_said_of(found.summary.reason),
     }
     return row, found.payload
 
@@ -174,9 +174,14 @@ def replay_row(report: ReplayReport, following: Key | None) -> dict[str, Any]:
 def reason_rows(found: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
     """Return what waits by reason, with what to do."""
     return [
-        {"reason": reason, "letters": count, "units": units, "advice": advice(reason)}
+        {"reason": reason, "letters": count, "units": units, **_said_of(reason)}
         for reason, (count, units) in found.items()
     ]
+
+
+def _said_of(reason: str) -> dict[str, str]:
+    known = told(reason)
+    return {"happened": known.happened, "advice": known.todo, "mender": MENDERS[known.mender]}
 
 
 def cursor_of(key: Key | None) -> str | None:

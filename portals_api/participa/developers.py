@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from city import topics
 from portals_api import reads
-from portals_api.labels import N_
+from portals_api.codes import N_
 from portals_api.paging import LIMIT_DEFAULT, LIMIT_MAX
 from portals_api.routing import PortalDep
 

@@ -8,9 +8,10 @@ from fastapi.responses import JSONResponse, Response
 from city.clock import DAY_US, isoformat
 from city.errors import NotFoundError
 from city.topics import is_name
-from portals_api import labels, reads
+from portals_api import codes, reads
+from portals_api.codes import N_
 from portals_api.i18n import Words, plain_text
-from portals_api.labels import N_, Labels
+from portals_api.labels import Labels
 from portals_api.params import Id
 from portals_api.participa.atom import MEDIA_TYPE, Entry, Feed, etag, matches, render
 from portals_api.participa.status import SQL
@@ -143,7 +144,7 @@ def _entry(event: Row, base: str, words: Words, label: Labels) -> Entry:
     lines = [f"{where}, {about}" if about else where, *([event["district_name"]] if event["district_name"] else [])]
     if event["from_state"]:
         lines.append(f"{label.state(event['from_state'])} → {state}")
-    if event["reason"] in labels.REASONS:  # What a crew wrote is a person's words, and stays on the ticket.
+    if event["reason"] in codes.REASONS:  # What a crew wrote is a person's words, and stays on the ticket.
         lines.append(label.reason({**event, "actor": "system"}))
     lines.append(words.moment(event["at"]))
     return Entry(

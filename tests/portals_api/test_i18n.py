@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 from babel.messages.pofile import read_po
@@ -36,6 +37,16 @@ def test_translations_keep_the_places_where_values_go() -> None:
                     "{whole}",
                 ):
                     assert (name in str(message.id)) == (name in str(message.string)) or not message.id
+
+
+def test_one_thing_has_one_name_in_each_language() -> None:
+    others = {"es": r"pasarelas?|dispositivos?", "ast": r"pasareles?|pasarela|pres[ée](u|os)|dispositiv(u|os)"}
+    for language, words in others.items():
+        for path in sorted((FOLDER / "locale" / language).glob("*.po")):
+            with path.open("rb") as file:
+                for message in read_po(file):
+                    found = re.search(rf"(?<!\w)({words})(?!\w)|’", str(message.string), re.IGNORECASE)
+                    assert not message.id or not found, f"{path}: {message.string}; see docs/glossary.md"
 
 
 def test_a_language_is_always_found() -> None:

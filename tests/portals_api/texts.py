@@ -6,12 +6,14 @@ from pathlib import Path
 from jinja2.ext import babel_extract
 
 import portals_api
+from city.reasons import MENDERS, OTHERWISE, REASONS
 
 FOLDER = Path(portals_api.__file__).parent
 
 
 def texts() -> set[str]:
-    found: set[str] = set()
+    found = {text for one in (*REASONS.values(), OTHERWISE) for text in (one.happened, one.todo)}
+    found |= set(MENDERS.values())
     for template in sorted((FOLDER / "templates").glob("*.html")):
         with template.open("rb") as file:
             for _, _, message, _ in babel_extract(file, ["_"], [], {"trim_blocks": "true", "lstrip_blocks": "true"}):

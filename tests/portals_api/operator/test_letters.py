@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from city.clock import MINUTE_US, hour_of, to_datetime
-from portals_api.operator.advice import ADVICE
+from city.reasons import REASONS
 from tests.portals_api.conftest import Open, Portals
 from tests.portals_api.operator.test_gate import BEARER, HTML, KEY, OURS
 from tests.support.small_city import NOW, run
@@ -56,7 +56,9 @@ def test_letters_are_listed_searched_and_inspected(portals: Open, city_url: str)
                 ("unknown-device", 3, 3),
                 ("not-json", 1, 1),
             ]
-            assert reasons[0]["advice"] == ADVICE["unknown-device"]
+            known = REASONS["unknown-device"]
+            assert (reasons[0]["happened"], reasons[0]["advice"]) == (known.happened, known.todo)
+            assert reasons[0]["mender"] == "an operator"
             one = await p.json(f"{LIST}/{ids[0]}")
             assert base64.b64decode(one["payload"]) == GOOD
             assert one["hex"].startswith("00000000  7b 22 64 65")

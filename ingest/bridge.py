@@ -17,23 +17,24 @@ from typing import TYPE_CHECKING
 from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from city.topics import DEAD_LETTERS, READINGS
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
 from ingest.deaths import DeathStore
-from ingest.fairness import Fairness, FairnessOptions
+from ingest.fairness import Fairness, FairnessOptions, slow_work_us
 from ingest.formats import Formats
 from ingest.formats.sparkplug_births import Changes
 from ingest.intake import Intake, Source
 from ingest.isolation import Apart, divide
+from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
-from ingest.records import FlushOptions, tick_records
+from ingest.records import tick_records
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from stream.log import Append, EventLog
 
 if TYPE_CHECKING:
-    from ingest.door import Door
+    from ingest.door import Door, DoorFlush
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class _Work:
     readings: int = 0
     times_of_receipt: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
-    states: dict[str, bytes] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
     ticks: bool = False
     changes: Changes = field(default_factory=Changes)
@@ -140,15 +141,17 @@ class Bridge:
         self._formats = Formats()
         self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)
+        self._reading = asyncio.Lock()
         self._left_over: deque[Intake] = deque()
         self._door: Door | None = None
         self._in_flight = 0
         self._attempt = 0
         self._warned = False
 
-    def forget_nodes(self) -> None:
+    async def forget_nodes(self) -> None:
         """Forget what Sparkplug's nodes told: from now on another process hears them."""
-        self._formats.sessions.forget()
+        async with self._reading:
+            self._formats.sessions.forget()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; what was taken by then is still appended, if the log answers.
@@ -207,26 +210,25 @@ class Bridge:
         door = await self._newest_door()
         apart: Apart = {}
         if self._fairness.isolated:
-            intake, apart = divide(intake, door.registry.routes, self._fairness.isolated)
+            intake, apart = divide(intake, door.registry, self._fairness.isolated)
         flush = door.read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         tick_at: int | None = None
+        slow: list[int] = []
         for index in flush.left:
-            topic, payload = intake.topic(index), intake.payload(index)
+            topic = intake.topic(index)
             if not topic:
-                tick_at = self._returned(payload) or tick_at
-            elif topic.endswith("/state") and (gateway := gateway_of_state(topic)) is not None:
-                work.states[gateway] = payload
+                tick_at = self._returned(intake.payload(index)) or tick_at
             else:
-                flush.add(index, topic, payload, retained=intake.retained(index))
-        charged = flush.by_gateway()
-        refused = dict(flush.refusals)
-        for gateway, messages in apart.items():
-            flush.isolate(gateway, messages)
-            charged[gateway] = len(messages)
-            self._metrics.isolated.inc(len(messages))
-        self._charge(charged, refused)
+                slow.append(index)
+        async with self._reading:
+            if slow and door.has_codecs:
+                # Codecs may take their time: acknowledgements, pings and commands go on meanwhile.
+                await asyncio.to_thread(flush.add_all, slow)
+            else:
+                flush.add_all(slow)
+        self._charge(flush, apart, door.registry)
         work.appends = flush.records()
-        work.states |= flush.states
+        work.states = flush.states
         work.commands = flush.commands
         work.changes = self._formats.sessions.take_changes()
         work.readings, work.times_of_receipt, work.quarantined = (
@@ -240,10 +242,17 @@ class Bridge:
             work.ticks = True
         return work
 
-    def _charge(self, readings: dict[str, int], refusals: dict[str, int]) -> None:
-        """Let gateways pay for a flush, and say who is isolated from now on, and who no longer."""
+    def _charge(self, flush: "DoorFlush", apart: Apart, known: IngestRegistry) -> None:
+        """Let gateways pay for a flush, set aside what the isolated sent, and say who is isolated from now on."""
+        readings, refusals, work_us = flush.by_gateway(), dict(flush.refusals), flush.work_us()
+        for gateway, messages in apart.items():
+            flush.isolate(gateway, messages)
+            readings[gateway] = readings.get(gateway, 0) + len(messages)
+            spent = slow_work_us(0, sum(len(message.payload) for message in messages))
+            work_us[gateway] = work_us.get(gateway, 0.0) + spent
+            self._metrics.isolated.inc(len(messages))
         before = self._fairness.isolated
-        self._fairness.charge(readings, refusals, monotonic())
+        self._fairness.charge(readings, refusals, work_us, known.gateways, monotonic())
         after = self._fairness.isolated
         if after == before:
             return
@@ -295,7 +304,8 @@ class Bridge:
             else:
                 # Flushes behind this one go the same way: their ticks would overtake what comes again.
                 self._attempt += 1
-                self._formats.sessions.roll_back()
+                async with self._reading:
+                    self._formats.sessions.roll_back()
                 self._abandon(work)
                 self._mark = b""
                 await self._source.reconnect()

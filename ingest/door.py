@@ -12,9 +12,11 @@ from city.topics import READINGS
 from ingest import arrange, flat
 from ingest.bundle import Bundled
 from ingest.codecs import Codecs
+from ingest.fairness import fast_work_us
 from ingest.formats import Formats
-from ingest.intake import Intake
-from ingest.records import Flush, FlushOptions, Numbers, batches, causes_of, encode_meta, entries_of, settled
+from ingest.intake import PAYLOAD_END, PAYLOAD_START, Intake
+from ingest.meta import FlushOptions, Numbers, encode_meta, entries_of, settled
+from ingest.records import Flush, batches, causes_of
 from ingest.resolve import Rows as SlowRows
 from ingest.rows import Heads, Notes, Rows
 from ingest.tables import Tables, tables_of
@@ -23,13 +25,23 @@ from stream.batch_form import BatchForm
 from stream.codec import BATCH
 from stream.log import Append
 
+_USUAL_BYTES = 1_024
+"""Of a message, on average over a flush."""
+
 
 class Door:
-    """A registry with its tables, and the memory that the kernels work in; for one flush at a time."""
+    """A registry with its tables, and the memory that the kernels work in; for one flush at a time.
+
+    Attributes
+    ----------
+    has_codecs : bool
+        Whether messages that the kernels leave may have to wait for a vendor's codec.
+    """
 
     def __init__(self, registry: IngestRegistry, tables: Tables | None = None) -> None:
         self.registry = registry
         self.tables = tables_of(registry) if tables is None else tables
+        self.has_codecs = any(device.profile.codec for device in registry.devices.values())
         self.gateways = list(registry.gateways)
         self.place = {number: place for place, number in enumerate(registry.gateways.values())}
         self.partitions = int(self.tables.partition.max(initial=0)) + 1
@@ -103,12 +115,27 @@ class DoorFlush:
                     found[gateway] = found.get(gateway, 0) + readings
         return found
 
+    def work_us(self) -> dict[str, float]:
+        """Return gateway → what its messages cost beside their readings, about, µs."""
+        spent = dict(self._slow.work_us)
+        frames = self._intake.frames
+        sizes = frames[:, PAYLOAD_END] - frames[:, PAYLOAD_START]
+        # Where messages are of the usual size their readings say enough, and nothing more is counted.
+        if int(sizes.sum()) > len(sizes) * _USUAL_BYTES:
+            fast = self._heads.rows > 0
+            place = self._door.rows.place[np.cumsum(self._heads.rows)[fast] - 1]
+            sizes = np.bincount(place, weights=sizes[fast])
+            for at in np.flatnonzero(sizes).tolist():
+                gateway = self._door.gateways[at]
+                spent[gateway] = spent.get(gateway, 0.0) + fast_work_us(int(sizes[at]))
+        return spent
+
     def isolate(self, gateway: str, messages: list[Bundled]) -> None:
         """Set messages of a gateway aside unread."""
         self._slow.isolate(gateway, messages)
 
     @property
-    def states(self) -> dict[str, bytes]:
+    def states(self) -> dict[str, str]:
         """Gateway → ``online`` or ``offline``, where a format tells it."""
         return self._slow.states
 
@@ -136,6 +163,13 @@ class DoorFlush:
         self._last = index
         self._slow.add(topic, payload, retained=retained)
 
+    def add_all(self, indices: list[int]) -> None:
+        """Take messages of `left` the slow way; in their order."""
+        for index in indices:
+            self.add(
+                index, self._intake.topic(index), self._intake.payload(index), retained=self._intake.retained(index)
+            )
+
     def records(self) -> list[Append]:
         """Return the records of the append: per partition one batch (more where it is too large), then dead letters."""
         if not self._found:
@@ -159,7 +193,7 @@ class DoorFlush:
                 part.counts, part.numbers = counts, told
                 pairs = list(batches(part, received_at, options))
             appends += [Append(READINGS, partition, BATCH, value, received_at, meta) for value, meta in pairs]
-        return appends + self._slow.letters
+        return appends + self._slow.aside.letters
 
     def _merged(self) -> tuple[Rows, int]:
         """Return the rows of both ways in the order of receipt, and how many."""

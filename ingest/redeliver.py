@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from city.clock import Clock
 from ingest.births import load_book
+from ingest.codec_accounts import CodecOptions
 from ingest.codecs import Codecs
 from ingest.registry import RegistryFollower
 from ingest.replay import resolve_letter
@@ -17,6 +18,9 @@ from stream import letters, redelivery
 from stream.letters import Key, LetterQuery, LetterState
 from stream.log import EventLog
 from stream.redelivery import ReplayReport
+
+_CODECS = CodecOptions(owed_s_max=5.0, owed_s_max_together=20.0)
+"""Nobody waits for a replay but who asked for it: letters that came over a week must not pause their codec."""
 
 
 class Replayed(NamedTuple):
@@ -49,7 +53,7 @@ class Redelivery:
         with engine_errors():
             async with self.pool.connection() as connection:
                 births = await load_book(connection, letter_ids)
-        codecs = Codecs()
+        codecs = Codecs(_CODECS)
         try:
             return await redelivery.replay(
                 self.pool,

@@ -1,11 +1,11 @@
-// What a vendor's codec runs in: plain JavaScript without randomness, with a clock that stands at the message's time,
-// and with globals that no call can change, so that nothing passes from one message to the next.
+// What a vendor's codec finds before it: plain JavaScript without randomness, with a clock that stands at the message's
+// time. It is evaluated anew for every message, and takes for itself what it needs once the codec has run.
 (function (global) {
   "use strict";
   const RealDate = Date, parse = JSON.parse, stringify = JSON.stringify, finite = Number.isFinite;
-  const construct = Reflect.construct, get = Reflect.get, toNumber = Number, toText = String, isArray = Array.isArray;
-  const unscopables = Symbol.unscopables, create = Object.create, ScopeProxy = Proxy, Failure = Error;
-  let now = 0;
+  const construct = Reflect.construct, toNumber = Number, toText = String, isArray = Array.isArray, Failure = Error;
+  const valueOf = Number.prototype.valueOf, call = Reflect.apply, RealMap = Map, RealSet = Set;
+  let now = 0, input = null;
 
   function FrozenDate(...parts) {
     if (!new.target) return new RealDate(now).toString();
@@ -24,39 +24,28 @@
   const silent = function () {};
   global.console = { log: silent, info: silent, warn: silent, error: silent, debug: silent };
 
-  // A name that is set without being declared lands in a scope of its own, which lives as long as one call.
-  function freshScope() {
-    const own = create(null);
-    return new ScopeProxy(own, {
-      has: () => true,
-      get: (target, key) => (key === unscopables ? undefined : key in own ? own[key] : get(global, key)),
-      set: (target, key, value) => { own[key] = value; return true; },
-    });
-  }
-
-  // JSON has neither NaN nor integers beyond doubles: as words they are refused with their name, as null they were lost.
+  // JSON has neither NaN nor integers beyond doubles, and shows a Map as an object without anything: as words they are
+  // refused with their name, as they are they were lost.
   function plain(key, value) {
+    if (value instanceof toNumber) value = call(valueOf, value, []);
+    if (typeof value === "bigint") return finite(toNumber(value)) ? toNumber(value) : toText(value);
     if (typeof value === "number" && !finite(value)) return toText(value);
-    return typeof value === "bigint" ? toNumber(value) : value;
+    if (value instanceof RealMap || value instanceof RealSet) return toText(value);
+    return value;
   }
 
-  let factory = null;
-
-  function found() {
-    const [decodeUplink, Decode, Decoder] = factory(freshScope());
-    return { decodeUplink, Decode, Decoder };
+  function said(errors) {
+    return isArray(errors) ? errors.length > 0 : Boolean(errors);
   }
 
-  function run(text) {
-    const input = parse(text);
-    now = input.at_ms;
-    const { decodeUplink, Decode, Decoder } = found();
+  function finish(found) {
+    const decodeUplink = found[0], Decode = found[1], Decoder = found[2];
     let answer;
     if (decodeUplink) {
       const told = { bytes: input.bytes, fPort: input.port, recvTime: new RealDate(now), variables: {} };
       const outcome = decodeUplink(told);
       if (outcome === null || typeof outcome !== "object") throw new Failure("decodeUplink returned no object");
-      if (isArray(outcome.errors) && outcome.errors.length) return stringify({ errors: toText(outcome.errors) });
+      if (said(outcome.errors)) return stringify({ errors: toText(outcome.errors) });
       answer = outcome.data;
     } else if (Decode) answer = Decode(input.port, input.bytes, {});
     else if (Decoder) answer = Decoder(input.bytes, input.port);
@@ -65,43 +54,9 @@
     return stringify({ data: answer }, plain);
   }
 
-  function seal() {
-    factory = global.__factory;
-    delete global.__factory;
-    delete global.__seal;
-    // Frozen prototypes forbid that objects have a property of the same name: these two kinds are given one all the same.
-    const kinds = [Object.prototype, Error.prototype, TypeError.prototype, RangeError.prototype, SyntaxError.prototype,
-                   ReferenceError.prototype, EvalError.prototype, URIError.prototype];
-    for (const prototype of kinds) for (const name of Object.getOwnPropertyNames(prototype)) {
-      const held = Object.getOwnPropertyDescriptor(prototype, name);
-      if (!("value" in held)) continue;
-      Object.defineProperty(prototype, name, {
-        configurable: false, enumerable: false,
-        get() { return held.value; },
-        set(value) {
-          Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
-        },
-      });
-    }
-    const waiting = [global, (function* () {}).constructor, (async function () {}).constructor,
-                     Object.getPrototypeOf([][Symbol.iterator]()), Object.getPrototypeOf(""[Symbol.iterator]()),
-                     Object.getPrototypeOf(new Map()[Symbol.iterator]()), Object.getPrototypeOf(/x/[Symbol.matchAll]("")),
-                     Object.getPrototypeOf(new Set()[Symbol.iterator]())];
-    const done = new Set();
-    while (waiting.length) {
-      const item = waiting.pop();
-      if (item === null || (typeof item !== "object" && typeof item !== "function") || done.has(item)) continue;
-      done.add(item);
-      Object.freeze(item);
-      waiting.push(Object.getPrototypeOf(item));
-      for (const key of Reflect.ownKeys(item)) {
-        const held = Object.getOwnPropertyDescriptor(item, key);
-        waiting.push(held.value, held.get, held.set);
-      }
-    }
-  }
-
-  global.__run = run;
-  global.__seal = seal;
-  global.__has = () => { const all = found(); return Boolean(all.decodeUplink || all.Decode || all.Decoder); };
+  return function begin(text) {
+    input = parse(text);
+    now = input.at_ms;
+    return finish;
+  };
 })(globalThis);

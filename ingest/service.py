@@ -118,7 +118,7 @@ class Ingest:
             if leads != self._leads:
                 self._leads = leads
                 if not leads and not self._alone:
-                    self._bridge.forget_nodes()
+                    await self._bridge.forget_nodes()
                 self._listen(self._registry.current())
             await pause(stop, _LEASE_LOOK_S)
 

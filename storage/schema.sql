@@ -236,6 +236,7 @@ CREATE TABLE dead_letters (
     devices         text[] NOT NULL DEFAULT '{}',          -- names on the wire that the registry does not know
     unwanted        boolean NOT NULL DEFAULT false,        -- an operator says so; it stays quarantined
     tries           integer NOT NULL DEFAULT 0,            -- replays that looked at it
+    retained        boolean NOT NULL DEFAULT false,        -- the broker had kept it: its receipt is no time of its readings
     state           text NOT NULL GENERATED ALWAYS AS (
         CASE WHEN sent_back >= units THEN 'done' WHEN unwanted THEN 'not-wanted' ELSE 'open' END) STORED
 );

@@ -3,8 +3,11 @@
 import asyncio
 import base64
 from collections import Counter
+from dataclasses import replace
+from time import monotonic
 
 from city.clock import SystemClock
+from city.registry import KnownDevice, WireProfile
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.bundle import is_bundle, unpack
@@ -307,5 +310,46 @@ def test_a_storm_of_garbage_is_accounted_for_to_the_last_message(open_source: Op
         assert sum(kept.values()) >= len(storm)
         assert sum(c.count for meta in metas for c in meta.counts) == sum(letter.units for letter in letters)
         assert set(storm) <= set(kept)
+
+    asyncio.run(main())
+
+
+STUCK = "function Decoder(bytes) { return { i: 'x'.repeat(1e6).indexOf('x'.repeat(5e5) + 'y') }; }"
+
+
+def test_a_codec_that_hangs_does_not_stop_the_loop(open_source: OpenSource, database_url: str) -> None:
+    """The engine cannot be interrupted within one call: pings, acknowledgements and HTTPS must go on meanwhile."""
+    known = replace(
+        REGISTRY, devices={**REGISTRY.devices, "01": KnownDevice("L-1", "G-1", {}, WireProfile("", codec=STUCK))}
+    )
+    gaps = [0.0]
+
+    async def beat() -> None:
+        while True:
+            before = monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(monotonic() - before)
+
+    async def main() -> None:
+        async with open_source() as (source, port):
+            log = await open_postgres_log(database_url)
+            await make_topics(log)
+            moving = Bridge(source, log, lambda: known, SystemClock(), QUICK, IngestMetrics())
+            async with running(moving, source):
+                await eventually(lambda: source.listening)
+                async with Publisher(port) as gateway:
+                    gateway.publish(0)
+                    await readings_reach(log, {0})  # Everything is compiled now.
+                    beating = asyncio.create_task(beat())
+                    uplink = b'{"deviceInfo":{"devEui":"01"},"data":"AQ=="}'
+                    gateway.publish(1, uplink, topic="citynerve/v1/G-1/chirpstack")
+                    gateway.publish(2)
+                    await readings_reach(log, {0, 2})
+                    await eventually(lambda: len(gateway.acknowledged) == 3)
+                    beating.cancel()
+            [letter] = [codec.decode(DeadLetter, r.value) for r in await records_of(log, DEAD_LETTERS)]
+            assert letter.reason == "codec-timeout"
+            assert max(gaps) < 0.4, "the codec held its process for half a second"
+            await log.close()
 
     asyncio.run(main())

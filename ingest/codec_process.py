@@ -1,0 +1,125 @@
+"""The process in which codecs run (`ingest.sandbox`), seen from ingest: asked with a time limit, and killed past it."""
+
+import json
+import logging
+import select
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+_SCRIPT = str(Path(__file__).with_name("sandbox.py"))
+_START_S = 5.0
+_START_AGAIN_S = 30.0
+
+
+class NoProcessError(Exception):
+    """The process does not start; it is tried again after some seconds."""
+
+
+class CodecProcess:
+    """The sandbox's process, started when it is first needed and again after it had to be killed.
+
+    Attributes
+    ----------
+    sent : set of str
+        Names of the codecs whose text it has.
+    """
+
+    def __init__(self) -> None:
+        self.sent: set[str] = set()
+        self._running: subprocess.Popen[bytes] | None = None
+        self._end: Callable[[], object] = lambda: None
+        self._next_start = float("-inf")
+
+    def ask(self, request: dict[str, Any], answer_s: float) -> dict[str, Any]:
+        """Return the answer to one request.
+
+        Raises
+        ------
+        TimeoutError
+            None came in time; the process is gone with all that it held.
+        ConnectionError
+            The process died.
+        NoProcessError
+            There is no process, and none could be started.
+        """
+        if self._running is None:
+            self._start()
+        return self._exchange(request, answer_s)
+
+    def _exchange(self, request: dict[str, Any], answer_s: float) -> dict[str, Any]:
+        running = self._running
+        assert running is not None
+        assert running.stdin is not None
+        assert running.stdout is not None
+        deadline = monotonic() + answer_s
+        answer = bytearray()
+        try:
+            running.stdin.write(json.dumps(request).encode() + b"\n")
+            running.stdin.flush()
+            waiting = select.poll()
+            waiting.register(running.stdout, select.POLLIN)
+            while not answer.endswith(b"\n"):
+                left = deadline - monotonic()
+                if left <= 0 or not waiting.poll(left * 1000):
+                    raise TimeoutError
+                part = running.stdout.read1(65_536)  # type: ignore[attr-defined]
+                if not part:
+                    raise ConnectionError("the process ended")
+                answer += part
+        except TimeoutError:
+            self.end()
+            raise
+        except OSError as exc:
+            self.end()
+            raise ConnectionError("the process ended") from exc
+        told: dict[str, Any] = json.loads(answer)
+        return told
+
+    def _start(self) -> None:
+        """Start the process and wait for its first word; after a failure, not again for some seconds."""
+        now = monotonic()
+        if now < self._next_start:
+            raise NoProcessError
+        try:
+            running = subprocess.Popen(  # noqa: S603 - our own script, on our own interpreter
+                [sys.executable, "-I", "-B", _SCRIPT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"TZ": "UTC", "LC_ALL": "C.UTF-8"},
+                cwd="/",
+                # What interrupts us must not interrupt it: it is asked for the last messages, too.
+                start_new_session=True,
+            )
+            self._running = running
+            self._end = weakref.finalize(self, _kill, running)
+            self._exchange({}, _START_S)
+        except OSError as exc:
+            self.end()
+            self._next_start = now + _START_AGAIN_S
+            logger.error("the process for codecs does not start: is memory short?", extra={"reason": str(exc)[:200]})
+            raise NoProcessError from exc
+
+    def end(self) -> None:
+        """Kill the process, if there is one."""
+        self._running = None
+        self.sent.clear()
+        self._end()
+
+
+def _kill(running: "subprocess.Popen[bytes]") -> None:
+    running.kill()
+    for pipe in (running.stdin, running.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                continue  # What could not be written before has nobody left to read it.
+    running.wait()

@@ -63,7 +63,7 @@ def test_a_password_is_shown_once_and_kept_nowhere(database_url: str) -> None:
             (grant,), ends = await reads.grants(connection, NOW)
         assert ends is None
         verifier = Verifier()
-        assert await verifier.verify(grant.password_hash, issued.password)
+        assert await verifier.verify(grant.login, "", grant.password_hash, issued.password)
         verifier.close()
         with psycopg.connect(database_url) as connection_:
             everything = connection_.execute(

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
 from ingest.division import Division
@@ -26,6 +25,7 @@ from ingest.formats import Formats
 from ingest.formats.sparkplug_births import Changes
 from ingest.intake import Intake, Source
 from ingest.isolation import Apart, divide
+from ingest.limits import limits_of
 from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
 from ingest.records import tick_records
@@ -164,9 +164,9 @@ class Bridge:
         CityNerveError
             Not retriable: the log's topics are missing, or a record that our own code made too large.
         """
-        limits = FlushOptions(
-            await self._log.partitions(READINGS), await self._log.partitions(DEAD_LETTERS), self._log.max_record_bytes
-        )
+        limits = await limits_of(self._log, stop)
+        if limits is None:
+            return
         queue: asyncio.Queue[_Work | None] = asyncio.Queue(maxsize=1)
         try:
             await together(self._take(stop, limits, queue), self._append(stop, queue))

@@ -15,10 +15,10 @@ from ingest.codecs import CodecError, Codecs
 from ingest.redeliver import Redelivery
 from storage import queries
 from storage.pool import Connection, Pool, engine_errors
-from stream import registrar, unknown
+from stream import registrar, registrar_gateways, registrar_profiles, unknown
+from stream.changes import Author, ChangeReport
 from stream.log import EventLog
 from stream.publication import publish
-from stream.registrar import Author, ChangeReport
 from stream.registry import load_ingest_registry
 from stream.unknown import UnknownDevice, UnknownGateway
 
@@ -54,7 +54,9 @@ class Registrar:
         """Add or change gateways by CSV, all or none, and read again what new ones have sent."""
 
         async def work(connection: Connection) -> ChangeReport:
-            return await registrar.put_gateways(connection, read_gateways(text), self._author(actor), dry_run=dry_run)
+            return await registrar_gateways.put_gateways(
+                connection, read_gateways(text), self._author(actor), dry_run=dry_run
+            )
 
         report = await self._change(work)
         if report.touched:
@@ -66,9 +68,11 @@ class Registrar:
         """Add or change profiles by TOML, all or none."""
 
         async def work(connection: Connection) -> ChangeReport:
-            profiles, codecs = read_profiles(text, await registrar.known_metrics(connection))
+            profiles, codecs = read_profiles(text, await registrar_profiles.known_metrics(connection))
             await asyncio.to_thread(_demand_compiling, codecs)
-            return await registrar.put_profiles(connection, profiles, codecs, self._author(actor), dry_run=dry_run)
+            return await registrar_profiles.put_profiles(
+                connection, profiles, codecs, self._author(actor), dry_run=dry_run
+            )
 
         return await self._change(work)
 

@@ -27,6 +27,7 @@ from storage.pool import Connection, engine_errors
 from stream import wire
 from stream.assets import asset_rows
 from stream.installation import ensure_installation, load_clock, resume_clock
+from stream.lock import hold_registry
 
 __all__ = [
     "ImportReport",
@@ -93,7 +94,7 @@ async def import_pack(
     at = to_datetime(SystemClock().now_us() if at_us is None else at_us)
     with engine_errors():
         async with connection.transaction():
-            await connection.execute(_SQL.lock)
+            await hold_registry(connection)
             await _stage(connection, pack)
             if await _one(connection, _SQL.another_city):
                 raise SettingsError(

@@ -1,7 +1,3 @@
--- name: lock
--- One import or publication at a time, over all processes; released with the transaction.
-SELECT pg_advisory_xact_lock(7201001)
-
 -- name: stage
 -- Empty copies of the registry's tables, for this transaction only.
 DROP TABLE IF EXISTS staged_districts, staged_assets, staged_devices, staged_metrics, staged_series, staged_profiles,

@@ -15,7 +15,7 @@ from city.packlists import ListedDevice, device_problems
 from ingest.redeliver import Redelivery
 from ingest.registrar import Registrar
 from ingest.registry import RegistryFollower
-from stream.registrar import ChangeReport
+from stream.changes import ChangeReport
 
 ACTOR = "operator"
 

@@ -28,7 +28,7 @@ from portals_api.operator.gate import OperatorDep
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next, printable
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
-from stream.registrar import ChangeReport
+from stream.changes import ChangeReport
 
 router = APIRouter(tags=["operator"])
 

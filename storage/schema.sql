@@ -111,7 +111,7 @@ CREATE TABLE registry_events (                             -- who changed what o
     event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at              timestamptz NOT NULL,
     actor           text NOT NULL,                         -- a role, never a name
-    kind            text NOT NULL CHECK (kind IN ('imported', 'added', 'changed', 'claimed', 'retired', 'released')),
+    kind            text NOT NULL CHECK (kind IN ('imported', 'added', 'changed', 'claimed', 'retired', 'released', 'restored')),
     subject         text NOT NULL CHECK (subject IN ('pack', 'device', 'gateway', 'profile')),
     subject_id      text NOT NULL,
     detail          jsonb NOT NULL DEFAULT '{}',

@@ -36,6 +36,8 @@ class ChangeReport:
         Of the registry afterwards; 0 where nothing was changed.
     roots : frozenset of str
         Cabinets and facilities that detection must learn anew.
+    revoked : int
+        Credentials that ended with it.
     """
 
     added: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class ChangeReport:
     unchanged: int = 0
     version: int = 0
     roots: frozenset[str] = frozenset()
+    revoked: int = 0
 
     @property
     def touched(self) -> bool:

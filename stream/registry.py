@@ -132,9 +132,11 @@ async def load_ingest_registry(connection: Connection) -> IngestRegistry:
         async with connection.transaction():
             installation = await installation_of(connection)
             gateways: dict[str, int] = dict(await (await connection.execute(_SQL.ingest_gateways)).fetchall())
+            retired = frozenset(row[0] for row in await (await connection.execute(_SQL.retired_gateways)).fetchall())
             profiles: dict[str, Any] = dict(await (await connection.execute(_SQL.profiles)).fetchall())
             rows = await (await connection.execute(_SQL.ingest_series)).fetchall()
-    return IngestRegistry(gateways, wire.devices(rows, profiles), installation.version, wire.routes(installation.pack))
+    routes = wire.routes(installation.pack)
+    return IngestRegistry(gateways, wire.devices(rows, profiles), installation.version, routes, retired)
 
 
 async def load_roots(connection: Connection, only: Collection[str] | None = None) -> list[RootDefinition]:

@@ -3,7 +3,8 @@
 SELECT pg_advisory_xact_lock(hashtext('credentials'), hashtext(%(gateway_id)s))
 
 -- name: gateway_known
-SELECT EXISTS (SELECT FROM gateways WHERE gateway_id = %(gateway_id)s)
+SELECT EXISTS (SELECT FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id
+                WHERE g.gateway_id = %(gateway_id)s AND NOT a.retired)
 
 -- name: counts
 -- Passwords that a gateway ever had, and its credentials that are valid now.

@@ -126,7 +126,9 @@ class Flush:
 
     def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
         """Set messages of a gateway aside unread, many in one dead letter."""
-        self.formats.pass_over(message.topic for message in messages)
+        if gateway in self.registry.gateways:
+            told = [(message.topic, message.payload) for message in messages if not message.retained]
+            self.formats.pass_over(told, self.received_at)
         for packed, count in pack(messages, self.options.record_bytes_max):
             self._set_aside(bundle_topic(gateway), packed, gateway, Refusal(_WHY_ISOLATED, []), ISOLATED, count, {})
 

@@ -153,8 +153,11 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(worker["group"], worker["partitions"], worker["behind"]) for worker in found["workers"]]
-    print_table(("worker", "partitions", "behind"), rows, title=f"city time {found['city_time']}")
+    rows = [
+        (one["group"], one["partitions"], one["behind"], "does not get on" if one["stuck"] else "")
+        for one in found["workers"]
+    ]
+    print_table(("worker", "partitions", "behind", ""), rows, title=f"city time {found['city_time']}")
     ledger = found["ledger"]
     say("  ".join(f"{name} {count:,}" for name, count in ledger.items()))
     say(f"tickets open {found['tickets_open']}, dead letters {found['dead_letters']}")

@@ -152,6 +152,7 @@ REASONS: dict[str, Told] = {
     "must-understand": _unreadable("It has a field that nobody may ignore (RFC 8428) and that is not known."),
     "not-an-object": _unreadable("Something else stands where an object must."),
     "not-a-list": _unreadable("Something else stands where a list must."),
+    "not-a-state": _unreadable("On the topic of states stands something other than online or offline."),
     "duplicate-key": _unreadable("A name stands twice: nobody can tell which value is meant."),
     "unexpected-key": _unreadable("It has a field that the format does not have."),
     "bad-header": _unreadable("A field that counts for the whole message makes no sense."),

@@ -17,23 +17,24 @@ from typing import TYPE_CHECKING
 from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS, gateway_of_state
+from city.topics import DEAD_LETTERS, READINGS
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
 from ingest.deaths import DeathStore
-from ingest.fairness import Fairness, FairnessOptions
+from ingest.fairness import Fairness, FairnessOptions, slow_work_us
 from ingest.formats import Formats
 from ingest.formats.sparkplug_sessions import Changes
 from ingest.intake import Intake, Source
 from ingest.isolation import Apart, divide
+from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
-from ingest.records import FlushOptions, tick_records
+from ingest.records import tick_records
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from stream.log import Append, EventLog
 
 if TYPE_CHECKING:
-    from ingest.door import Door
+    from ingest.door import Door, DoorFlush
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class _Work:
     readings: int = 0
     times_of_receipt: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
-    states: dict[str, bytes] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
     ticks: bool = False
     changes: Changes = field(default_factory=Changes)
@@ -209,7 +210,7 @@ class Bridge:
         door = await self._newest_door()
         apart: Apart = {}
         if self._fairness.isolated:
-            intake, apart = divide(intake, door.registry.routes, self._fairness.isolated)
+            intake, apart = divide(intake, door.registry, self._fairness.isolated)
         flush = door.read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
         tick_at: int | None = None
         slow: list[int] = []
@@ -217,8 +218,6 @@ class Bridge:
             topic = intake.topic(index)
             if not topic:
                 tick_at = self._returned(intake.payload(index)) or tick_at
-            elif topic.endswith("/state") and (gateway := gateway_of_state(topic)) is not None:
-                work.states[gateway] = intake.payload(index)
             else:
                 slow.append(index)
         async with self._reading:
@@ -227,15 +226,9 @@ class Bridge:
                 await asyncio.to_thread(flush.add_all, slow)
             else:
                 flush.add_all(slow)
-        charged = flush.by_gateway()
-        refused = dict(flush.refusals)
-        for gateway, messages in apart.items():
-            flush.isolate(gateway, messages)
-            charged[gateway] = len(messages)
-            self._metrics.isolated.inc(len(messages))
-        self._charge(charged, refused)
+        self._charge(flush, apart, door.registry)
         work.appends = flush.records()
-        work.states |= flush.states
+        work.states = flush.states
         work.commands = flush.commands
         work.changes = self._formats.sessions.take_changes()
         work.readings, work.times_of_receipt, work.quarantined = (
@@ -249,10 +242,17 @@ class Bridge:
             work.ticks = True
         return work
 
-    def _charge(self, readings: dict[str, int], refusals: dict[str, int]) -> None:
-        """Let gateways pay for a flush, and say who is isolated from now on, and who no longer."""
+    def _charge(self, flush: "DoorFlush", apart: Apart, known: IngestRegistry) -> None:
+        """Let gateways pay for a flush, set aside what the isolated sent, and say who is isolated from now on."""
+        readings, refusals, work_us = flush.by_gateway(), dict(flush.refusals), flush.work_us()
+        for gateway, messages in apart.items():
+            flush.isolate(gateway, messages)
+            readings[gateway] = readings.get(gateway, 0) + len(messages)
+            spent = slow_work_us(0, sum(len(message.payload) for message in messages))
+            work_us[gateway] = work_us.get(gateway, 0.0) + spent
+            self._metrics.isolated.inc(len(messages))
         before = self._fairness.isolated
-        self._fairness.charge(readings, refusals, monotonic())
+        self._fairness.charge(readings, refusals, work_us, known.gateways, monotonic())
         after = self._fairness.isolated
         if after == before:
             return

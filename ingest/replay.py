@@ -7,12 +7,13 @@ from city.reading import ReadingBatch
 from city.registry import IngestRegistry
 from ingest.bundle import Bundled, is_bundle, unpack
 from ingest.codecs import Codecs, decode_raw
+from ingest.fairness import UNKNOWN
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.formats.sparkplug_b import Memory
 from ingest.formats.sparkplug_births import BirthBook
 from ingest.formats.sparkplug_sessions import Sessions
 from ingest.formats.sparkplug_topics import ROOT
-from ingest.records import Numbers, settled
+from ingest.meta import Numbers, settled
 from ingest.resolve import RETAINED, Rows, resolve
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
@@ -52,7 +53,8 @@ def resolve_letter(
     if letter.only:
         message = _only(message, set(letter.only))
     rows: Rows = {}
-    retained = letter.reason == RETAINED
+    # Letters that are on the log since before `retained` tell it by their reason alone.
+    retained = letter.retained or letter.reason == RETAINED
     resolve(message, origin.gateway, registry, letter.received_at, rows, retained=retained)
     batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
     if not message.refused:
@@ -96,7 +98,7 @@ def _resolve_bundle(
         read += 1
         for partition, part in rows.items():
             found.setdefault(partition, []).append(part.batch(letter.received_at))
-        if message is not None and message.number is not None:
+        if message is not None and message.number is not None and letter.gateway_id != UNKNOWN:
             numbers.setdefault((letter.gateway_id, message.epoch), []).append([message.number, message.number])
     batches = {partition: ReadingBatch.concatenate(parts) for partition, parts in found.items()}
     told = tuple((epoch, first, last) for (_, epoch), ranges in settled(numbers).items() for first, last in ranges)
@@ -111,7 +113,7 @@ def _read_one(
     rows: Rows = {}
     try:
         origin = registry.routes.origin_of(one.topic)
-        if origin.gateway != letter.gateway_id:
+        if letter.gateway_id not in (origin.gateway, UNKNOWN):
             return rows, None, ("wrong-gateway", f"a message of {origin.gateway} in a bundle of another gateway")
         live = not one.retained and origin.gateway in registry.gateways
         message = formats.parse(origin, one.payload, Receipt(letter.received_at, live))

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 
-from pydantic_core import from_json
-
 from city.clock import to_datetime
 from city.errors import EngineError
 from storage import queries
@@ -16,21 +14,7 @@ from storage.pool import Pool, transaction
 logger = logging.getLogger(__name__)
 
 _SQL = queries.load(Path(__file__).with_name("state.sql"))
-_STATES = ("online", "offline")
 _WAITING_MAX = 100_000
-
-
-def read_state(payload: bytes) -> str | None:
-    """Return ``online`` or ``offline``, written as plain text or as ``{"state": …}``; None if it is neither."""
-    if len(payload) > 1024:
-        return None
-    text: object = payload.decode(errors="replace").strip()
-    if payload[:1] == b"{":
-        try:
-            text = from_json(payload).get("state")
-        except ValueError:
-            return None
-    return text if isinstance(text, str) and text in _STATES else None
 
 
 class StateStore:
@@ -56,13 +40,10 @@ class StateStore:
         """Whether a state waits that the database might take now."""
         return bool(self._waiting) and monotonic() >= self._away_until
 
-    async def write(self, states: Mapping[str, bytes], at_us: int) -> None:
+    async def write(self, states: Mapping[str, str], at_us: int) -> None:
         """Store the newest state of each gateway, heard at `at_us` (µs UTC); unknown gateways are passed over."""
-        for gateway, payload in states.items():
-            state = read_state(payload)
-            if state is None:
-                logger.info("not a state: expected online or offline", extra={"gateway_id": gateway})
-            elif len(self._waiting) < _WAITING_MAX or gateway in self._waiting:
+        for gateway, state in states.items():
+            if len(self._waiting) < _WAITING_MAX or gateway in self._waiting:
                 self._waiting[gateway] = (state, at_us)
         if not self.waiting:
             return

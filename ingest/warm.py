@@ -8,7 +8,7 @@ from ingest import scan
 from ingest.door import Door
 from ingest.intake import COLUMNS, Intake
 from ingest.message import Message
-from ingest.records import FlushOptions
+from ingest.meta import FlushOptions
 
 
 def warm() -> None:

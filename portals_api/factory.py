@@ -12,7 +12,7 @@ from portals_api.description import Described
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
 from portals_api.observa import districts, facilities, figures, ledger, readings, series
-from portals_api.operator import credential_pages, entry, letter_pages, registry, registry_pages
+from portals_api.operator import credential_pages, entry, gateway_pages, letter_pages, registry, registry_pages
 from portals_api.operator import credentials as operator_credentials
 from portals_api.operator import letters as operator_letters
 from portals_api.participa import developers, feeds, status
@@ -29,6 +29,7 @@ _OPERATOR = (
     operator_credentials,
     credential_pages,
     registry_pages,
+    gateway_pages,
     registry,
 )
 _ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA, *_OPERATOR))

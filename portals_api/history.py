@@ -10,7 +10,7 @@ import psycopg
 
 from city.clock import from_datetime
 from city.errors import DataError, EngineError, NotFoundError
-from portals_api.reads import Row, rows
+from portals_api.rows import Row, rows
 from portals_api.visibility import Viewer, hidden_kinds
 from storage import queries
 from storage.pool import Pool, engine_errors

@@ -1,6 +1,7 @@
 """What hangs together: feeders, cabinets and gateways, for who may see them; and the districts of the city."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from portals_api import reads
 from portals_api.i18n import plain_text
 from portals_api.observa.ledger_rows import read_page
 from portals_api.paging import decode_cursor, page
-from portals_api.reads import Row, TicketFilter, rows
+from portals_api.reads import TicketFilter
+from portals_api.rows import Row, rows
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
 from storage.pool import Pool, engine_errors
@@ -119,6 +121,12 @@ async def cabinet(pool: Pool, viewer: Viewer, cabinet_id: str) -> Row:
     for row in feeders:
         row["url"] = f"/feeders/{row['id']}"
     return {**one, "feeders": feeders, "series": await reads.asset_series(pool, cabinet_id)}
+
+
+async def registered_gateways(pool: Pool, gateways: Iterable[str]) -> frozenset[str]:
+    """Return those of these gateways that have a page; the others are only names on the wire."""
+    found = await rows(pool, _SQL.registered_gateways, gateways=sorted(set(gateways)))
+    return frozenset(row["asset_id"] for row in found)
 
 
 async def gateway(pool: Pool, viewer: Viewer, gateway_id: str) -> Row:

@@ -105,3 +105,7 @@ SELECT count(*) AS out FROM assets a
 -- name: district_centre
 -- Where its lamps and facilities lie, for the map.
 SELECT avg(lat) AS lat, avg(lon) AS lon FROM assets WHERE district_id = %(district)s AND kind IN ('cabinet', 'facility')
+
+-- name: registered_gateways
+-- Which of these gateways have a page.
+SELECT asset_id FROM assets WHERE kind = 'gateway' AND NOT retired AND asset_id = ANY(%(gateways)s)

@@ -9,7 +9,7 @@ from city.lighting import FULL_PCT, LightingSchedule
 from portals_api import reads
 from portals_api.chart import Frame, line_chart
 from portals_api.i18n import Words
-from portals_api.reads import Row
+from portals_api.rows import Row
 from storage.pool import Pool
 
 NIGHTS_US = 4 * DAY_US

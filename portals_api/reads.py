@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-
-from city.clock import from_datetime, isoformat, to_datetime
-from city.errors import DataError, EngineError, NotFoundError
+from city.clock import from_datetime, to_datetime
+from city.errors import DataError, NotFoundError
 from city.ticket import TRANSITIONS, Actor, TicketState
 from city.topics import is_name
 from portals_api.i18n import plain_text
 from portals_api.paging import CursorError, decode_cursor, page
+from portals_api.rows import Row, rows
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
 from storage.pool import Pool, engine_errors
@@ -31,8 +28,6 @@ _CREW_ORDER = (
 """Decisions of a crew, in the order of their buttons."""
 
 _LAMPS = {None: _SQL.lamps_any, "ok": _SQL.lamps_ok, "faulty": _SQL.lamps_faulty, "out": _SQL.lamps_out}
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +55,6 @@ class ReadingFilter:
     metric: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-
-
-async def rows(pool: Pool, statement: Any, **parameters: Any) -> list[Row]:
-    """Run one statement; return its rows as dictionaries, with times as text.
-
-    Raises
-    ------
-    EngineError
-        The database did not answer, or has no readings laid out yet.
-    """
-    with engine_errors():
-        async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            try:
-                # Not prepared: a plan for any filter is a bad plan for each.
-                await cursor.execute(statement, parameters, prepare=False)
-            except psycopg.errors.UndefinedTable as exc:
-                raise EngineError("the tables are not laid out yet: wait until the workers have started") from exc
-            found = await cursor.fetchall()
-    return [{name: _plain(value) for name, value in row.items()} for row in found]
-
-
-def _plain(value: Any) -> Any:
-    return isoformat(from_datetime(value)) if isinstance(value, datetime) else value
 
 
 async def installation(pool: Pool) -> Row | None:

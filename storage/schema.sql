@@ -236,6 +236,7 @@ CREATE TABLE dead_letters (
     devices         text[] NOT NULL DEFAULT '{}',          -- names on the wire that the registry does not know
     unwanted        boolean NOT NULL DEFAULT false,        -- an operator says so; it stays quarantined
     tries           integer NOT NULL DEFAULT 0,            -- replays that looked at it
+    retained        boolean NOT NULL DEFAULT false,        -- the broker had kept it: its receipt is no time of its readings
     state           text NOT NULL GENERATED ALWAYS AS (
         CASE WHEN sent_back >= units THEN 'done' WHEN unwanted THEN 'not-wanted' ELSE 'open' END) STORED
 );
@@ -312,6 +313,11 @@ CREATE TABLE credential_events (                           -- appended only; a s
     detail          jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX credential_events_by_credential ON credential_events (credential_id, event_id);
+
+CREATE TABLE credential_version (                          -- moves with every change: whoever keeps a broker asks it twice a second
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    version         bigint NOT NULL
+);
 
 CREATE TABLE credential_keeper (                           -- the public key with which passwords are sealed for the broker's keeper
     only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),

@@ -195,6 +195,8 @@ class DeadLetter:
         Position of the object in the message and metric of each reading set aside; empty means all of the message.
     devices : tuple of str
         Names on the wire of devices that the registry does not know; the first of them, where they are very many.
+    retained : bool
+        The broker had kept the message: when it was received says nothing of when it was sent.
     """
 
     reason: str
@@ -206,6 +208,7 @@ class DeadLetter:
     units: int
     only: tuple[tuple[int, str], ...] = ()
     devices: tuple[str, ...] = ()
+    retained: bool = False
 
 
 T = TypeVar("T")

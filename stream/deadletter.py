@@ -113,6 +113,7 @@ def _row(letter_id: str, letter: DeadLetter) -> dict[str, Any]:
         "units": letter.units,
         "only_readings": only_json(letter.only),
         "devices": [clean(name) for name in letter.devices],
+        "retained": letter.retained,
     }
 
 

@@ -197,10 +197,11 @@ async def forget(connection: Connection, before_us: int) -> int:
 
 
 def letter_of(row: Sequence[Any]) -> DeadLetter:
-    """Build a letter from reason, detail, topic, payload, gateway, time of receipt, units and readings."""
-    reason, detail, topic, payload, gateway_id, received_at, units, only = row
+    """Build a letter from reason, detail, topic, payload, gateway, time of receipt, units, readings and retained."""
+    reason, detail, topic, payload, gateway_id, received_at, units, only, retained = row
     encoded = base64.b64encode(payload).decode()
-    return DeadLetter(reason, detail, topic, encoded, gateway_id, from_datetime(received_at), units, _only(only))
+    at_us = from_datetime(received_at)
+    return DeadLetter(reason, detail, topic, encoded, gateway_id, at_us, units, _only(only), retained=retained)
 
 
 def payload_text(payload: bytes, limit: int = 2_000) -> str:

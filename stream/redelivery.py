@@ -166,7 +166,7 @@ class _Held(NamedTuple):
 
 
 def _held(row: Sequence[Any]) -> _Held:
-    letter, (hour, portion, sent_back) = letter_of(row[1:9]), row[9:]
+    letter, (hour, portion, sent_back) = letter_of(row[1:10]), row[10:]
     return _Held(row[0], letter, from_datetime(hour), portion, letter.units - sent_back)
 
 

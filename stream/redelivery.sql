@@ -2,8 +2,8 @@
 
 -- name: hold
 -- Letters to be replayed now; a second replay of the same ones waits here and finds them done.
-SELECT letter_id, reason, detail, topic, payload, gateway_id, received_at, units, only_readings, hour, portions,
-       sent_back
+SELECT letter_id, reason, detail, topic, payload, gateway_id, received_at, units, only_readings, retained, hour,
+       portions, sent_back
   FROM dead_letters WHERE letter_id = ANY(%(letter_ids)s) AND state = 'open'
  ORDER BY letter_id
    FOR UPDATE

@@ -27,12 +27,16 @@ SELECT letter_id FROM dead_letters
  ORDER BY letter_id LIMIT %(limit)s
 
 -- name: letters_of_gateway
+-- While unknown gateways flood, what they send is bundled together under no name: it may be among that.
 SELECT letter_id FROM dead_letters
- WHERE reason = 'unknown-gateway' AND gateway_id = %(name)s AND state = 'open' AND letter_id > %(after)s
+ WHERE (reason = 'unknown-gateway' AND gateway_id = %(name)s
+        OR gateway_id = '' AND reason IN ('isolated', 'unknown-gateway'))
+   AND state = 'open' AND letter_id > %(after)s
  ORDER BY letter_id LIMIT %(limit)s
 
 -- name: samples
 -- The newest letters of one device, with their bytes.
-SELECT reason, detail, topic, payload, gateway_id, received_at, units, only_readings FROM dead_letters
+SELECT reason, detail, topic, payload, gateway_id, received_at, units, only_readings, retained
+  FROM dead_letters
  WHERE devices @> ARRAY[%(name)s::text] AND gateway_id = %(gateway)s AND state = 'open'
  ORDER BY received_at DESC LIMIT %(limit)s

@@ -5,10 +5,10 @@ from typing import Any
 
 from app import wiring
 from app.settings import Settings
-from city import topics
 from city.clock import isoformat
 from storage import queries
 from storage.pool import fetch_all
+from stream.standing import read_standings
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 
@@ -23,18 +23,13 @@ async def read_status(settings: Settings) -> dict[str, Any]:
     """
     async with wiring.pool(wiring.database_url(settings)) as pool, wiring.log(settings, pool) as log:
         clock = await wiring.clock(pool)
-        ends = {topic: await log.bounds(topic) for topic in topics.PARTITIONS}
-        workers: dict[str, dict[str, Any]] = {}
-        for group, topic, partition, next_offset in await fetch_all(pool, _SQL.checkpoints):
-            worker = workers.setdefault(group, {"group": group, "partitions": 0, "behind": 0})
-            worker["partitions"] += 1
-            worker["behind"] += max(0, ends[topic][partition].end - next_offset)
+        workers = await read_standings(pool, log)
         ((appended, stored, duplicate, conflicting, quarantined),) = await fetch_all(pool, _SQL.ledger)
         ((tickets_open,),) = await fetch_all(pool, _SQL.tickets_open)
         ((dead_letters,),) = await fetch_all(pool, _SQL.dead_letters)
     return {
         "city_time": isoformat(clock.now_us())[:19],
-        "workers": list(workers.values()),
+        "workers": [one._asdict() for one in workers],
         "ledger": {
             "appended": appended,
             "stored": stored,

@@ -1,9 +1,6 @@
 -- name: clock
 SELECT clock_city_us, clock_real_us, clock_speed FROM installation
 
--- name: checkpoints
-SELECT worker_group, topic, partition, next_offset FROM checkpoints ORDER BY worker_group, topic, partition
-
 -- name: ledger
 SELECT coalesce(sum(appended), 0)::bigint, coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint,
        coalesce(sum(conflicting), 0)::bigint, coalesce(sum(quarantined), 0)::bigint

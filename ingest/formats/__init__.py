@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from city.integration import Origin
+from city.topics import STATE
 from ingest.formats import (
     chirpstack,
     csv,
@@ -13,6 +14,7 @@ from ingest.formats import (
     senml,
     senml_cbor,
     sparkplug_b,
+    state,
     talq,
     thingsboard,
     tts,
@@ -36,6 +38,7 @@ _STATELESS: dict[str, Format] = {
     "ngsi-v2": ngsi_v2.parse,
     "senml": senml.parse,
     "senml-cbor": senml_cbor.parse,
+    STATE: state.parse,
     "talq": talq.parse,
     "thingsboard": thingsboard.parse,
     "tts": tts.parse,

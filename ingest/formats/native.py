@@ -52,6 +52,21 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     return message
 
 
+def number_of(payload: bytes) -> tuple[str, int] | None:
+    """Return epoch and number of a message, nothing else of it; None if it bears none, or cannot be read."""
+    if len(payload) > PAYLOAD_BYTES_MAX or b'"n"' not in payload:
+        return None
+    try:
+        body = from_json(payload, allow_inf_nan=False)
+        if type(body) is not dict:
+            return None
+        message = ParsedMessage([])
+        _read_header(message, body)
+    except (ValueError, Unreadable):
+        return None
+    return None if message.number is None else (message.epoch, message.number)
+
+
 def _strings(body: dict[str, Any]) -> int:
     """Count keys and strings of a message of the expected shape.
 

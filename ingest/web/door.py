@@ -13,9 +13,10 @@ from city.errors import EngineError
 from city.registry import IngestRegistry
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.codecs import Codecs
-from ingest.fairness import Fairness, FairnessOptions
+from ingest.fairness import UNKNOWN, Fairness, FairnessOptions
 from ingest.formats import Formats
-from ingest.records import Flush, FlushOptions
+from ingest.meta import FlushOptions
+from ingest.records import Flush
 from ingest.state import StateStore
 from ingest.tasks import pause
 from ingest.web.metrics import WebMetrics
@@ -117,10 +118,9 @@ class Door:
             self._metrics.refused.inc()
             raise EngineError("too many messages wait already: send it again later")
         if self._fairness.isolated:
-            self._fairness.charge(
-                {}, {}, monotonic()
-            )  # Who is sent away brings nothing that would let it be seen calm.
-        if gateway in self._fairness.isolated:
+            # Who is sent away brings nothing that would let it be seen calm.
+            self._fairness.charge({}, {}, {}, self._registry().gateways, monotonic())
+        if (gateway if gateway in self._registry().gateways else UNKNOWN) in self._fairness.isolated:
             # A sender over HTTPS keeps what is not taken: it need not be set aside.
             self._metrics.refused.inc()
             raise EngineError("the gateway sends more than its share, or nothing that is understood: send it later")
@@ -171,7 +171,7 @@ class Door:
         brought: Counter[str] = Counter()
         for message, receipt in zip(messages, receipts, strict=True):
             brought[message.gateway] += receipt.readings
-        self._fairness.charge(brought, flush.refusals, monotonic())
+        self._fairness.charge(brought, flush.refusals, flush.work_us, flush.registry.gateways, monotonic())
         if not await self._append(flush, stop):
             self._send_away(messages)
             return

@@ -14,8 +14,9 @@ from portals_api.answers.lamps import LampPage, LampWhole
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.power import NIGHTS_US, expected_w, power_chart
-from portals_api.reads import Row, TicketFilter
+from portals_api.reads import TicketFilter
 from portals_api.routing import PortalDep, documented
+from portals_api.rows import Row
 from storage.pool import transaction
 
 router = APIRouter(tags=["lamps"])

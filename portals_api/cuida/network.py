@@ -10,8 +10,8 @@ from portals_api import network, reads
 from portals_api.answers.network import CabinetWhole, FeederWhole, GatewayWhole, NetworkPage
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
-from portals_api.reads import Row
 from portals_api.routing import PortalDep, documented
+from portals_api.rows import Row
 from storage.pool import transaction
 
 router = APIRouter(tags=["network"])

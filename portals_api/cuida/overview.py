@@ -12,8 +12,8 @@ from observatory.periods import Step
 from portals_api import reads
 from portals_api.observa.figures import card_of, read_period
 from portals_api.portal import Portal
-from portals_api.reads import Row
 from portals_api.routing import PortalDep
+from portals_api.rows import Row, rows
 from portals_api.visibility import hidden_kinds
 from storage import queries
 
@@ -34,7 +34,7 @@ async def broken(portal: Portal) -> Row:
     EngineError
         The database did not answer.
     """
-    found = await reads.rows(portal.pool, _SQL.categories, hidden=hidden_kinds(await portal.viewer()))
+    found = await rows(portal.pool, _SQL.categories, hidden=hidden_kinds(await portal.viewer()))
     return {"open": sum(row["open"] for row in found), "categories": found}
 
 
@@ -47,7 +47,7 @@ async def mended(portal: Portal, limit: int = _MENDED) -> list[Row]:
         The database did not answer.
     """
     viewer = await portal.viewer()
-    found = await reads.rows(portal.pool, _SQL.mended, hidden=hidden_kinds(viewer), limit=limit)
+    found = await rows(portal.pool, _SQL.mended, hidden=hidden_kinds(viewer), limit=limit)
     times = {row["id"]: {"repaired_at": row["repaired_at"], "hours": row["hours"]} for row in found}
     return [{**ticket, **times[ticket["id"]]} for ticket in await reads.tickets_by_id(portal.pool, viewer, list(times))]
 

@@ -24,8 +24,9 @@ from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId
 from portals_api.portal import Portal, address
 from portals_api.power import power_chart
-from portals_api.reads import Row, TicketFilter
+from portals_api.reads import TicketFilter
 from portals_api.routing import PortalDep, documented
+from portals_api.rows import Row
 from portals_api.schemas import TransitionIn
 from storage.pool import transaction
 

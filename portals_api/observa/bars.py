@@ -1,5 +1,6 @@
 """A small bar chart as SVG, drawn here so that it needs no script; colours come from the style sheet."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -18,16 +19,22 @@ def spark(bars: Sequence[Bar], *, top: float | None = None) -> Markup:
     ).format(_drawn(bars, 0, 320, 2, 54, _top(bars, top)))
 
 
-def bar_chart(bars: Sequence[Bar], *, unit: str, title: str, words: Words, top: float | None = None) -> Markup:
+def bar_chart(
+    bars: Sequence[Bar], *, unit: str, title: str, words: Words, top: float | None = None, whole: bool = False
+) -> Markup:
     """Return bars with a scale and times; a period without value is a short grey stroke, not a bar of height 0.
 
     Parameters
     ----------
     top : float or None
         The end of the scale; without it, the highest value.
+    whole : bool
+        The values are counts, so that no part of the scale is a fraction of one.
     """
     width, height, left, bottom, above = 640, 240, 72, 206, 40
     high = _top(bars, top)
+    if whole:
+        high = 2.0 * math.ceil(high / 2)
     parts = [
         Markup('<svg class="chart bars" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>').format(
             width, height, title, title

@@ -11,8 +11,9 @@ from portals_api.chart import sparkline
 from portals_api.history import latest_of
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal
-from portals_api.reads import Row, TicketFilter
+from portals_api.reads import TicketFilter
 from portals_api.routing import PortalDep, documented
+from portals_api.rows import Row
 
 router = APIRouter(tags=["facilities"])
 

@@ -1,5 +1,6 @@
 """The ledger: what arrived from each gateway in each hour, and what became of it. Public, as page and open data."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,14 +12,16 @@ from city.clock import HOUR_US, to_datetime
 from portals_api import days
 from portals_api.answers.ledger import DeathList, LedgerPage, LedgerTotals
 from portals_api.i18n import Words
+from portals_api.network import registered_gateways
 from portals_api.observa import ledger_rows
 from portals_api.observa.bars import Bar, bar_chart
 from portals_api.observa.ledger_rows import page_of, query_of, totals_of
 from portals_api.paging import LIMIT_MAX
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, Since, Until
-from portals_api.portal import address
+from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep, documented
-from stream.accounts import LedgerHour, check_balance, one_moment, read_deaths, read_hours, read_ledger
+from portals_api.visibility import visible
+from stream.accounts import LedgerHour, LedgerRow, check_balance, one_moment, read_deaths, read_hours, read_ledger
 
 router = APIRouter(tags=["ledger"])
 
@@ -138,6 +141,7 @@ async def ledger_page(
         request,
         "ledger.html",
         found=page_of(rows, _PAGE),
+        known=await _with_pages(portal, rows, gateway),
         gateway=gateway,
         chosen={"gateway": gateway or "", "from": since, "to": until},
         balance=balance,
@@ -151,6 +155,13 @@ async def ledger_page(
     )
 
 
+async def _with_pages(portal: Portal, rows: Sequence[LedgerRow], gateway: str | None) -> frozenset[str]:
+    """Return the gateways that have a page which this viewer may open."""
+    if not visible("gateway", await portal.viewer()):
+        return frozenset()
+    return await registered_gateways(portal.pool, [*(row.gateway_id for row in rows), gateway or ""])
+
+
 def _chart(words: Words, hours: list[LedgerHour]) -> Markup | None:
     """Return bars of the last hours that fit; an hour in which nothing came is a gap."""
     if not hours:
@@ -162,4 +173,4 @@ def _chart(words: Words, hours: list[LedgerHour]) -> Markup | None:
         (to_datetime(hour), float(known[hour].appended) if hour in known else None)
         for hour in range(first, newest + HOUR_US, HOUR_US)
     ]
-    return bar_chart(bars, unit="", title=words.text("Accepted by hour"), words=words)
+    return bar_chart(bars, unit="", title=words.text("Accepted by hour"), words=words, whole=True)

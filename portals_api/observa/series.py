@@ -14,8 +14,8 @@ from portals_api.answers.devices import PointsOut, SeriesOut
 from portals_api.chart import Frame, line_chart
 from portals_api.history import POINTS_DEFAULT, POINTS_MAX
 from portals_api.params import Since, Until
-from portals_api.reads import Row
 from portals_api.routing import PortalDep, documented
+from portals_api.rows import Row
 
 router = APIRouter(tags=["series"])
 

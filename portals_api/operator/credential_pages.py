@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from portals_api.bodies import read_form
+from portals_api.network import registered_gateways
 from portals_api.operator import credentials
 from portals_api.operator.credentials import CreateIn, CredentialId, RevokeIn, RotateIn, TopicsIn, checked
 from portals_api.operator.gate import OperatorDep
@@ -40,6 +41,7 @@ async def credentials_page(
         request,
         "operator_credentials.html",
         found=found,
+        known=await registered_gateways(portal.pool, (one["gateway"] for one in found["items"])),
         gateway=gateway or "",
         past=past == "1",
         more_url=address(HOME, **filters),
@@ -69,7 +71,11 @@ async def credential_page(
     if not portal.wants_page(request):
         return JSONResponse(one)
     return await portal.page(
-        request, "operator_credential.html", one=one, json_url=f"{credentials.HOME}/{credential_id}"
+        request,
+        "operator_credential.html",
+        one=one,
+        known=await registered_gateways(portal.pool, [one["gateway"]]),
+        json_url=f"{credentials.HOME}/{credential_id}",
     )
 
 

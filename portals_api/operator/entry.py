@@ -4,15 +4,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from city.clock import isoformat
-from ingest.drops import read_drops
 from portals_api.bodies import read_form
 from portals_api.codes import N_
-from portals_api.operator import letters, session
+from portals_api.network import registered_gateways
+from portals_api.operator import session
+from portals_api.operator.attention import attention
 from portals_api.operator.gate import FRONT, SIGN_IN, OperatorDep, inside
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep
-from storage.pool import engine_errors
 
 router = APIRouter(tags=["operator"])
 
@@ -24,20 +23,17 @@ _PROBLEMS = {
 
 @router.get(FRONT, include_in_schema=False)
 async def front(request: Request, portal: PortalDep, operator: OperatorDep) -> Response:
-    """Show where an operator can go, and what calls for one: letters that wait, messages that a broker lost."""
-    waiting = await letters.reasons(portal)
-    with engine_errors():
-        async with portal.pool.connection() as connection:
-            lost = [{**one._asdict(), "grew_at": isoformat(one.grew_at)} for one in await read_drops(connection)]
+    """Show what calls for an operator, and where an operator can go."""
+    found = await attention(portal)
     if not portal.wants_page(request):
         pages = [link.href for door in portal.operator_doors for link in door.links]
-        return JSONResponse({"pages": pages, "letters": waiting, "broker_drops": lost})
+        return JSONResponse({"pages": pages, **found})
     return await portal.page(
         request,
         "operator.html",
         signed_in=portal.gate.asks_for_a_key,
-        waiting=sum(one["letters"] for one in waiting),
-        lost=lost,
+        found=found,
+        known=await registered_gateways(portal.pool, (one["gateway"] for one in found["isolated"])),
     )
 
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from portals_api import days
 from portals_api.bodies import read_form
+from portals_api.network import registered_gateways
 from portals_api.operator import letters
 from portals_api.operator.gate import OperatorDep
 from portals_api.operator.letter_rows import IDS_MAX, Chosen, Marking, Search, list_rows, whole_row
@@ -53,6 +54,7 @@ async def letters_page(
         request,
         "operator_letters.html",
         found=found,
+        known=await registered_gateways(portal.pool, (one["gateway"] for one in found["items"])),
         state=state.value,
         chosen=chosen,
         reasons=await letters.reasons(portal),
@@ -74,6 +76,7 @@ async def letter_page(request: Request, portal: PortalDep, operator: OperatorDep
         request,
         "operator_letter.html",
         one=one,
+        known=await registered_gateways(portal.pool, [one["gateway"]]),
         json_url=f"/api/v1/operator/letters/{one['id']}",
     )
 

@@ -11,6 +11,7 @@ from city.errors import DataError, NotFoundError
 from city.topics import is_name
 from portals_api.answers.registry import ClaimIn, DeviceIn
 from portals_api.bodies import read_form
+from portals_api.network import registered_gateways
 from portals_api.operator import registry_rows, registry_writes
 from portals_api.operator.gate import OperatorDep
 from portals_api.params import Id, Next, printable
@@ -19,7 +20,7 @@ from portals_api.routing import PortalDep
 
 router = APIRouter(tags=["operator"])
 
-DEVICES, GATEWAYS, PROFILES = "/operator/devices", "/operator/gateways", "/operator/profiles"
+DEVICES, PROFILES = "/operator/devices", "/operator/profiles"
 CHANGES, UNKNOWN = "/operator/changes", "/operator/unknown"
 _PAGE = 50
 _IMPORTS = {
@@ -95,24 +96,6 @@ async def set_device(request: Request, portal: PortalDep, operator: OperatorDep,
     return RedirectResponse(f"{DEVICES}/{device}", 303)
 
 
-@router.get(GATEWAYS, include_in_schema=False)
-async def gateways_page(
-    request: Request, portal: PortalDep, operator: OperatorDep, cursor: Next = None, text: Words = ""
-) -> Response:
-    """Show gateways."""
-    found = await registry_rows.gateways(portal.pool, limit=_PAGE, cursor=cursor, text=text or None)
-    if not portal.wants_page(request):
-        return JSONResponse(found)
-    return await portal.page(
-        request,
-        "operator_gateways.html",
-        found=found,
-        text=text,
-        more_url=address(GATEWAYS, text=text),
-        json_url=address("/api/v1/operator/gateways", part=text),
-    )
-
-
 @router.get(PROFILES, include_in_schema=False)
 async def profiles_page(request: Request, portal: PortalDep, operator: OperatorDep) -> Response:
     """Show profiles."""
@@ -184,6 +167,7 @@ async def unknown_page(request: Request, portal: PortalDep, operator: OperatorDe
         request,
         "operator_unknown.html",
         found=found,
+        known=await registered_gateways(portal.pool, (one["gateway"] for one in found["devices"])),
         text=text,
         json_url=address("/api/v1/operator/unknown", part=text),
     )

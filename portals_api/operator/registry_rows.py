@@ -1,28 +1,23 @@
 """What operators read of the registry, as rows in the shape of the API."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from psycopg.rows import dict_row
-
-from city.clock import from_datetime, isoformat
 from city.errors import NotFoundError
 from city.packfile import shown
 from portals_api.paging import decode_cursor, page
+from portals_api.rows import Row, rows
 from storage import queries
-from storage.pool import Pool, engine_errors
+from storage.pool import Pool
 
 _SQL = queries.load(Path(__file__).with_name("registry.sql"))
-
-Row = dict[str, Any]
 
 
 async def devices(pool: Pool, *, limit: int, cursor: str | None, **filters: Any) -> Row:
     """Return one page of devices; `filters` are text, gateway, profile, origin and retired."""
     after = decode_cursor(cursor, str)
-    found = await _rows(pool, _SQL.devices, {**filters, "after": after[0] if after else None, "limit": limit + 1})
+    found = await rows(pool, _SQL.devices, **filters, after=after[0] if after else None, limit=limit + 1)
     return page(found, limit, lambda row: [row["device"]])
 
 
@@ -34,10 +29,10 @@ async def device(pool: Pool, device_id: str) -> Row:
     NotFoundError
         There is none of that name.
     """
-    found = await _rows(pool, _SQL.device, {"device": device_id})
+    found = await rows(pool, _SQL.device, device=device_id)
     if not found:
         raise NotFoundError(f"there is no device {shown(device_id)}")
-    series = await _rows(pool, _SQL.series, {"device": device_id})
+    series = await rows(pool, _SQL.series, device=device_id)
     changes = await events(pool, limit=50, cursor=None, subject="device", subject_id=device_id)
     return {**found[0], "series": series, "changes": changes["items"]}
 
@@ -46,13 +41,13 @@ async def gateways(pool: Pool, *, limit: int, cursor: str | None, text: str | No
     """Return one page of gateways."""
     after = decode_cursor(cursor, str)
     parameters = {"text": text, "after": after[0] if after else None, "limit": limit + 1}
-    return page(await _rows(pool, _SQL.gateways, parameters), limit, lambda row: [row["gateway"]])
+    return page(await rows(pool, _SQL.gateways, **parameters), limit, lambda row: [row["gateway"]])
 
 
 async def profiles(pool: Pool) -> list[Row]:
     """Return all profiles, each with how many devices have it."""
     found = []
-    for row in await _rows(pool, _SQL.profiles, {}):
+    for row in await rows(pool, _SQL.profiles):
         body = row.pop("body")
         body.pop("profile_id")
         codec = body.pop("codec")
@@ -71,24 +66,13 @@ async def events(
         "after": after[0] if after else None,
         "limit": limit + 1,
     }
-    return page(await _rows(pool, _SQL.events, parameters), limit, lambda row: [row["event_id"]])
+    return page(await rows(pool, _SQL.events, **parameters), limit, lambda row: [row["event_id"]])
 
 
 async def assets_like(pool: Pool, start: str) -> list[str]:
     """Return the first assets whose ids begin so."""
     escaped = start.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return [row["asset_id"] for row in await _rows(pool, _SQL.assets_like, {"start": escaped + "%"})]
-
-
-async def _rows(pool: Pool, statement: Any, parameters: dict[str, Any]) -> list[Row]:
-    with engine_errors():
-        async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement, parameters)
-            return [_plain(row) for row in await cursor.fetchall()]
-
-
-def _plain(row: Row) -> Row:
-    return {key: isoformat(from_datetime(v)) if isinstance(v, datetime) else v for key, v in row.items()}
+    return [row["asset_id"] for row in await rows(pool, _SQL.assets_like, start=escaped + "%")]
 
 
 def names_of(profile: Row) -> frozenset[str]:

@@ -16,8 +16,8 @@ from portals_api.params import Id
 from portals_api.participa.atom import MEDIA_TYPE, Entry, Feed, etag, matches, render
 from portals_api.participa.status import SQL
 from portals_api.portal import Portal, address
-from portals_api.reads import Row
 from portals_api.routing import PortalDep
+from portals_api.rows import Row, rows
 from portals_api.visibility import hidden_kinds
 
 router = APIRouter(tags=["feeds"])
@@ -44,7 +44,7 @@ async def _answer(
     label = Labels(words, city.catalogue)
     filters: Row = {"facility": None, "district": None, "streets": None, **scope}
     hidden = hidden_kinds(await portal.viewer())
-    events = await reads.rows(portal.pool, SQL.events, hidden=hidden, limit=_ENTRIES_MAX, **filters)
+    events = await rows(portal.pool, SQL.events, hidden=hidden, limit=_ENTRIES_MAX, **filters)
     base = str(request.base_url).rstrip("/")
     path = f"/feeds/{kind}/{key}.atom"
     asked = request.query_params.get("lang")
@@ -73,10 +73,10 @@ async def _answer(
 
 
 async def _named(portal: Portal, statement: Any, key: str, what: str) -> str:
-    rows = await reads.rows(portal.pool, statement, id=key) if is_name(key) else []
-    if not rows:
+    found = await rows(portal.pool, statement, id=key) if is_name(key) else []
+    if not found:
         raise NotFoundError(f"there is no {what} {key[:64]!r}: /follow lists what can be followed")
-    return str(rows[0]["name"])
+    return str(found[0]["name"])
 
 
 @router.get("/feeds/facility/{facility_id}.atom", summary="Follow a facility", response_class=Response, responses=_ATOM)

@@ -16,8 +16,8 @@ from portals_api.labels import Labels
 from portals_api.paging import decode_cursor, page
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
-from portals_api.reads import Row
 from portals_api.routing import PortalDep, documented
+from portals_api.rows import Row, rows
 from storage import queries
 
 router = APIRouter(tags=["status"])
@@ -48,7 +48,7 @@ async def read_status(
     after = decode_cursor(cursor, str)
     now = portal.now()
     timezone = (await portal.installation()).timezone
-    found = await reads.rows(
+    found = await rows(
         portal.pool, SQL.status, district=district, kind=kind, after=after[0] if after else None, limit=limit + 1
     )
     shown = {facility["id"]: facility for facility in found}
@@ -56,7 +56,7 @@ async def read_status(
         facility["opening"] = opening(facility.pop("hours"), now, timezone)
         facility |= {"sensors": [], "heard_at": None, "url": f"/facilities/{facility['id']}"}
         facility["feed"] = f"/feeds/facility/{facility['id']}.atom"
-    for row in await reads.rows(portal.pool, SQL.sensors, ids=list(shown)) if sensors else ():
+    for row in await rows(portal.pool, SQL.sensors, ids=list(shown)) if sensors else ():
         facility = shown[row.pop("asset_id")]
         silent_after = timedelta(seconds=row.pop("silent_after_s"))
         at = row["observed_at"]
@@ -117,7 +117,7 @@ async def _shown(
         return JSONResponse(found)
     label = await portal.labels(await portal.words(request))
     shown = sorted(found["items"], key=lambda one: (one["state"] != "alarm", plain_text(one["name"])))
-    kinds = [row["kind"] for row in await reads.rows(portal.pool, SQL.kinds)]
+    kinds = [row["kind"] for row in await rows(portal.pool, SQL.kinds)]
     return await portal.page(
         request,
         template,

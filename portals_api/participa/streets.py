@@ -5,8 +5,8 @@ import time
 import zlib
 from pathlib import Path
 
-from portals_api import reads
 from portals_api.i18n import plain_text
+from portals_api.rows import rows
 from storage import queries
 from storage.pool import Pool
 
@@ -39,7 +39,7 @@ class Streets:
         """
         if time.monotonic() - self._read_at >= _KEEP_S or not self._names:
             names: dict[str, list[str]] = {}
-            for row in await reads.rows(self._pool, _SQL.streets):
+            for row in await rows(self._pool, _SQL.streets):
                 names.setdefault(slug(row["street"]), []).append(row["street"])
             self._names = {key: sorted(found) for key, found in sorted(names.items())}
             self._read_at = time.monotonic()

@@ -18,7 +18,8 @@ from ingest.door import Door
 from ingest.formats import Formats, Receipt
 from ingest.frames import FrameBuffer
 from ingest.intake import Intake
-from ingest.records import Flush, FlushOptions
+from ingest.meta import FlushOptions
+from ingest.records import Flush
 from stream import codec, wire
 from stream.codec import DEAD_LETTER, DeadLetter, RecordMeta
 from stream.log import Append

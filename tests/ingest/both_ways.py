@@ -9,7 +9,8 @@ from city.topics import readings_topic
 from ingest.door import Door
 from ingest.intake import Intake
 from ingest.message import Message
-from ingest.records import Flush, FlushOptions
+from ingest.meta import FlushOptions
+from ingest.records import Flush
 from tests.ingest.world import METRICS, registry
 
 NOW = 1_795_456_800_001_234

@@ -16,8 +16,9 @@ from city.registry import IngestRegistry, KnownDevice, SeriesTarget, WireProfile
 from ingest.codec_accounts import CodecAccounts, CodecOptions
 from ingest.codecs import CodecError, Codecs
 from ingest.formats import RawObject
+from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
-from ingest.records import Flush, FlushOptions
+from ingest.records import Flush
 from ingest.replay import resolve_letter
 from stream import codec
 from stream.codec import DeadLetter, RecordMeta
@@ -394,7 +395,7 @@ def flushed(registry: IngestRegistry, *payloads: bytes, topic: str = "a/1/event/
     for payload in payloads:
         flush.add(topic, payload)
     flush.codecs.close()
-    return flush, [codec.decode(DeadLetter, letter.value) for letter in flush.letters]
+    return flush, [codec.decode(DeadLetter, letter.value) for letter in flush.aside.letters]
 
 
 def test_raw_bytes_become_readings_by_the_codec_of_their_device() -> None:

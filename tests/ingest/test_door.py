@@ -19,7 +19,7 @@ from ingest.door import Door
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from ingest.intake import Intake
 from ingest.message import Message
-from ingest.records import FlushOptions
+from ingest.meta import FlushOptions
 from stream import codec
 from stream.codec import RecordMeta
 from tests.ingest.both_ways import DOOR, NOW, OPTIONS, SMALL, Writer, agree, message, run

@@ -11,53 +11,58 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from city.clock import ManualClock
+from city.registry import IngestRegistry, KnownDevice
 from city.topics import DEAD_LETTERS, readings_topic
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.bundle import Bundled, bundle_topic, is_bundle, pack, unpack
 from ingest.decode import decode
-from ingest.fairness import Fairness, FairnessOptions
+from ingest.door import Door
+from ingest.fairness import UNKNOWN, Fairness, FairnessOptions
 from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from ingest.intake import Intake
 from ingest.isolation import divide
 from ingest.message import Message
+from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
+from ingest.records import Flush
 from ingest.replay import resolve_letter
 from stream import codec
-from stream.codec import DeadLetter
+from stream.codec import DeadLetter, RecordMeta
 from stream.logs.postgres import open_postgres_log
 from tests.ingest.world import make_topics, numbers_on, reading, records_of, registry
 
 NOW = 1_795_456_800_000_000
 REGISTRY = registry()
+KNOWN = frozenset({"G-1", "G-2", *"abc"})
 FEW = FairnessOptions(readings_per_s=10, readings_burst=100, refusals_per_s=1, refusals_burst=5, calm_s=30)
 
 
 def test_a_gateway_is_isolated_when_it_has_used_its_burst_and_read_again_when_it_is_calm() -> None:
     fair = Fairness(FEW)
-    fair.charge({"G-1": 100, "G-2": 100}, {}, 0.0)
+    fair.charge({"G-1": 100, "G-2": 100}, {}, {}, KNOWN, 0.0)
     assert fair.isolated == frozenset()
-    fair.charge({"G-1": 11, "G-2": 5}, {}, 1.0)
+    fair.charge({"G-1": 11, "G-2": 5}, {}, {}, KNOWN, 1.0)
     assert fair.isolated == {"G-1"}
-    fair.charge({"G-1": 50}, {}, 5.0)
+    fair.charge({"G-1": 50}, {}, {}, KNOWN, 5.0)
     assert fair.isolated == {"G-1"}, "it floods on"
-    fair.charge({"G-2": 1}, {}, 8.0)
+    fair.charge({"G-2": 1}, {}, {}, KNOWN, 8.0)
     assert fair.isolated == {"G-1"}
-    fair.charge({"G-2": 1}, {}, 40.0)
+    fair.charge({"G-2": 1}, {}, {}, KNOWN, 40.0)
     assert fair.isolated == frozenset()
 
 
 def test_a_gateway_of_which_nothing_is_understood_is_isolated() -> None:
     fair = Fairness(FEW)
-    fair.charge({}, {"G-1": 6}, 0.0)
+    fair.charge({}, {"G-1": 6}, {}, KNOWN, 0.0)
     assert fair.isolated == {"G-1"}
-    fair.charge({"G-1": 1}, {}, 10.0)
+    fair.charge({"G-1": 1}, {}, {}, KNOWN, 10.0)
     assert fair.isolated == frozenset()
 
 
 def test_days_of_a_gateway_that_was_offline_are_not_a_flood() -> None:
     fair = Fairness()
     for second in range(60):
-        fair.charge({"G-1": 80_000}, {}, float(second))
+        fair.charge({"G-1": 80_000}, {}, {}, KNOWN, float(second))
     assert fair.isolated == frozenset(), "ten years of an air station, and more, in a minute"
 
 
@@ -69,16 +74,61 @@ def test_who_keeps_below_the_rate_is_never_isolated(steps: list[tuple[str, int, 
     for name, count, pause in steps:
         clock = max(clock, now[name]) + pause
         now[name] = clock + count / FEW.readings_per_s
-        fair.charge({name: count}, {}, clock)
+        fair.charge({name: count}, {}, {}, KNOWN, clock)
         assert fair.isolated == frozenset()
 
 
-def test_buckets_are_bounded_whatever_names_come() -> None:
+def test_made_up_names_share_one_account_and_give_nobody_a_new_one() -> None:
     fair = Fairness(FEW)
+    fair.charge({"G-1": 101}, {}, {}, KNOWN, 0.0)
+    assert fair.isolated == {"G-1"}
     for number in range(25_000):
-        fair.charge({f"G-{number}": 1}, {f"G-{number}": 1}, number / 1000)
-    assert len(fair._readings) <= 10_000
-    assert len(fair._refusals) <= 10_000
+        fair.charge({}, {f"made-up-{number}": 1}, {}, KNOWN, 0.001)
+    assert fair.isolated == {"G-1", UNKNOWN}, "what floods together is isolated together, and G-1 as before"
+    assert len(fair) <= 3
+
+
+def test_a_gateway_that_left_the_registry_is_forgotten() -> None:
+    fair = Fairness(FEW)
+    for number in range(5_000):
+        fair.charge({f"G-{number}": 1000}, {}, {}, {f"G-{number}"}, 0.0)
+    assert fair.isolated == {"G-4999"}
+    assert len(fair) <= 1_002
+
+
+def test_large_messages_and_states_are_charged_by_what_they_cost() -> None:
+    door = Door(REGISTRY)
+    large = reading(1)[:-1] + b" " * 250_000 + b"}"
+    spoken = {
+        "fast": [(readings_topic("G-1"), large)],
+        "slow": [(readings_topic("G-1"), b"[" * 250_000)],
+        "states": [("citynerve/v1/G-1/state", b"online")] * 1000,
+    }
+    for kind, sent in spoken.items():
+        intake = Intake.of([Message(topic, payload, 1, 1, 1) for topic, payload in sent])
+        flush = door.read(intake, NOW, FlushOptions(12, 2, 1 << 20))
+        for index in flush.left:
+            flush.add(index, intake.topic(index), intake.payload(index))
+        assert flush.work_us()["G-1"] > 250, kind
+    intake = Intake.of([Message(readings_topic("G-1"), reading(n), 1, 1, 1) for n in range(1000)])
+    assert door.read(intake, NOW, FlushOptions(12, 2, 1 << 20)).work_us() == {}, "usual readings cost what they are"
+    fair = Fairness(replace(FEW, work_us_per_s=1000, work_us_burst=5000))
+    fair.charge({}, {}, {"G-1": 5001.0, "G-2": 4000.0}, KNOWN, 0.0)
+    assert fair.isolated == {"G-1"}
+
+
+def test_numbers_of_what_is_set_aside_unread_are_not_missing() -> None:
+    flush = Flush(REGISTRY, NOW, FlushOptions(12, 2, 100_000))
+    sent = [Bundled(readings_topic("G-1"), reading(n, epoch="e"), False) for n in range(1, 400)]
+    odd = [Bundled(readings_topic("G-1"), reading(2 * n, epoch="odd"), False) for n in range(1_000, 3_000)]
+    foreign = [Bundled(readings_topic("G-2"), reading(7, epoch="x"), False)]
+    flush.isolate("G-1", [*sent, Bundled("citynerve/v1/G-1/csv", b"a", False), *odd, *foreign])
+    flush.isolate(UNKNOWN, [Bundled(readings_topic("Z-1"), reading(1, epoch="z"), False)])
+    records = flush.records()
+    assert all(len(record.value) + len(record.meta) <= 100_000 for record in records)
+    numbers = [one for record in records for one in codec.decode(RecordMeta, record.meta).numbers]
+    assert {(one.gateway_id, one.epoch) for one in numbers} == {("G-1", "e"), ("G-1", "odd")}
+    assert {n for one in numbers if one.epoch == "e" for n in range(one.first, one.last + 1)} == set(range(1, 400))
 
 
 BUNDLED = st.builds(Bundled, st.text(max_size=40), st.binary(max_size=300), st.booleans())
@@ -105,12 +155,27 @@ def test_a_bundle_that_would_fill_the_memory_is_refused() -> None:
         unpack(zlib.compress(bytes(64 * 1024 * 1024)))
 
 
-def test_marks_states_and_others_stay_and_the_isolated_go_aside_in_order() -> None:
+def test_marks_and_others_stay_and_the_isolated_go_aside_in_order_but_their_last_state() -> None:
     topics = ["citynerve/v1/G-1/readings", "citynerve/v1/G-2/readings", "", "citynerve/v1/G-1/state"]
     messages = [Message(topics[n % 4], b"%d" % n, 1, n, 1) for n in range(12)]
-    rest, apart = divide(Intake.of(messages), REGISTRY.routes, frozenset({"G-1"}))
-    assert [rest.topic(n) for n in range(len(rest))] == [t for _ in range(3) for t in topics[1:]]
-    assert {name: [one.payload for one in found] for name, found in apart.items()} == {"G-1": [b"0", b"4", b"8"]}
+    rest, apart = divide(Intake.of(messages), REGISTRY, frozenset({"G-1"}))
+    assert [rest.payload(n) for n in range(len(rest))] == [b"1", b"2", b"5", b"6", b"9", b"10", b"11"]
+    assert {name: [one.payload for one in found] for name, found in apart.items()} == {
+        "G-1": [b"0", b"3", b"4", b"7", b"8"]
+    }
+
+
+def test_unknown_gateways_and_bad_topics_go_aside_together_and_come_back_when_one_is_added() -> None:
+    topics = ["citynerve/v1/Z-1/readings", "citynerve/v1/Z-2/state", "citynerve/v1/a b/readings", readings_topic("G-1")]
+    messages = [Message(topic, reading(n, 0), 1, n, 1) for n, topic in enumerate(topics)]
+    rest, apart = divide(Intake.of(messages), REGISTRY, frozenset({UNKNOWN}))
+    assert [rest.topic(n) for n in range(len(rest))] == [readings_topic("G-1")]
+    assert [one.topic for one in apart[UNKNOWN]] == topics[:3]
+    device = KnownDevice("D-0", "Z-1", REGISTRY.devices["D-0"].targets)
+    later = IngestRegistry({**REGISTRY.gateways, "Z-1": 9}, {**REGISTRY.devices, "D-0": device}, 2)
+    found = resolve_letter(letter_of(*apart[UNKNOWN], gateway=UNKNOWN), later)
+    assert sum(len(batch) for batch in found.readings.values()) == 1
+    assert found.still_bad == ((1, ""), (2, ""))
 
 
 class Fed:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from city.clock import SECOND_US, hour_of
 from city.reading import ReadingBatch
 from city.registry import IngestRegistry, KnownDevice
-from city.topics import DEAD_LETTERS, READINGS, readings_topic
-from ingest.records import Flush, FlushOptions, encode_meta, tick_records
+from city.topics import DEAD_LETTERS, READINGS, readings_topic, state_topic
+from ingest.meta import FlushOptions, encode_meta
+from ingest.records import Flush, tick_records
 from ingest.replay import resolve_letter
 from stream import codec
 from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta, Tick
@@ -126,6 +127,33 @@ def test_no_replay_gives_a_retained_message_the_time_of_its_receipt() -> None:
     assert letter.reason == "retained-without-time"
     assert resolve_letter(letter, REGISTRY).readings == {}
     assert resolve_letter(letter, REGISTRY).reason == letter.reason
+
+
+def test_a_retained_message_stays_one_whatever_it_was_set_aside_for() -> None:
+    for payload, topic in (
+        (b'{"device":"later","active_power_w":1}', readings_topic("G-1")),
+        (b'{"device":"later","active_power_w":1}', readings_topic("Z-1")),
+        (b'{"device":"later","active_power_w":1', readings_topic("G-1")),
+    ):
+        flush = Flush(REGISTRY, NOW, OPTIONS)
+        flush.add(topic, payload, retained=True)
+        letter = letters(flush.records())[0]
+        assert letter.retained
+        targets = REGISTRY.devices["D-0"].targets
+        for gateway in ("G-1", "Z-1"):
+            device = KnownDevice("later", gateway, targets)
+            known = IngestRegistry({**REGISTRY.gateways, "Z-1": 9}, {**REGISTRY.devices, "later": device}, 2)
+            assert resolve_letter(letter, known).readings == {}, "its receipt is no time of its readings"
+
+
+def test_what_is_no_state_is_set_aside_and_an_empty_one_takes_back_what_was_kept() -> None:
+    flush = Flush(REGISTRY, NOW, OPTIONS)
+    for gateway, payload in (("G-1", b"online"), ("G-2", b"ofline"), ("G-3", b""), ("Z-1", b"offline")):
+        flush.add(state_topic(gateway), payload)
+    assert flush.states == {"G-1": "online"}
+    (letter,) = letters(flush.records())
+    assert (letter.reason, letter.gateway_id, letter.units) == ("not-a-state", "G-2", 1)
+    assert resolve_letter(letter, REGISTRY).reason == "not-a-state"
 
 
 @settings(max_examples=60)

@@ -195,3 +195,11 @@ def test_a_bar_of_nothing_is_a_stroke_and_the_chart_is_well_formed() -> None:
 def test_one_dark_lamp_of_thirty_thousand_still_shows() -> None:
     lit = FIGURES["lamps-lit"]
     assert [rounded(lit, value) for value in (100.0, 99.9967, 99.97, 51.26, 0.0)] == [100.0, 99.99, 99.97, 51.3, 0.0]
+
+
+def test_a_scale_of_counts_has_no_fractions() -> None:
+    words = Words("en", load_catalogues(("en",))["en"], "UTC")
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    for highest, scale in ((1.0, ["0", "1", "2"]), (5.0, ["0", "3", "6"]), (4800.0, ["0", "2,400", "4,800"])):
+        drawn = bar_chart([(at, highest)], unit="", title="t", words=words, whole=True)
+        assert re.findall(r'class="end">([^<]+)<', drawn)[:3] == scale

@@ -13,7 +13,8 @@ import pytest
 
 from city.clock import SECOND_US
 from city.topics import DEAD_LETTERS, PARTITIONS, READINGS, readings_topic
-from ingest.records import Flush, FlushOptions
+from ingest.meta import FlushOptions
+from ingest.records import Flush
 from ingest.registry import RegistryFollower
 from portals_api.observa.ledger_rows import COLUMNS, CSV_COLUMNS
 from storage.pool import Pool, open_pool

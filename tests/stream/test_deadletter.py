@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -198,6 +199,26 @@ def test_what_is_still_bad_stays_with_todays_reason_and_comes_back_later(store_u
             assert await world.replay(lambda _: Resolution({0: rows_of(2, 3)})) == 2, "the same partition again"
             balance = await world.settle()
             assert (balance.appended, balance.stored, balance.quarantined, balance.in_flight) == (3, 3, 0, 0)
+
+    asyncio.run(main())
+
+
+def test_a_replay_is_told_that_the_broker_had_kept_a_message_however_often_it_tries(store_url: str) -> None:
+    async def main() -> None:
+        async with opened(store_url) as pool:
+            world = await build(pool)
+            kept = replace(letter(reason="no-codec"), retained=True)
+            await world.log.append([append_of(kept), append_of(letter(reason="no-codec"))])
+            await world.settle()
+            for reason in ("unknown-device", "unknown-metric"):
+                seen: list[bool] = []
+
+                def told(found: DeadLetter, seen: list[bool] = seen, reason: str = reason) -> Resolution:
+                    seen.append(found.retained)
+                    return Resolution({}, (), reason, "later")
+
+                await world.replay(told)
+                assert sorted(seen) == [False, True]
 
     asyncio.run(main())
 

@@ -8,7 +8,8 @@ import pytest
 
 from city.integration import Integration, Routes
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
-from ingest.records import Flush, FlushOptions
+from ingest.meta import FlushOptions
+from ingest.records import Flush
 from ingest.replay import resolve_letter
 from stream import codec
 from stream.codec import DeadLetter

@@ -28,7 +28,8 @@ from ingest.formats import (
 )
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX
 from ingest.formats.sparkplug_births import Birth, BirthBook, BirthTold, Definition
-from ingest.records import Flush, FlushOptions
+from ingest.meta import FlushOptions
+from ingest.records import Flush
 from ingest.replay import resolve_letter
 from stream import codec
 from stream.codec import DeadLetter, RecordMeta
@@ -539,7 +540,7 @@ def flushed(known: IngestRegistry, *messages: tuple[str, bytes], at: int = AT) -
     flush = Flush(known, at, FlushOptions(12, 2, 1 << 20))
     for topic, body in messages:
         flush.add(f"spBv1.0/city/{topic}", body)
-    return flush, [codec.decode(DeadLetter, letter.value) for letter in flush.letters]
+    return flush, [codec.decode(DeadLetter, letter.value) for letter in flush.aside.letters]
 
 
 def birth(alias: int, name: str, datatype: int = 9) -> Birth:
@@ -612,7 +613,7 @@ def test_a_node_of_which_messages_went_aside_unread_is_asked_for_its_births_agai
     aside = Bundled("spBv1.0/city/NBIRTH/E-1", b"none", False)
     flush.isolate("E-1", [aside, aside])
     flush.add("spBv1.0/city/NDATA/E-1", payload({"alias": 1, "float_value": 2.0}, seq=1))
-    letters = [codec.decode(DeadLetter, letter.value) for letter in flush.letters]
+    letters = [codec.decode(DeadLetter, letter.value) for letter in flush.aside.letters]
     assert [letter.reason for letter in letters] == ["isolated", "no-birth"]
     assert [topic for topic, _ in flush.commands] == ["spBv1.0/city/NCMD/E-1"]
 
@@ -621,7 +622,7 @@ def bundled(known: IngestRegistry, *messages: tuple[str, bytes], at: int = AT) -
     """Set messages of E-1 aside unread, as of an isolated gateway; return their letter, and what ingest remembers."""
     flush = Flush(known, at, FlushOptions(12, 2, 1 << 20))
     flush.isolate("E-1", [Bundled(f"spBv1.0/city/{topic}", body, False) for topic, body in messages])
-    return codec.decode(DeadLetter, flush.letters[0].value), flush.formats
+    return codec.decode(DeadLetter, flush.aside.letters[0].value), flush.formats
 
 
 def test_data_of_a_bundle_are_read_by_the_births_that_they_follow_in_it() -> None:
@@ -676,7 +677,7 @@ def test_numbers_go_to_the_ledger_even_of_messages_without_readings() -> None:
     assert letters == []
     [record] = flush.records()
     assert [(n.first, n.last) for n in codec.decode(RecordMeta, record.meta).numbers] == [(0, 1)]
-    assert flush.states == {"E-1": b"online"}
+    assert flush.states == {"E-1": "online"}
 
 
 # Any bytes

@@ -76,22 +76,6 @@ def test_letters_are_listed_searched_and_inspected(portals: Open, city_url: str)
 
 
 @pytest.mark.usefixtures("data")
-def test_the_front_page_tells_what_waits_and_what_a_broker_lost(portals: Open, city_url: str) -> None:
-    async def main() -> None:
-        put(city_url, 3)
-        with psycopg.connect(city_url, autocommit=True) as connection:
-            connection.execute("INSERT INTO broker_drops VALUES ('ingest-1', 512, 500, %s)", (to_datetime(NOW),))
-        async with portals(operator_on_loopback=True) as p:
-            page = (await p.http.get("/operator", headers={**HTML, "Accept-Language": "en"})).text
-            assert "Messages set aside that wait: 3" in page
-            assert "threw 500 messages away" in page
-            told = (await p.http.get("/operator", headers={"Accept": "application/json"})).json()
-            assert told["broker_drops"][0]["dropped"] == 512
-
-    run(main())
-
-
-@pytest.mark.usefixtures("data")
 def test_replay_by_ids_tells_of_each_and_again_has_no_effect(portals: Open, city_url: str) -> None:
     async def main() -> None:
         ids = put(city_url, 2) + put(city_url, 1, STRANGE, first=2)

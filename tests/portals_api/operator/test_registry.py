@@ -13,7 +13,8 @@ import pytest
 from city.clock import ManualClock
 from city.profile import parse_pack
 from city.topics import DEAD_LETTERS, PARTITIONS, READINGS, readings_topic
-from ingest.records import Flush, FlushOptions
+from ingest.meta import FlushOptions
+from ingest.records import Flush
 from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
 from portals_api.meter import ApiMetrics

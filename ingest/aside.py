@@ -1,0 +1,122 @@
+"""The dead letters of one flush: what was not understood or not placed, with its bytes and why. Pure."""
+
+import base64
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from city.clock import hour_of
+from city.topics import DEAD_LETTERS, readings_topic
+from ingest.bundle import ISOLATED, Bundled, bundle_topic, pack
+from ingest.fairness import UNKNOWN
+from ingest.formats import Refusal
+from ingest.formats.native import number_of
+from ingest.meta import NUMBER_BYTES, OVERHEAD_BYTES, FlushOptions, Numbers, encode_meta, first_of, settled
+from stream import codec
+from stream.codec import DEAD_LETTER, DeadLetter
+from stream.log import Append
+
+_WHY_ISOLATED = (
+    "its gateway sends more than its share, or too much of what nobody understands:"
+    " see why, then replay; nothing is lost"
+)
+
+
+@dataclass(slots=True)
+class Aside:
+    """What a flush sets aside.
+
+    Attributes
+    ----------
+    letters : list of Append
+        As they will be appended.
+    quarantined : dict
+        Reason → units set aside.
+    refusals : dict
+        Gateway → dead letters.
+    """
+
+    received_at: int
+    options: FlushOptions
+    letters: list[Append] = field(default_factory=list)
+    quarantined: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+
+    def set_aside(
+        self,
+        message: Bundled,
+        gateway: str,
+        reason: str,
+        refusal: Refusal,
+        units: int = 1,
+        numbers: Numbers | None = None,
+        devices: tuple[str, ...] = (),
+    ) -> None:
+        """Set a message aside, or `units` readings of one; its numbers go with the first letter."""
+        self.quarantined[reason] = self.quarantined.get(reason, 0) + units
+        told = numbers or {}
+        room = self.options.record_bytes_max - OVERHEAD_BYTES
+        detail = refusal.detail
+        kept = message.payload[: room // 2]
+        if len(kept) < len(message.payload):
+            detail += f" (the first {len(kept)} of {len(message.payload)} bytes are kept)"
+        encoded = base64.b64encode(kept).decode()
+        topic = _printable(message.topic)
+        left = room - len(encoded) - NUMBER_BYTES * sum(len(ranges) for ranges in told.values())
+        for only, count in _portions(refusal.only, units, left):
+            letter = DeadLetter(
+                reason, detail, topic, encoded, gateway, self.received_at, count, only, devices, message.retained
+            )
+            meta = encode_meta({gateway: count}, hour_of(self.received_at), told)
+            told = {}
+            self.refusals[gateway] = self.refusals.get(gateway, 0) + 1
+            partition = zlib.crc32(gateway.encode()) % self.options.dead_letter_partitions
+            value = codec.encode(letter)
+            self.letters.append(Append(DEAD_LETTERS, partition, DEAD_LETTER, value, self.received_at, meta))
+
+    def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
+        """Set messages aside unread, many in one letter; of those that bear a number it is told that they came.
+
+        Nobody follows the numbers of gateways that the registry does not have: anybody can make up any number of them.
+        """
+        start = 0
+        # What a bundle leaves of a record, as base64, is for numbers; more of them than fit are told by replay.
+        most = max(1, self.options.record_bytes_max // 4 // NUMBER_BYTES)
+        for packed, count in pack(messages, self.options.record_bytes_max):
+            part = messages[start : start + count]
+            start += count
+            numbers = first_of(settled(_numbers_of(gateway, part)), most) if gateway != UNKNOWN else {}
+            bundle = Bundled(bundle_topic(gateway), packed, False)
+            self.set_aside(bundle, gateway, ISOLATED, Refusal(_WHY_ISOLATED, []), count, numbers)
+
+
+def _numbers_of(gateway: str, messages: Sequence[Bundled]) -> Numbers:
+    """Return the numbers of a gateway's messages in the native format."""
+    topic = readings_topic(gateway)
+    found = [number_of(message.payload) for message in messages if message.topic == topic]
+    numbers: Numbers = {}
+    for epoch, number in (one for one in found if one is not None):
+        numbers.setdefault((gateway, epoch), []).append([number, number])
+    return numbers
+
+
+def _printable(topic: str) -> str:
+    """Return a topic as databases take it: some brokers let control characters through."""
+    return topic[:1024] if topic.isprintable() else ascii(topic[:1024])[1:-1]
+
+
+def _portions(only: list[tuple[int, str]], units: int, room: int) -> Iterator[tuple[tuple[tuple[int, str], ...], int]]:
+    """Divide the readings of a dead letter so that each part's list fits into `room` bytes."""
+    if not only:
+        yield (), units
+        return
+    part: list[tuple[int, str]] = []
+    size = 0
+    for position, metric in only:
+        width = len(metric) + 16
+        if part and size + width > room:
+            yield tuple(part), len(part)
+            part, size = [], 0
+        part.append((position, metric))
+        size += width
+    yield tuple(part), len(part)

@@ -218,9 +218,7 @@ def test_an_attributes_values_over_time_are_as_many_readings() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "more", [{}, {"values": 5}, {"max": 1}]
-)
+@pytest.mark.parametrize("more", [{}, {"values": 5}, {"max": 1}])
 def test_a_property_without_a_value_is_refused_by_its_name(more: dict[str, Any]) -> None:
     message = parse(entity(good=5, level={"type": "Property", **more}))
     assert message.refused["no-readings"].only == [(0, "level")]

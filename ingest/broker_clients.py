@@ -12,7 +12,7 @@ from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.errors import AMQTTError, MQTTError, NoDataError, ProtocolHandlerError
-from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
+from amqtt.mqtt.connack import NOT_AUTHORIZED, SERVER_UNAVAILABLE, ConnackPacket
 from amqtt.mqtt.disconnect import DisconnectPacket
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.puback import PubackPacket
@@ -21,7 +21,7 @@ from amqtt.session import Session
 
 from ingest.broker_share import Share
 from ingest.credentials import model
-from ingest.credentials.engines.embedded import LOGIN
+from ingest.credentials.engines.embedded import BUSY, LOGIN
 
 if TYPE_CHECKING:
     from ingest.broker import EmbeddedBroker
@@ -94,8 +94,9 @@ class AmqttBroker(Broker):  # type: ignore[misc]
             if task is not None:
                 self._greeting.pop(task, None)
         if not known:
-            await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
-            raise MQTTError("not authorized")
+            busy = session.attributes.get(BUSY, False)
+            await ConnackPacket.build(0, SERVER_UNAVAILABLE if busy else NOT_AUTHORIZED).to_stream(writer)
+            raise MQTTError("too many passwords wait to be compared" if busy else "not authorized")
         session.client_id = _client_id(session)
         return GatewayHandler(self, self._embedded), await self._session_of(session)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ingest.bundle import is_bundle, unpack
-from ingest.formats import senml_cbor, sparkplug_b
+from ingest.formats import senml_cbor, sparkplug_explain
 
 Decoder = Callable[[str, bytes], str | None]
 """(topic, payload) → text for people; None where the payload is of another kind. Raises nothing."""
@@ -74,7 +74,7 @@ def bundle_text(topic: str, payload: bytes) -> str | None:
 
 def sparkplug_text(topic: str, payload: bytes) -> str | None:
     """Return the metrics of a Sparkplug message."""
-    return sparkplug_b.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
+    return sparkplug_explain.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
 
 
 def senml_text(topic: str, payload: bytes) -> str | None:

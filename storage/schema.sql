@@ -314,6 +314,11 @@ CREATE TABLE credential_events (                           -- appended only; a s
 );
 CREATE INDEX credential_events_by_credential ON credential_events (credential_id, event_id);
 
+CREATE TABLE credential_version (                          -- moves with every change: whoever keeps a broker asks it twice a second
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    version         bigint NOT NULL
+);
+
 CREATE TABLE credential_keeper (                           -- the public key with which passwords are sealed for the broker's keeper
     only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     public_key      bytea NOT NULL

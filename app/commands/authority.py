@@ -8,7 +8,7 @@ from app import wiring
 from app.commands.credentials import change
 from app.settings import Settings
 from city.errors import SettingsError
-from ingest.credentials import authority, model, store
+from ingest.credentials import authority, model, reads, store
 from ingest.credentials.authority import Authority
 from ingest.credentials.told import told
 from storage.pool import Pool
@@ -59,7 +59,7 @@ async def renew(
 ) -> dict[str, Any]:
     """Give a certificate's owner the next one; the one before stays valid until it runs out or is revoked."""
     async with wiring.pool(wiring.database_url(settings)) as pool, pool.connection() as connection:
-        before = await store.one(connection, await store.find(connection, serial))
+        before = await reads.one(connection, await reads.find(connection, serial))
     if before.kind != model.CERTIFICATE:
         raise SettingsError(f"{serial} is a password: `citynerve credentials rotate` gives a new one")
     return await issue(settings, folder, before.gateway_id, days, request_file, passphrase_file)
@@ -71,7 +71,7 @@ async def revoke(settings: Settings, folder: Path, serial: str, passphrase_file:
     now = change()
     async with wiring.pool(wiring.database_url(settings)) as pool:
         async with pool.connection() as connection:
-            found = await store.one(connection, await store.find(connection, serial))
+            found = await reads.one(connection, await reads.find(connection, serial))
         if found.kind != model.CERTIFICATE:
             raise SettingsError(f"{serial} is a password: `citynerve credentials revoke` ends it")
         ended = await store.revoke(pool, found.credential_id, now)
@@ -90,7 +90,7 @@ async def write_list(settings: Settings, folder: Path, passphrase_file: Path | N
 async def _write_list(pool: Pool, folder: Path, signer: Authority) -> int:
     now_us = change().now_us
     async with pool.connection() as connection:
-        revoked = await store.revoked_certificates(connection, now_us)
+        revoked = await reads.revoked_certificates(connection, now_us)
     _write(folder / REVOKED, authority.revocation_list(signer, revoked, now_us), 0o644)
     return len(revoked)
 

@@ -5,7 +5,7 @@ from typing import Any
 from app import wiring
 from app.settings import Settings
 from city.clock import DAY_US, HOUR_US, SystemClock
-from ingest.credentials import store
+from ingest.credentials import reads, store
 from ingest.credentials.store import Change, Topics
 from ingest.credentials.told import told, told_once
 
@@ -21,7 +21,7 @@ async def list_credentials(settings: Settings, gateway: str | None, count: int, 
     """Return credentials, the newest first."""
     now_us = SystemClock().now_us()
     async with wiring.pool(wiring.database_url(settings)) as pool, pool.connection() as connection:
-        found = await store.page(connection, now_us, gateway_id=gateway, past=past, count=count)
+        found = await reads.page(connection, now_us, gateway_id=gateway, past=past, count=count)
     return [told(credential, now_us) for credential in found]
 
 
@@ -41,7 +41,7 @@ async def rotate(settings: Settings, login: str, together_h: float) -> dict[str,
     now = change()
     async with wiring.pool(wiring.database_url(settings)) as pool:
         async with pool.connection() as connection:
-            identity = await store.find(connection, login)
+            identity = await reads.find(connection, login)
         new, old = await store.rotate(pool, identity, now, int(together_h * HOUR_US))
     return {"new": told_once(new, now.now_us), "old": told(old, now.now_us)}
 
@@ -51,7 +51,7 @@ async def revoke(settings: Settings, name: str) -> dict[str, Any]:
     now = change()
     async with wiring.pool(wiring.database_url(settings)) as pool:
         async with pool.connection() as connection:
-            identity = await store.find(connection, name)
+            identity = await reads.find(connection, name)
         return told(await store.revoke(pool, identity, now), now.now_us)
 
 
@@ -60,9 +60,9 @@ async def topics(settings: Settings, login: str, publish: list[str], read: list[
     now = change()
     async with wiring.pool(wiring.database_url(settings)) as pool:
         async with pool.connection() as connection:
-            identity = await store.find(connection, login)
+            identity = await reads.find(connection, login)
         if publish or read:
             await store.set_topics(pool, identity, now, Topics(tuple(publish) or None, tuple(read)))
         async with pool.connection() as connection:
-            found = told(await store.one(connection, identity), now.now_us)
-            return found | {"events": await store.events(connection, identity)}
+            found = told(await reads.one(connection, identity), now.now_us)
+            return found | {"events": await reads.events(connection, identity)}

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from city.clock import SystemClock
 from city.errors import CityNerveError, EngineError
-from ingest.credentials import store
+from ingest.credentials import reads
 from ingest.credentials.engine import AccessEngine
 from ingest.credentials.metrics import AccessMetrics
 from ingest.tasks import pause
@@ -68,12 +68,12 @@ class CredentialKeeper:
             Database or broker do not answer, or the broker refuses us.
         """
         async with transaction(self._pool) as connection:
-            if self._alone and not await store.take_turn(connection):
+            if self._alone and not await reads.take_turn(connection):
                 return
             if self._public_key is not None:
-                await store.publish_keeper_key(connection, self._public_key)
-            version = await store.version(connection)
-            grants, ends_at = await store.grants(connection, self._now_us())
+                await reads.publish_keeper_key(connection, self._public_key)
+            version = await reads.version(connection)
+            grants, ends_at = await reads.grants(connection, self._now_us())
             # The turn ends with the transaction, so the broker is told within it.
             applied = await self._engine.apply(grants)
         self._version, self._ends_at = version, ends_at
@@ -125,4 +125,4 @@ class CredentialKeeper:
             return True
         with engine_errors():
             async with self._pool.connection() as connection:
-                return await store.version(connection) != self._version
+                return await reads.version(connection) != self._version

@@ -1,17 +1,17 @@
 """The table of credentials and its events: each change is one transaction, and is told with who made it and when."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from city.clock import from_datetime, isoformat, to_datetime
+from city.clock import to_datetime
 from city.errors import ConflictError, DataError, NotFoundError
 from city.packfile import shown
-from ingest.credentials import hashing, model, sealed
-from ingest.credentials.model import Credential, Grant, State
+from ingest.credentials import hashing, model, reads, sealed
+from ingest.credentials.model import Credential, State
 from storage import queries
 from storage.pool import Connection, Pool, transaction
 
@@ -90,7 +90,7 @@ async def rotate(pool: Pool, credential_id: int, change: Change, overlap_us: int
             await _revoke(connection, credential_id, change)
         detail = {"by": issued.credential.login, "valid_together_s": overlap_us // 1_000_000}
         await _note(connection, credential_id, "replaced", change, detail)
-        return issued, await _one(connection, credential_id)
+        return issued, await reads.one(connection, credential_id)
 
 
 async def revoke(pool: Pool, credential_id: int, change: Change, reason: str = "") -> Credential:
@@ -105,7 +105,18 @@ async def revoke(pool: Pool, credential_id: int, change: Change, reason: str = "
         found = await _locked(connection, credential_id)
         if found.revoked_at is None:
             await _revoke(connection, credential_id, change, reason)
-        return await _one(connection, credential_id)
+        return await reads.one(connection, credential_id)
+
+
+async def revoke_all(connection: Connection, gateway_ids: Collection[str], change: Change, reason: str) -> int:
+    """End all credentials of gateways inside the caller's transaction; return how many there were."""
+    # All locks before the first change: whoever notes a change holds the version until the transaction ends.
+    for gateway_id in sorted(gateway_ids):
+        await connection.execute(_SQL.lock_gateway, {"gateway_id": gateway_id})
+    rows = await (await connection.execute(_SQL.not_revoked, {"gateways": list(gateway_ids)})).fetchall()
+    for (credential_id,) in rows:
+        await _revoke(connection, credential_id, change, reason)
+    return len(rows)
 
 
 async def set_topics(pool: Pool, credential_id: int, change: Change, topics: Topics) -> Credential:
@@ -128,7 +139,7 @@ async def set_topics(pool: Pool, credential_id: int, change: Change, topics: Top
         await connection.execute(_SQL.set_topics, {"credential_id": credential_id, **values})
         before = {"publish": list(found.publish), "read": list(found.read)}
         await _note(connection, credential_id, "topics", change, {"before": before, **values})
-        return await _one(connection, credential_id)
+        return await reads.one(connection, credential_id)
 
 
 async def add_certificate(pool: Pool, gateway_id: str, change: Change, serial: str, expires_at: int) -> Credential:
@@ -150,89 +161,6 @@ async def add_certificate(pool: Pool, gateway_id: str, change: Change, serial: s
             "publish": list(model.default_topics(gateway_id)),
         }
         return await _insert(connection, change, expires_at, row)
-
-
-async def find(connection: Connection, name: str) -> int:
-    """Return the id of the password with that login, or of the certificate with that serial number.
-
-    Raises
-    ------
-    NotFoundError
-        Neither is there.
-    """
-    for statement, value in ((_SQL.of_login, {"login": name}), (_SQL.of_serial, {"serial": name.lower()})):
-        row = await (await connection.execute(statement, value)).fetchone()
-        if row is not None:
-            return int(row[0])
-    raise NotFoundError(f"no credential {shown(name)}: `citynerve credentials list --all` names them")
-
-
-async def page(
-    connection: Connection,
-    now_us: int,
-    *,
-    gateway_id: str | None = None,
-    past: bool = False,
-    before: int | None = None,
-    count: int = 50,
-) -> list[Credential]:
-    """Return credentials, the newest first; those that are over only with `past`, and only ids below `before`."""
-    values = {"gateway_id": gateway_id, "past": past, "before": before, "count": count, "now": to_datetime(now_us)}
-    return [_credential(row) for row in await (await connection.execute(_SQL.page, values)).fetchall()]
-
-
-async def one(connection: Connection, credential_id: int) -> Credential:
-    """Return a credential.
-
-    Raises
-    ------
-    NotFoundError
-        It is not there.
-    """
-    return await _one(connection, credential_id)
-
-
-async def events(connection: Connection, credential_id: int) -> list[dict[str, Any]]:
-    """Return what happened to a credential, in order: kind, actor, at, detail."""
-    rows = await (await connection.execute(_SQL.events, {"credential_id": credential_id})).fetchall()
-    return [
-        {"kind": kind, "actor": actor, "at": isoformat(from_datetime(at)), "detail": detail}
-        for kind, actor, at, detail in rows
-    ]
-
-
-async def version(connection: Connection) -> int:
-    """Return a number that changes with every change."""
-    row = await (await connection.execute(_SQL.version)).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-async def grants(connection: Connection, now_us: int) -> tuple[list[Grant], int | None]:
-    """Return what is valid now, and when the first of it runs out (µs UTC, None: never)."""
-    rows = await (await connection.execute(_SQL.grants, {"now": to_datetime(now_us)})).fetchall()
-    found = [
-        Grant(login, gateway, tuple(publish), tuple(read), hashed, None if box is None else bytes(box), serial)
-        for login, gateway, publish, read, hashed, box, serial, _ in rows
-    ]
-    return found, min((from_datetime(row[-1]) for row in rows if row[-1] is not None), default=None)
-
-
-async def revoked_certificates(connection: Connection, now_us: int) -> list[tuple[str, int]]:
-    """Return serial number and moment of every revoked certificate that has not run out."""
-    rows = await (await connection.execute(_SQL.certificates_revoked, {"now": to_datetime(now_us)})).fetchall()
-    return [(serial, from_datetime(at)) for serial, at in rows]
-
-
-async def take_turn(connection: Connection) -> bool:
-    """Return whether nobody else tells the broker now; the turn ends with the transaction."""
-    row = await (await connection.execute(_SQL.take_turn)).fetchone()
-    return row is not None and bool(row[0])
-
-
-async def publish_keeper_key(connection: Connection, public_key: bytes) -> None:
-    """Let everybody who makes passwords seal them for the broker's keeper."""
-    await connection.execute(_SQL.set_keeper_key, {"public_key": public_key})
 
 
 async def _issue(
@@ -261,7 +189,7 @@ async def _insert(connection: Connection, change: Change, expires_at: int | None
     values["expires_at"] = None if expires_at is None else to_datetime(expires_at)
     found = await (await connection.execute(_SQL.insert, values)).fetchone()
     assert found is not None
-    credential = _credential(found)
+    credential = reads.credential(found)
     detail: dict[str, Any] = {
         "kind": credential.kind,
         "publish": list(credential.publish),
@@ -293,9 +221,9 @@ async def _lock(connection: Connection, gateway_id: str) -> None:
 
 async def _locked(connection: Connection, credential_id: int) -> Credential:
     """Return a credential that nobody else changes until the transaction ends."""
-    found = await _one(connection, credential_id)
+    found = await reads.one(connection, credential_id)
     await _lock(connection, found.gateway_id)
-    return await _one(connection, credential_id)
+    return await reads.one(connection, credential_id)
 
 
 async def _valid(connection: Connection, credential_id: int, change: Change) -> Credential:
@@ -306,13 +234,6 @@ async def _valid(connection: Connection, credential_id: int, change: Change) -> 
     return found
 
 
-async def _one(connection: Connection, credential_id: int) -> Credential:
-    row = await (await connection.execute(_SQL.one, {"credential_id": credential_id})).fetchone()
-    if row is None:
-        raise NotFoundError(f"no credential {credential_id}")
-    return _credential(row)
-
-
 async def _revoke(connection: Connection, credential_id: int, change: Change, reason: str = "") -> None:
     await connection.execute(_SQL.revoke, {"credential_id": credential_id, "now": to_datetime(change.now_us)})
     await _note(connection, credential_id, "revoked", change, {"reason": reason} if reason else {})
@@ -321,20 +242,4 @@ async def _revoke(connection: Connection, credential_id: int, change: Change, re
 async def _note(connection: Connection, credential_id: int, kind: str, change: Change, detail: dict[str, Any]) -> None:
     values = {"credential_id": credential_id, "kind": kind, "actor": change.actor, "detail": Jsonb(detail)}
     await connection.execute(_SQL.note, {**values, "now": to_datetime(change.now_us)})
-
-
-def _credential(row: Sequence[Any]) -> Credential:
-    identity, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at = row
-    return Credential(
-        identity,
-        gateway_id,
-        login,
-        kind,
-        serial,
-        tuple(publish),
-        tuple(read),
-        from_datetime(created_at),
-        created_by,
-        None if expires_at is None else from_datetime(expires_at),
-        None if revoked_at is None else from_datetime(revoked_at),
-    )
+    await connection.execute(_SQL.move_version)

@@ -68,8 +68,15 @@ SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at
 SELECT kind, actor, at, detail FROM credential_events WHERE credential_id = %(credential_id)s ORDER BY event_id
 
 -- name: version
--- Changes with every change, in whatever order transactions end.
-SELECT count(*) FROM credential_events
+-- Changes with every change.
+SELECT coalesce(max(version), 0) FROM credential_version
+
+-- name: move_version
+-- The row is held until the transaction ends, so that versions follow each other in the order in which changes show.
+INSERT INTO credential_version AS v (version) VALUES (1) ON CONFLICT (only_one) DO UPDATE SET version = v.version + 1
+
+-- name: not_revoked
+SELECT credential_id FROM credentials WHERE gateway_id = ANY(%(gateways)s) AND revoked_at IS NULL ORDER BY credential_id
 
 -- name: grants
 SELECT login, gateway_id, publish, read, password_hash, sealed, serial, expires_at

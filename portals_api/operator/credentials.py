@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from city.clock import DAY_US, HOUR_US, SystemClock
-from ingest.credentials import store
+from ingest.credentials import reads, store
 from ingest.credentials.model import FILTERS_MAX, LIFE_DAYS_MAX
 from ingest.credentials.store import Change, Topics
 from ingest.credentials.told import told, told_once
@@ -163,7 +163,7 @@ async def list_rows(
     before = None if key is None else key[0]
     with engine_errors():
         async with portal.pool.connection() as connection:
-            found = await store.page(connection, now_us, gateway_id=gateway, past=past, before=before, count=limit + 1)
+            found = await reads.page(connection, now_us, gateway_id=gateway, past=past, before=before, count=limit + 1)
     return page([told(one, now_us) for one in found], limit, lambda row: [row["id"]])
 
 
@@ -171,8 +171,8 @@ async def whole_row(portal: Portal, credential_id: int) -> dict[str, Any]:
     """Return a credential with its history."""
     with engine_errors():
         async with portal.pool.connection() as connection:
-            found = told(await store.one(connection, credential_id), SystemClock().now_us())
-            return found | {"events": await store.events(connection, credential_id)}
+            found = told(await reads.one(connection, credential_id), SystemClock().now_us())
+            return found | {"events": await reads.events(connection, credential_id)}
 
 
 async def create(portal: Portal, operator: Operator, wanted: CreateIn) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import hmac
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -18,14 +17,15 @@ from ingest.credentials.filters import covers
 from ingest.credentials.hashing import Verifier
 from ingest.credentials.metrics import AccessMetrics
 from ingest.credentials.model import Grant
+from ingest.credentials.turns import Busy
 
 logger = logging.getLogger(__name__)
 
 PLUGIN = f"{__name__}.CredentialPlugin"
 LOGIN = "citynerve.login"
 """Attribute of an amqtt session: who signed in; empty for who came without a name."""
-_AFTER_FAILURE_S = 2.0
-_FAILURES_MAX = 1000
+BUSY = "citynerve.busy"
+"""Set where a client was not let in because its password could not be compared."""
 _TELL_EVERY_S = 1.0
 _EVERYTHING = ("#",)
 _ANYONE = Grant("", "", _EVERYTHING, _EVERYTHING)
@@ -56,7 +56,6 @@ class EmbeddedAccess:
         self._grants: dict[str, tuple[Grant, ...]] = {}
         self._verifier = Verifier()
         self._told_at = float("-inf")
-        self._failures: OrderedDict[tuple[str, str], float] = OrderedDict()
         self.disconnect: Callable[[frozenset[str]], Awaitable[None]] = _nobody
 
     async def apply(self, grants: Sequence[Grant]) -> Applied:
@@ -71,6 +70,7 @@ class EmbeddedAccess:
         added = sum(1 for login in passwords if login not in self._passwords)
         added += sum(1 for serial in certificates if serial not in self._certificates)
         self._passwords, self._certificates = passwords, certificates
+        self._verifier.keep({grant.password_hash for grant in grants})
         self._grants = {}
         for grant in grants:
             self._grants[grant.login] = (*self._grants.get(grant.login, ()), grant)
@@ -82,8 +82,18 @@ class EmbeddedAccess:
         self._verifier.close()
 
     async def admit(self, visitor: "Visitor") -> str | None:
-        """Return the login of a client that may come in, empty for one without a name; None refuses it."""
-        login = await self._login_of(visitor)
+        """Return the login of a client that may come in, empty for one without a name; None refuses it.
+
+        Raises
+        ------
+        Busy
+            Its password cannot be compared now.
+        """
+        try:
+            login = await self._login_of(visitor)
+        except Busy:
+            self.refuse("connection")
+            raise
         if login is None:
             self.refuse("connection")
             self._tell_refusal(visitor)
@@ -122,10 +132,9 @@ class EmbeddedAccess:
             right = hmac.compare_digest(password.encode(), self._house_password.encode())
             return model.HOUSE if right and self._house_password else None
         grant = self._passwords.get(visitor.username)
-        if grant is None or self._failed_just_now(visitor):
+        if grant is None:
             return None
-        if not await self._verifier.verify(grant.password_hash, password):
-            self._note_failure(visitor)
+        if not await self._verifier.verify(visitor.username, visitor.address, grant.password_hash, password):
             return None
         # It may have been revoked meanwhile.
         return visitor.username if self._passwords.get(visitor.username) == grant else None
@@ -137,18 +146,6 @@ class EmbeddedAccess:
             self._told_at = now
             extra = {"login": (visitor.username or "")[:64], "address": visitor.address}
             logger.warning("an MQTT client was refused", extra=extra)
-
-    def _failed_just_now(self, visitor: "Visitor") -> bool:
-        """Tell whether the same one was wrong a moment ago: comparing costs memory, and guessing is to be slow."""
-        failed_at = self._failures.get((visitor.username or "", visitor.address))
-        return failed_at is not None and monotonic() - failed_at < _AFTER_FAILURE_S
-
-    def _note_failure(self, visitor: "Visitor") -> None:
-        key = (visitor.username or "", visitor.address)
-        self._failures[key] = monotonic()
-        self._failures.move_to_end(key)
-        if len(self._failures) > _FAILURES_MAX:
-            self._failures.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +179,11 @@ class CredentialPlugin(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]
 
     async def authenticate(self, *, session: Session) -> bool:
         visitor = Visitor(session.username, session.password, session.remote_address or "", _serial_of(session))
-        login = await self._access.admit(visitor)
+        try:
+            login = await self._access.admit(visitor)
+        except Busy:
+            session.attributes[BUSY] = True
+            login = None
         # Nobody needs it any more, and a session may live for long.
         session.password = None
         if login is None:

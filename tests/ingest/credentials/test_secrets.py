@@ -1,6 +1,7 @@
 """Passwords: hashed and compared off the loop, sealed for one reader."""
 
 import asyncio
+from collections.abc import Awaitable
 from time import perf_counter
 
 import pytest
@@ -9,6 +10,7 @@ from city.errors import DataError
 from ingest.credentials import hashing
 from ingest.credentials.hashing import Verifier, hash_password, make_password
 from ingest.credentials.sealed import Opener, seal
+from ingest.credentials.turns import Busy
 
 
 def test_a_password_is_192_random_bits_and_its_hash_is_argon2_with_a_salt_of_its_own() -> None:
@@ -32,29 +34,98 @@ def test_the_loop_goes_on_while_many_passwords_are_compared_and_who_was_right_is
                 gaps.append(perf_counter() - began)
 
         beating = asyncio.create_task(beat())
-        assert all(await asyncio.gather(*(verifier.verify(hashed, word) for word, hashed in kept.items())))
-        assert not any(await asyncio.gather(*(verifier.verify(hashed, "wrong") for hashed in kept.values())))
+        assert all(await asyncio.gather(*(verifier.verify("G", word, hashed, word) for word, hashed in kept.items())))
+        assert not any(
+            await asyncio.gather(*(verifier.verify("G", hashed, hashed, "wrong") for hashed in kept.values()))
+        )
         beating.cancel()
         assert max(gaps) < 0.25
         began = perf_counter()
         for word, hashed in kept.items():
-            assert await verifier.verify(hashed, word)
+            assert await verifier.verify("G", "elsewhere", hashed, word)
         assert perf_counter() - began < 0.02
         verifier.close()
 
     asyncio.run(main())
 
 
-def test_more_than_may_wait_are_refused_and_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def outcome(asked: Awaitable[bool]) -> bool | None:
+    """None: it could not be compared."""
+    try:
+        return await asked
+    except Busy:
+        return None
+
+
+def test_more_than_may_wait_are_sent_away_and_not_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashing, "_WAITING_MAX", 3)
 
     async def main() -> None:
         verifier = Verifier()
         word = make_password()
         hashed = [hash_password(word) for _ in range(10)]
-        found = await asyncio.gather(*(verifier.verify(one, word) for one in hashed))
-        assert sum(found) == 3
-        assert await verifier.verify(hashed[-1], word)
+        found = await asyncio.gather(*(outcome(verifier.verify(one, "a", one, word)) for one in hashed))
+        assert sorted(found, key=str) == [None] * 5 + [True] * 5, "two at once, and three wait"
+        assert await verifier.verify(hashed[-1], "a", hashed[-1], word)
+        verifier.close()
+
+    asyncio.run(main())
+
+
+def test_who_knows_comes_in_while_others_guess_and_one_guess_is_compared_at_a_time() -> None:
+    async def main() -> None:
+        verifier = Verifier()
+        word, wrong = make_password(), make_password()
+        known, fresh = hash_password(word), hash_password(word)
+        assert await verifier.verify("G-1", "1.1.1.1", known, word)
+        guesses = [
+            asyncio.ensure_future(outcome(verifier.verify(f"G-{n % 300}", "6.6.6.6", known, f"{wrong}{n}")))
+            for n in range(3_000)
+        ]
+        await asyncio.sleep(0)
+        began = perf_counter()
+        assert await verifier.verify("G-1", "6.6.6.6", known, word), "even at the address from which others guess"
+        assert perf_counter() - began < 0.05
+        assert await verifier.verify("G-2", "2.2.2.2", fresh, word), "another address has its turn next"
+        assert sum(not one.done() for one in guesses) > 200
+        found = await asyncio.gather(*guesses)
+        assert found.count(False) == 300
+        assert found.count(None) == 2_700
+        with pytest.raises(Busy):
+            await verifier.verify("G-299", "6.6.6.6", fresh, "wrong a moment ago")
+        verifier.close()
+
+    asyncio.run(main())
+
+
+def test_the_same_asked_twice_at_once_is_compared_once_and_answered_twice() -> None:
+    async def main() -> None:
+        verifier = Verifier()
+        word = make_password()
+        hashed = hash_password(word)
+        assert await asyncio.gather(*(verifier.verify("G-1", "a", hashed, word) for _ in range(20))) == [True] * 20
+        verifier.close()
+
+    asyncio.run(main())
+
+
+def test_what_was_proven_ends_with_its_credential_and_after_an_hour() -> None:
+    async def main() -> None:
+        now = [0.0]
+        verifier = Verifier(lambda: now[0])
+        word = make_password()
+        hashed = hash_password(word)
+        assert await verifier.verify("G-1", "a", hashed, word)
+        assert len(verifier._proven) == 1
+        verifier.keep(set())
+        assert len(verifier._proven) == 0
+        assert await verifier.verify("G-1", "a", hashed, word)
+        now[0] = 3_599.0
+        assert not await verifier.verify("G-1", "a", hashed, "wrong")
+        assert await verifier.verify("G-1", "a", hashed, word), "proven, whatever others guess"
+        now[0] = 3_600.5
+        with pytest.raises(Busy):
+            await verifier.verify("G-1", "a", hashed, word)
         verifier.close()
 
     asyncio.run(main())
@@ -63,8 +134,8 @@ def test_more_than_may_wait_are_refused_and_come_again(monkeypatch: pytest.Monke
 def test_a_damaged_hash_is_nobodys() -> None:
     async def main() -> None:
         verifier = Verifier()
-        assert not await verifier.verify("", "word")
-        assert not await verifier.verify("$argon2id$nonsense", "word")
+        assert not await verifier.verify("G-1", "a", "", "word")
+        assert not await verifier.verify("G-2", "a", "$argon2id$nonsense", "word")
         verifier.close()
 
     asyncio.run(main())

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,7 +11,9 @@ from psycopg.types.json import Jsonb
 
 from city.clock import from_datetime, to_datetime
 from city.errors import EngineError
-from ingest.formats.sparkplug_births import Birth, BirthBook, BirthTold, Definition
+from ingest.bundle import bundle_topic, unpack
+from ingest.formats.sparkplug_births import Birth, BirthBook, BirthTold, Definition, NodeKey
+from ingest.formats.sparkplug_topics import place_of
 from storage import queries
 from storage.pool import Connection, Pool, transaction
 
@@ -88,12 +90,33 @@ def _row(told: BirthTold) -> dict[str, Any]:
 
 
 async def load_book(connection: Connection, letter_ids: Sequence[str]) -> BirthBook:
-    """Return the births of all nodes from which these dead letters came."""
-    cursor = await connection.execute(_SQL.of_letters, {"letter_ids": list(letter_ids)})
+    """Return the births of all nodes from which these dead letters, or the messages of these bundles, came."""
+    nodes: dict[NodeKey, None] = {}
+    async with connection.transaction(), connection.cursor(name="letters") as letters:
+        # One at a time: bundles are large.
+        await letters.execute(_SQL.topics, {"letter_ids": list(letter_ids), "bundles": bundle_topic("%")})
+        letters.itersize = 20
+        async for topic, bundle in letters:
+            nodes |= dict.fromkeys(_nodes(topic, bundle))
+    groups, edges = [group for group, _ in nodes], [edge for _, edge in nodes]
+    cursor = await connection.execute(_SQL.of_nodes, {"groups": groups, "edges": edges})
     return BirthBook(
         BirthTold((group, edge), device, _birth(told), from_datetime(first), from_datetime(last))
         for group, edge, device, first, last, told in await cursor.fetchall()
     )
+
+
+def _nodes(topic: str, bundle: bytes | None) -> Iterator[NodeKey]:
+    topics = [topic]
+    if bundle is not None:
+        try:
+            topics = [one.topic for one in unpack(bundle)]
+        except ValueError:
+            return  # Replay says what is wrong with it.
+    for one in topics:
+        place = place_of(one)
+        if place is not None:
+            yield place.node
 
 
 def _birth(told: dict[str, Any]) -> Birth:

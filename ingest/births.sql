@@ -24,9 +24,12 @@ DELETE FROM sparkplug_births
             WHERE (group_id, edge_id, device_id) = (%(group_id)s, %(edge_id)s, %(device_id)s)
             ORDER BY first_at DESC LIMIT %(kept)s) AS latest)
 
--- name: of_letters
--- Births of the nodes from which letters came, by the letters' topics: spBv1.0/{group}/{type}/{edge node}[/{device}].
+-- name: topics
+-- Topics of letters from Sparkplug's nodes, and bundles, in which there may be some.
+SELECT topic, CASE WHEN topic LIKE %(bundles)s THEN payload END FROM dead_letters
+ WHERE letter_id = ANY(%(letter_ids)s) AND (topic LIKE 'spBv1.0/%%' OR topic LIKE %(bundles)s)
+
+-- name: of_nodes
+-- Births of nodes, and of the devices behind them.
 SELECT group_id, edge_id, device_id, first_at, last_at, told FROM sparkplug_births
- WHERE (group_id, edge_id) IN (
-     SELECT split_part(topic, '/', 2), split_part(topic, '/', 4) FROM dead_letters
-      WHERE letter_id = ANY(%(letter_ids)s) AND topic LIKE 'spBv1.0/%%')
+ WHERE (group_id, edge_id) IN (SELECT * FROM unnest(%(groups)s::text[], %(edges)s::text[]))

@@ -22,7 +22,7 @@ from ingest.codecs import Codecs
 from ingest.division import Division
 from ingest.fairness import Fairness, FairnessOptions, slow_work_us
 from ingest.formats import Formats
-from ingest.formats.sparkplug_births import Changes
+from ingest.formats.sparkplug_sessions import Changes
 from ingest.intake import Intake, Source
 from ingest.isolation import Apart, divide
 from ingest.limits import limits_of

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ingest.bundle import is_bundle, unpack
-from ingest.formats import senml_cbor, sparkplug_b
+from ingest.formats import senml_cbor, sparkplug_explain
 
 Decoder = Callable[[str, bytes], str | None]
 """(topic, payload) → text for people; None where the payload is of another kind. Raises nothing."""
@@ -74,12 +74,14 @@ def bundle_text(topic: str, payload: bytes) -> str | None:
 
 def sparkplug_text(topic: str, payload: bytes) -> str | None:
     """Return the metrics of a Sparkplug message."""
-    return sparkplug_b.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
+    return sparkplug_explain.explain(payload, TEXT_MAX) if topic.startswith("spBv1.0/") else None
 
 
 def senml_text(topic: str, payload: bytes) -> str | None:
-    """Return the records of a SenML pack in CBOR, which is a list."""
-    return senml_cbor.explain(payload) if payload and payload[0] >> 5 == _CBOR_LIST else None
+    """Return the records of a SenML pack in CBOR, which is a list, or says itself that it is CBOR."""
+    if senml_cbor.is_self_described(payload) or (payload and payload[0] >> 5 == _CBOR_LIST):
+        return senml_cbor.explain(payload)
+    return None
 
 
 DECODERS: list[tuple[str, Decoder]] = [

@@ -99,7 +99,9 @@ class Flush:
 
     def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
         """Set messages of a gateway aside unread, many in one dead letter."""
-        self.formats.pass_over(message.topic for message in messages)
+        if gateway in self.registry.gateways:
+            told = [(message.topic, message.payload) for message in messages if not message.retained]
+            self.formats.pass_over(told, self.received_at)
         self.aside.isolate(gateway, messages)
 
     def _charge(self, gateway: str, payload: bytes) -> None:

@@ -9,14 +9,18 @@ from ingest.bundle import Bundled, is_bundle, unpack
 from ingest.codecs import Codecs, decode_raw
 from ingest.fairness import UNKNOWN
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
-from ingest.formats.sparkplug_b import Replay
+from ingest.formats.sparkplug_b import Memory
 from ingest.formats.sparkplug_births import BirthBook
+from ingest.formats.sparkplug_sessions import Sessions
+from ingest.formats.sparkplug_topics import ROOT
 from ingest.meta import Numbers, settled
 from ingest.resolve import RETAINED, Rows, resolve
 from stream.codec import DeadLetter
 from stream.redelivery import Resolution
 
 _NAMES_MAX = 200
+_IN_ORDER = f"{ROOT}/"
+"""How topics begin whose messages are read by those before them."""
 
 
 def resolve_letter(
@@ -38,7 +42,7 @@ def resolve_letter(
         return _resolve_bundle(letter, payload, registry, codecs or Codecs(), births or BirthBook())
     try:
         origin = registry.routes.origin_of(letter.topic)
-        formats = Formats(Replay(births or BirthBook(), unborn=letter.reason == "no-birth"))
+        formats = Formats(Memory(book=births or BirthBook(), unborn=letter.reason == "no-birth"))
         message = formats.parse(origin, payload, Receipt(letter.received_at))
     except Unreadable as exc:
         return Resolution({}, (), exc.reason, exc.detail)
@@ -72,7 +76,8 @@ def _resolve_bundle(
     except ValueError as exc:
         return Resolution({}, (), "isolated", str(exc))
     wanted = {position for position, _ in letter.only} if letter.only else range(len(messages))
-    formats = Formats(Replay(births, unborn=True))
+    # Sparkplug's births of a bundle count for what follows them in it.
+    formats = Formats(Memory(Sessions(), births))
     found: dict[int, list[ReadingBatch]] = {}
     numbers: Numbers = {}
     left: list[tuple[int, str]] = []
@@ -80,9 +85,11 @@ def _resolve_bundle(
     reason = detail = ""
     read = 0
     for position, one in enumerate(messages):
-        if position not in wanted:
+        if position not in wanted and not one.topic.startswith(_IN_ORDER):
             continue
         rows, message, why = _read_one(one, letter, registry, formats, codecs)
+        if position not in wanted:
+            continue
         if why is not None:
             left.append((position, ""))
             reason, detail = (reason, detail) if reason else why
@@ -108,7 +115,8 @@ def _read_one(
         origin = registry.routes.origin_of(one.topic)
         if letter.gateway_id not in (origin.gateway, UNKNOWN):
             return rows, None, ("wrong-gateway", f"a message of {origin.gateway} in a bundle of another gateway")
-        message = formats.parse(origin, one.payload, Receipt(letter.received_at))
+        live = not one.retained and origin.gateway in registry.gateways
+        message = formats.parse(origin, one.payload, Receipt(letter.received_at, live))
     except Unreadable as exc:
         return rows, None, (exc.reason, exc.detail)
     except DataError as exc:

@@ -12,7 +12,7 @@ from city.asset import Device, shard_of
 from city.errors import Mistake, PackError
 from city.packfile import shown
 from city.packlists import ListedDevice
-from city.packread import CABINET_DEVICES_MAX
+from city.packwhole import CABINET_DEVICES_MAX
 from storage import queries
 from storage.pool import Connection
 from stream import changes

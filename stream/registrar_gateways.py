@@ -45,7 +45,10 @@ async def put_gateways(
                 continue
             await _put_gateway(connection, gateway)
             word = "changed" if gateway.gateway_id in before else "added"
-            detail = dict(zip(("name", "lat", "lon", "district"), _place(gateway), strict=True))
+            names = ("name", "lat", "lon", "district")
+            detail: dict[str, Any] = dict(zip(names, _place(gateway), strict=True))
+            if gateway.gateway_id in before:
+                detail["was"] = dict(zip((*names, "retired"), before[gateway.gateway_id][2:7], strict=True))
             await changes.note(connection, author, word, ("gateway", gateway.gateway_id), detail, version)
         return ChangeReport(added, changed, len(same), version)
 

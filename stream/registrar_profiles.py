@@ -1,5 +1,6 @@
 """Operators' changes of profiles; see `stream.registrar` for what they all promise."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,10 @@ async def put_profiles(
         for identity in (*added, *changed):
             await connection.execute(_SQL.put_profile, {"profile": identity, "body": Jsonb(bodies[identity])})
             word = "added" if identity in added else "changed"
-            await changes.note(
-                connection, author, word, ("profile", identity), {"metrics": bodies[identity]["metrics"]}, version
-            )
+            detail = _detail(bodies[identity])
+            if identity in before:
+                detail["was"] = {**_detail(before[identity][1]), "retired": before[identity][2]}
+            await changes.note(connection, author, word, ("profile", identity), detail, version)
         rows = await (await connection.execute(_SQL.devices_of_profiles, {"profiles": list(changed)})).fetchall()
         await changes.settle(connection, [row[0] for row in rows])
         return ChangeReport(added, changed, len(same), version, frozenset(row[1] for row in rows))
@@ -76,3 +78,11 @@ async def bodies(connection: Connection) -> list[dict[str, Any]]:
 async def known_metrics(connection: Connection) -> list[Metric]:
     """Return the metrics of the city."""
     return [Metric(*row) for row in await (await connection.execute(_SQL.metrics)).fetchall()]
+
+
+def _detail(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a profile says; of a codec, which may be long, only which one it is."""
+    told = {name: value for name, value in body.items() if name != "profile_id" and value not in ("", [], None)}
+    if body.get("codec"):
+        told["codec"] = hashlib.sha256(body["codec"].encode()).hexdigest()[:12]
+    return told

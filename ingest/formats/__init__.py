@@ -20,8 +20,9 @@ from ingest.formats import (
     tts,
 )
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Refusal, Unreadable
-from ingest.formats.sparkplug_b import Live, Memory, Receipt
-from ingest.formats.sparkplug_births import Sessions
+from ingest.formats.sparkplug_b import Memory, Receipt
+from ingest.formats.sparkplug_follow import pass_over
+from ingest.formats.sparkplug_sessions import Sessions
 
 __all__ = ["Format", "Formats", "ParsedMessage", "ParsedObject", "RawObject", "Receipt", "Refusal", "Unreadable"]
 
@@ -62,18 +63,17 @@ class Formats:
     """
 
     def __init__(self, memory: Memory | None = None) -> None:
-        self.sessions = Sessions()
-        self._memory = memory or Live(self.sessions)
+        self._memory = memory or Memory(Sessions())
+        self.sessions = self._memory.sessions or Sessions()
 
     @property
     def names(self) -> list[str]:
         """What the formats are called."""
         return sorted([*_STATELESS, _SPARKPLUG])
 
-    def pass_over(self, topics: Iterable[str]) -> None:
-        """Note that messages of these topics are set aside unread: births may have been among them."""
-        for topic in set(topics):
-            sparkplug_b.pass_over(topic, self.sessions)
+    def pass_over(self, messages: Iterable[tuple[str, bytes]], at_us: int) -> None:
+        """Note that these messages, topic and payload, are set aside unread: births may be among them."""
+        pass_over(self.sessions, messages, at_us)
 
     def parse(self, origin: Origin, payload: bytes, receipt: Receipt | None = None) -> ParsedMessage:
         """Read one message.

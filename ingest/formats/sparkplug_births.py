@@ -1,30 +1,19 @@
-"""What Sparkplug's births told of their nodes, and where each node is in its numbers: state that follows the log.
+"""What Sparkplug's births tell of the metrics of nodes and devices, and which of several births a letter is read by."""
 
-A session is replaced, never changed, so that what a flush did to the state can be taken back when the log does not take
-the flush. For replays there is a book of births by their times instead.
-"""
-
-import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from city.clock import MINUTE_US
-
-NODES_MAX = 10_000
-DEFINITIONS_MAX = 20_000
-"""Of one node and all its devices."""
-DEFINITIONS_TOTAL_MAX = 500_000
-
-REBIRTH_EVERY_US = MINUTE_US
-"""A node is asked for its births once in this time."""
+from city.units import UNIT_CHARACTERS_MAX
+from ingest.formats.sparkplug_payload import Payload
+from ingest.formats.values import is_value_name, safe
 
 ANSWER_US = 10 * MINUTE_US
 """A birth that comes so soon behind data without one answers for them: it was asked for because of them."""
 
-SEQ_COUNT = 256
-
-Kept = TypeVar("Kept")
+_NO_MEASUREMENT = frozenset({"bdSeq"})
+_CONTROLS = ("Node Control/", "Device Control/")
 
 NodeKey = tuple[str, str]
 """Group and edge node."""
@@ -58,28 +47,6 @@ class Birth(NamedTuple):
         )
 
 
-class Session(NamedTuple):
-    """A node between its birth and its death.
-
-    Attributes
-    ----------
-    epoch : str
-        Names the run of its numbers.
-    number : int
-        Of the message with the highest so far; its `seq` is the remainder by 256.
-    births : dict
-        Device (the node itself: empty) → its birth.
-    size : int
-        Definitions in all of them.
-    """
-
-    epoch: str
-    bd_seq: int
-    number: int
-    births: dict[str, Birth]
-    size: int
-
-
 class BirthTold(NamedTuple):
     """A birth as it is kept for replays: it came first and last at these times (µs UTC), with no other in between."""
 
@@ -90,118 +57,26 @@ class BirthTold(NamedTuple):
     last_at: int
 
 
-@dataclass(slots=True)
-class Changes:
-    """What one flush did.
-
-    Attributes
-    ----------
-    sessions : dict
-        Node → its session now; None: it died.
-    asked : dict
-        Node → when it was asked for its births.
-    births : list of BirthTold
-        In the order of receipt.
-    era : int
-        Changes of an era that is over are not committed.
-    """
-
-    era: int = 0
-    sessions: dict[NodeKey, Session | None] = field(default_factory=dict)
-    asked: dict[NodeKey, int] = field(default_factory=dict)
-    births: list[BirthTold] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.sessions or self.asked or self.births)
+def birth_in(told: Payload) -> Birth:
+    """Return what an NBIRTH or DBIRTH tells."""
+    definitions: dict[str, Definition] = {}
+    aliases: dict[int, str] = {}
+    for metric in told.metrics:
+        if metric.name is not None and is_value_name(metric.name) and not is_control(metric.name):
+            definitions[metric.name] = Definition(metric.datatype, unit_in(metric.unit))
+            if metric.alias is not None:
+                aliases[metric.alias] = metric.name
+    return Birth(definitions, aliases)
 
 
-class Sessions:
-    """The nodes of one bridge, as the messages parsed so far have left them.
-
-    `take_changes` ends a flush; `commit` follows once the log has it, in the order of the flushes; `roll_back` goes
-    back to what was committed, before the same messages come again.
-    """
-
-    def __init__(self) -> None:
-        self._committed: dict[NodeKey, Session] = {}
-        self._now: dict[NodeKey, Session] = {}
-        self._asked_committed: dict[NodeKey, int] = {}
-        self._asked: dict[NodeKey, int] = {}
-        self._era = 0
-        self._changes = Changes()
-
-    def get(self, node: NodeKey) -> Session | None:
-        """Return a node's session; None where its birth is not known."""
-        return self._now.get(node)
-
-    def put(self, node: NodeKey, session: Session) -> None:
-        """Go on with a session."""
-        _put_session(self._now, node, session)
-        self._changes.sessions[node] = session
-
-    def end(self, node: NodeKey) -> None:
-        """Forget a node that died."""
-        self._now.pop(node, None)
-        self._changes.sessions[node] = None
-
-    def keep(self, told: BirthTold) -> None:
-        """Remember a birth for those who keep them."""
-        self._changes.births.append(told)
-
-    def may_ask(self, node: NodeKey, at_us: int) -> bool:
-        """Tell whether a node may be asked for its births now (µs UTC), and take it for asked."""
-        last = self._asked.get(node)
-        if last is not None and 0 <= at_us - last < REBIRTH_EVERY_US:
-            return False
-        _put(self._asked, node, at_us)
-        self._changes.asked[node] = at_us
-        return True
-
-    def take_changes(self) -> Changes:
-        """Return what was done since the last call."""
-        changes, self._changes = self._changes, Changes(self._era)
-        return changes
-
-    def commit(self, changes: Changes) -> None:
-        """Hold to what the log has taken."""
-        if changes.era != self._era:
-            return
-        for node, session in changes.sessions.items():
-            if session is None:
-                self._committed.pop(node, None)
-            else:
-                _put_session(self._committed, node, session)
-        for node, at_us in changes.asked.items():
-            _put(self._asked_committed, node, at_us)
-
-    def roll_back(self) -> None:
-        """Go back to what was committed."""
-        self._now = dict(self._committed)
-        self._asked = dict(self._asked_committed)
-        self._era += 1
-        self._changes = Changes(self._era)
-
-    def forget(self) -> None:
-        """Forget every node: what they say from now on goes to somebody else."""
-        self._committed = {}
-        self._asked_committed = {}
-        self.roll_back()
+def unit_in(told: str) -> str:
+    """Return a unit as it may be kept."""
+    return safe(told)[:UNIT_CHARACTERS_MAX] if not told.isprintable() else told[:UNIT_CHARACTERS_MAX]
 
 
-def _put(kept: dict[NodeKey, Kept], node: NodeKey, value: Kept) -> None:
-    kept.pop(node, None)
-    kept[node] = value
-    if len(kept) > NODES_MAX:
-        del kept[next(iter(kept))]
-
-
-def _put_session(kept: dict[NodeKey, Session], node: NodeKey, session: Session) -> None:
-    before = kept.get(node)
-    _put(kept, node, session)
-    if before is None or session.size > before.size:
-        total = sum(one.size for one in kept.values())
-        while total > DEFINITIONS_TOTAL_MAX and len(kept) > 1:
-            total -= kept.pop(next(iter(kept))).size
+def is_control(name: str) -> bool:
+    """Tell whether a metric steers its node rather than measures."""
+    return name in _NO_MEASUREMENT or name.startswith(_CONTROLS)
 
 
 class Ambiguous(ValueError):
@@ -222,8 +97,8 @@ class BirthBook:
         Parameters
         ----------
         unborn : bool
-            None was known when the data came: then what was known before may have changed unheard, and the birth that
-            answered counts.
+            None was known when the data came: then what was known before may have changed unheard. The birth that
+            answered counts, or the one before where the next one, whenever it came, says nothing else.
 
         Raises
         ------
@@ -231,36 +106,25 @@ class BirthBook:
             It is one of two that contradict each other.
         """
         births = self._births.get((node, device), [])
-        before = next((one for one in reversed(births) if one.first_at <= at_us), None)
+        place = bisect_right(births, at_us, key=lambda one: one.first_at)
+        before = births[place - 1] if place else None
+        after = births[place] if place < len(births) else None
+        if before is not None and before.first_at == at_us and place > 1:
+            # They were received together: nobody can tell which was first.
+            _agree(births[place - 2].birth, before.birth)
         if before is not None and at_us <= before.last_at:
             return before.birth
-        after = next((one for one in births if at_us < one.first_at <= at_us + ANSWER_US), None)
-        if unborn or before is None:
-            return after.birth if after is not None else None
-        if after is not None and before.birth.contradicts(after.birth):
-            raise Ambiguous("the births before and after it say different things of its metrics")
-        return before.birth
+        soon = after if after is not None and after.first_at <= at_us + ANSWER_US else None
+        if unborn and soon is None:
+            alike = before is not None and after is not None and not before.birth.contradicts(after.birth)
+            return before.birth if before is not None and alike else None
+        if soon is not None and not unborn and before is not None:
+            _agree(before.birth, soon.birth)
+            return before.birth
+        told = soon or before
+        return told.birth if told is not None else None
 
 
-def born(node: NodeKey, bd_seq: int, timestamp_ms: int | None, seq: int, birth: Birth) -> Session:
-    """Return the session that a node's birth begins."""
-    name = hashlib.sha256(f"{node[0]}/{node[1]}".encode()).hexdigest()[:12]
-    return Session(f"{name}.{bd_seq}.{timestamp_ms or 0}", bd_seq, seq, {"": birth}, len(birth.definitions))
-
-
-def number_of(session: Session, seq: int) -> int:
-    """Return the number of a message by its sequence number of 8 bits; up to 128 before the highest it comes late."""
-    ahead = (seq - session.number) % SEQ_COUNT
-    return session.number + ahead if ahead < SEQ_COUNT // 2 else session.number + ahead - SEQ_COUNT
-
-
-def with_device(session: Session, device: str, birth: Birth) -> Session:
-    """Return the session with a device's birth in it; beyond `DEFINITIONS_MAX` the oldest devices go."""
-    births = {name: one for name, one in session.births.items() if name != device}
-    size = sum(len(one.definitions) for one in births.values()) + len(birth.definitions)
-    for name in list(births):
-        if size <= DEFINITIONS_MAX:
-            break
-        if name:
-            size -= len(births.pop(name).definitions)
-    return session._replace(births={**births, device: birth}, size=size)
+def _agree(one: Birth, other: Birth) -> None:
+    if one.contradicts(other):
+        raise Ambiguous("the births before and after it say different things of its metrics")

@@ -16,6 +16,7 @@ from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.births import BirthStore, load_book
 from ingest.bridge import Bridge, BridgeOptions
+from ingest.bundle import Bundled, bundle_topic, pack
 from ingest.division import Split
 from ingest.formats.sparkplug_births import Birth, BirthTold, Definition
 from ingest.message import OWN_FILTERS
@@ -44,6 +45,11 @@ LETTER = """
 INSERT INTO dead_letters
     (letter_id, reason, detail, topic, payload, gateway_id, received_at, hour, units, only_readings)
 VALUES ('x', 'no-birth', '', 'spBv1.0/g/DDATA/e/d', '', '', now(), now(), 1, '[]')
+"""
+BUNDLE = """
+INSERT INTO dead_letters
+    (letter_id, reason, detail, topic, payload, gateway_id, received_at, hour, units, only_readings)
+VALUES (%s, 'isolated', '', %s, %s, 'G-1', now(), now(), 2, '[]')
 """
 FILTERS_OF_PACK = ["spBv1.0/{group}/{type}/{edge}", "spBv1.0/{group}/{type}/{edge}/{device}"]
 FILTERS = ["spBv1.0/+/+/+", "spBv1.0/+/+/+/+"]
@@ -205,6 +211,27 @@ def test_births_are_kept_once_for_as_long_as_they_say_the_same(database_url: str
                 book = await load_book(connection, ["x", "y"])
             found = book.birth_for(("g", "e"), "d", start + second // 2, unborn=True)
             assert found == told("a", 0).birth
+
+    asyncio.run(main())
+
+
+def test_births_of_nodes_whose_messages_lie_in_a_bundle_are_found(database_url: str) -> None:
+    data = payload({"alias": 1, "float_value": 2.0}, seq=7)
+    messages = [Bundled("citynerve/v1/G-1/readings", b"{}", False), Bundled("spBv1.0/g/DDATA/e/d", data, False)]
+    [(packed, _)] = pack(messages, 1 << 20)
+    birth = Birth({"volts": Definition(9, "")}, {1: "volts"})
+
+    async def main() -> None:
+        async with pool_of(database_url) as pool:
+            await BirthStore(pool).write([BirthTold(("g", "e"), "d", birth, AT_MS * 1000, AT_MS * 1000)])
+            await BirthStore(pool).write([BirthTold(("other", "e"), "d", birth, AT_MS * 1000, AT_MS * 1000)])
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                for letter_id, body in (("bundle", packed), ("broken", b"not a bundle")):
+                    connection.execute(BUNDLE, (letter_id, bundle_topic("G-1"), body))
+            async with pool.connection() as connection:
+                book = await load_book(connection, ["bundle", "broken"])
+            assert book.birth_for(("g", "e"), "d", AT_MS * 1000, unborn=True) == birth
+            assert book.birth_for(("other", "e"), "d", AT_MS * 1000, unborn=True) is None
 
     asyncio.run(main())
 

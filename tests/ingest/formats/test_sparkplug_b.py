@@ -2,6 +2,7 @@
 
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ from ingest.formats import (
     Receipt,
     Unreadable,
     sparkplug_b,
-    sparkplug_births,
+    sparkplug_explain,
+    sparkplug_follow,
+    sparkplug_metrics,
+    sparkplug_sessions,
+    sparkplug_topics,
     sparkplug_values,
 )
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX
@@ -330,8 +335,8 @@ def test_births_begin_a_new_run_of_numbers() -> None:
 
 def test_a_gap_leaves_its_numbers_out_and_asks_for_births() -> None:
     node = Node().born()
-    message = node.send("NDATA", payload({"alias": 1, "float_value": 2.0}, seq=5))
-    assert (message.number, values(message)) == (5, {"mains/voltage": 2.0})
+    message = node.send("NDATA", payload(seq=5))
+    assert message.number == 5
     [(topic, command)] = message.commands
     assert topic == "spBv1.0/city/NCMD/E-1"
     [metric] = Payload.FromString(command).metrics
@@ -341,6 +346,55 @@ def test_a_gap_leaves_its_numbers_out_and_asks_for_births() -> None:
     assert (late.number, late.commands) == (3, []), "what comes late fills its gap"
     assert node.send("NDATA", payload(seq=5)).number == 5, "what comes again has the same number"
     assert node.send("NDATA", payload(seq=6)).number == 6
+
+
+def test_after_a_gap_nothing_is_read_by_a_birth_that_may_be_over() -> None:
+    """What was lost may have been a birth, and alias 1 may be another metric now."""
+    node = Node().born()
+    volts, watts = {"alias": 1, "float_value": 2.0}, {"alias": 2, "double_value": 0.5}
+    named = {"name": "mains/current", "datatype": 9, "float_value": 0.2}
+    gap = node.send("NDATA", payload(volts, named, seq=3))
+    assert (values(gap), list(gap.refused)) == ({"mains/current": pytest.approx(0.2)}, ["no-birth"])
+    assert len(gap.commands) == 1
+    assert list(node.send("NDATA", payload(volts, seq=4)).refused) == ["no-birth"]
+    assert list(node.send("DDATA", payload(watts, seq=5), "D-1").refused) == ["no-birth"], "of its devices neither"
+    unsure = node.send("NDATA", payload({"name": "mains/voltage", "int_value": 230}, seq=6))
+    assert list(unsure.refused) == ["no-birth"], "nor by the type that it had"
+    node.send("DBIRTH", DEVICE_BIRTH.replace(b"\x18\x01", b"\x18\x07"), "D-1")
+    assert values(node.send("DDATA", payload(watts, seq=8), "D-1")) == {"power": 0.5}, "it has told of itself since"
+    assert list(node.send("NDATA", payload(volts, seq=9)).refused) == ["no-birth"]
+    node.born()
+    assert values(node.send("NDATA", payload(volts, seq=2))) == {"mains/voltage": 2.0}
+
+
+@pytest.mark.parametrize("lost", [1, 100, 127, 128, 200, 254, 255])
+def test_a_gap_is_seen_however_wide_it_is(lost: int) -> None:
+    node = Node().born()
+    seq = 2 + lost
+    body = payload({"alias": 1, "float_value": 2.0}, seq=seq % 256, timestamp=AT_MS + lost * 1000)
+    message = node.send("NDATA", body)
+    assert (message.number, list(message.refused)) == (seq, ["no-birth"])
+    assert message.commands
+
+
+def test_what_comes_again_after_a_reconnection_is_read_as_before_and_changes_nothing() -> None:
+    node = Node().born()
+    story = [
+        ("NDATA", payload({"alias": 1, "float_value": 2.0}, seq=2, timestamp=AT_MS + 1), ""),
+        ("DBIRTH", DEVICE_BIRTH.replace(b"\x18\x01", b"\x18\x03"), "D-1"),
+        ("NDATA", payload({"alias": 1, "float_value": 3.0}, seq=4, timestamp=AT_MS + 2), ""),
+    ]
+    first = [node.send(*one) for one in story]
+    again = [node.send(*one) for one in story]
+    assert first == again
+    assert all(not message.commands and not message.refused for message in again)
+    assert values(node.send("NDATA", payload({"alias": 1, "float_value": 4.0}, seq=5))) == {"mains/voltage": 4.0}
+
+
+def test_what_is_older_than_the_nodes_birth_is_not_read_by_it() -> None:
+    node = Node().born()
+    late = node.send("NDATA", payload({"alias": 1, "float_value": 2.0}, seq=250, timestamp=AT_MS - 60_000))
+    assert (late.number, list(late.refused)) == (None, ["no-birth"])
 
 
 def test_births_are_asked_for_once_a_minute_and_by_no_letter_or_stranger() -> None:
@@ -406,7 +460,6 @@ def test_words_of_hosts_measure_nothing(topic: str) -> None:
         ("spBv1.0/city/NDATA/E-1", b"\xff", "not-sparkplug"),
         ("spBv1.0/city/NDATA/E-1", b"{}", "not-sparkplug"),
         ("spBv1.0/city/NDATA/E-1", payload(*[{"name": "x"}] * 5001), "not-sparkplug"),
-        ("spBv1.0/city/NDATA/E-1", payload(uuid="SPBV1.0_COMPRESSED", body=b"zip"), "unread-body"),
         ("spBv1.0/city/NDATA/E-1", bytes(300_000), "too-large"),
     ],
 )
@@ -414,6 +467,13 @@ def test_what_is_no_sparkplug_is_set_aside(topic: str, body: bytes, reason: str)
     with pytest.raises(Unreadable) as caught:
         Formats().parse(Origin(topic, "sparkplug-b", "E-1", {}), body, LIVE)
     assert caught.value.reason == reason
+
+
+def test_a_payload_in_bytes_of_its_own_is_set_aside_and_is_no_gap() -> None:
+    node = Node().born()
+    message = node.send("NDATA", payload(uuid="SPBV1.0_COMPRESSED", body=b"zip", seq=2))
+    assert (message.number, list(message.refused), message.commands) == (2, ["unread-body"], [])
+    assert values(node.send("NDATA", payload({"alias": 1, "float_value": 2.0}, seq=3))) == {"mains/voltage": 2.0}
 
 
 # State follows the log
@@ -449,9 +509,9 @@ def test_a_request_that_was_not_sent_is_made_again() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparkplug_births, "DEFINITIONS_MAX", 10)
-    monkeypatch.setattr(sparkplug_births, "DEFINITIONS_TOTAL_MAX", 30)
-    monkeypatch.setattr(sparkplug_births, "NODES_MAX", 8)
+    monkeypatch.setattr(sparkplug_sessions, "DEFINITIONS_MAX", 10)
+    monkeypatch.setattr(sparkplug_sessions, "DEFINITIONS_TOTAL_MAX", 30)
+    monkeypatch.setattr(sparkplug_sessions, "NODES_MAX", 8)
     formats = Formats()
     metrics = [{"name": f"m{n}", "alias": n, "datatype": 9, "float_value": 1.0} for n in range(4)]
     for edge in range(20):
@@ -519,6 +579,10 @@ def test_what_was_known_before_is_not_believed_of_data_that_came_without_a_birth
     assert list(batch.series_id) == [1]
     far = (birth(1, "new"), AT + 30 * MINUTE, AT + 30 * MINUTE)
     assert resolve_letter(letter, known, None, book(before, far)).reason == "no-birth"
+    more = Birth({"old": Definition(9, ""), "more": Definition(9, "")}, {1: "old", 2: "more"})
+    agreeing = book(before, (more, AT + 30 * MINUTE, AT + 30 * MINUTE))
+    [batch] = resolve_letter(letter, known, None, agreeing).readings.values()
+    assert list(batch.series_id) == [0], "the birth before and the next one say the same of it"
     same = (birth(1, "old"), AT - 10 * MINUTE, AT + 30 * MINUTE)
     [batch] = resolve_letter(letter, known, None, book(same)).readings.values()
     assert list(batch.series_id) == [0], "told before and after alike"
@@ -537,6 +601,8 @@ def test_data_of_an_unknown_device_are_read_by_the_birth_that_was_known_then() -
     changed = (birth(1, "other"), AT + MINUTE, AT + MINUTE)
     later = DeadLetter(letters[1].reason, "", letters[1].topic, letters[1].payload, "E-1", AT + 1, 1)
     assert resolve_letter(later, topics, None, book(then, changed)).reason == "ambiguous-birth"
+    other = (birth(1, "other"), AT - MINUTE, AT - MINUTE)
+    assert resolve_letter(letters[1], topics, None, book(other, then)).reason == "ambiguous-birth", "in one flush"
 
 
 def test_a_node_of_which_messages_went_aside_unread_is_asked_for_its_births_again() -> None:
@@ -544,12 +610,65 @@ def test_a_node_of_which_messages_went_aside_unread_is_asked_for_its_births_agai
     flush, _ = flushed(
         known, ("NBIRTH/E-1", payload(bd_seq(1), {"name": "volts", "alias": 1, "datatype": 9, "float_value": 1.0}))
     )
-    aside = Bundled("spBv1.0/city/NBIRTH/E-1", b"never read", False)
+    aside = Bundled("spBv1.0/city/NBIRTH/E-1", b"none", False)
     flush.isolate("E-1", [aside, aside])
     flush.add("spBv1.0/city/NDATA/E-1", payload({"alias": 1, "float_value": 2.0}, seq=1))
     letters = [codec.decode(DeadLetter, letter.value) for letter in flush.aside.letters]
     assert [letter.reason for letter in letters] == ["isolated", "no-birth"]
     assert [topic for topic, _ in flush.commands] == ["spBv1.0/city/NCMD/E-1"]
+
+
+def bundled(known: IngestRegistry, *messages: tuple[str, bytes], at: int = AT) -> tuple[DeadLetter, Formats]:
+    """Set messages of E-1 aside unread, as of an isolated gateway; return their letter, and what ingest remembers."""
+    flush = Flush(known, at, FlushOptions(12, 2, 1 << 20))
+    flush.isolate("E-1", [Bundled(f"spBv1.0/city/{topic}", body, False) for topic, body in messages])
+    return codec.decode(DeadLetter, flush.aside.letters[0].value), flush.formats
+
+
+def test_data_of_a_bundle_are_read_by_the_births_that_they_follow_in_it() -> None:
+    known = registry("volts", "other")
+
+    def told(name: str, number: int) -> bytes:
+        metric = {"name": name, "alias": 1, "datatype": 9, "float_value": number * 10.0, "timestamp": AT_MS + number}
+        return payload(bd_seq(number), metric, timestamp=AT_MS + number)
+
+    def data(value: float, seq: int) -> bytes:
+        return payload(
+            {"alias": 1, "float_value": value, "timestamp": AT_MS + int(value)}, seq=seq, timestamp=AT_MS + 9
+        )
+
+    messages = [("NDATA/E-1", data(1.0, 9)), ("NBIRTH/E-1", told("volts", 1)), ("NDATA/E-1", data(2.0, 1))]
+    messages += [("NBIRTH/E-1", told("other", 3)), ("NDATA/E-1", data(4.0, 1)), ("NDATA/E-1", data(5.0, 3))]
+    letter, formats = bundled(known, *messages)
+    kept = formats.sessions.take_changes().births
+    assert [(one.birth, one.first_at) for one in kept] == [(birth(1, "other"), AT)], "kept for later letters"
+    resolution = resolve_letter(letter, known)
+    [batch] = resolution.readings.values()
+    assert list(zip(batch.series_id, batch.value, strict=True)) == [(0, 10.0), (0, 2.0), (1, 30.0), (1, 4.0)]
+    assert (resolution.reason, resolution.still_bad) == ("no-birth", ((0, ""), (5, ""))), (
+        "before the first, behind a gap"
+    )
+    assert [numbers[1:] for numbers in resolution.numbers] == [(0, 1), (0, 1)]
+    before = BirthBook([BirthTold(("city", "E-1"), "", birth(1, "volts"), AT - MINUTE, AT + MINUTE)])
+    first = replace(letter, only=((0, ""),), units=1)
+    [batch] = resolve_letter(first, known, None, before).readings.values()
+    assert list(zip(batch.series_id, batch.value, strict=True)) == [(0, 1.0)]
+    # What is read again later follows the births of the bundle all the same.
+    again = resolve_letter(replace(letter, only=((4, ""),), units=1), known)
+    [batch] = again.readings.values()
+    assert list(zip(batch.series_id, batch.value, strict=True)) == [(1, 4.0)]
+
+
+def test_births_of_who_sends_too_much_are_kept_as_far_as_they_are_few() -> None:
+    known = registry("volts")
+    big = payload(bd_seq(1), *({"name": f"m{n}", "datatype": 9, "float_value": 1.0} for n in range(1000)))
+    births = [(f"DBIRTH/E-1/D-{n}", big) for n in range(20)] + [("NBIRTH/E-1", b"\xff")]
+    _, formats = bundled(known, *births, *births)
+    kept = formats.sessions.take_changes().births
+    assert 0 < len(kept) <= sparkplug_follow.PASSED_BYTES_MAX // len(big)
+    stranger = IngestRegistry({}, {}, 1, known.routes)
+    _, formats = bundled(stranger, ("NBIRTH/E-1", NODE_BIRTH))
+    assert formats.sessions.take_changes().births == [], "a stranger's births are nobody's"
 
 
 def test_numbers_go_to_the_ledger_even_of_messages_without_readings() -> None:
@@ -576,7 +695,7 @@ def test_no_input_raises_anything_but_a_reason(body: bytes, kind: str) -> None:
     where = origin(kind, "D-1" if kind[0] == "D" else "")
     formats = Node().born().formats
     outcome(lambda o, b: formats.parse(o, b, LIVE), where, body)
-    sparkplug_b.explain(body)
+    sparkplug_explain.explain(body)
 
 
 METRIC = st.fixed_dictionaries(
@@ -632,8 +751,9 @@ def test_whatever_nodes_say_one_after_the_other_is_read_or_refused(
 
 
 def test_every_reason_is_documented() -> None:
-    assert undocumented("sparkplug-b", sparkplug_b) == set()
-    source = Path(str(sparkplug_values.__file__)).read_text() + Path(str(sparkplug_b.__file__)).read_text()
+    modules = (sparkplug_b, sparkplug_metrics, sparkplug_topics, sparkplug_values)
+    assert undocumented("sparkplug-b", *modules) == set()
+    source = "".join(Path(str(one.__file__)).read_text() for one in modules)
     reasons = set(re.findall(r'Unfit\(\s*"([a-z-]+)"', source))
     page = (DOCS / "sparkplug-b.md").read_text()
     assert reasons
@@ -641,8 +761,8 @@ def test_every_reason_is_documented() -> None:
 
 
 def test_a_payload_is_explained_to_people() -> None:
-    told = sparkplug_b.explain(DEVICE_BIRTH)
+    told = sparkplug_explain.explain(DEVICE_BIRTH)
     assert "timestamp 1795456800000 ms, seq 1, 2 metrics" in told
     assert "power, alias 2, type 10, = 36.1, kW" in told
-    assert sparkplug_b.explain(b"\xff").startswith("not a Sparkplug B payload")
-    assert len(sparkplug_b.explain(payload(*[{"name": "x" * 100}] * 4000))) < 21_000
+    assert sparkplug_explain.explain(b"\xff").startswith("not a Sparkplug B payload")
+    assert len(sparkplug_explain.explain(payload(*[{"name": "x" * 100}] * 4000))) < 21_000

@@ -1,0 +1,94 @@
+"""The metrics of a Sparkplug message, read with what a birth says of them, as readings by their times."""
+
+from ingest.formats.parsed import KEYS_MAX, NAME_CHARACTERS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject
+from ingest.formats.sparkplug_births import Birth, is_control, unit_in
+from ingest.formats.sparkplug_payload import METRICS_MAX, Metric, Payload
+from ingest.formats.sparkplug_values import Told, Unfit, values_of
+from ingest.formats.times import MILLISECONDS_MAX
+from ingest.formats.values import is_value_name, safe
+
+GOOD = 192
+
+
+class _Groups:
+    """Readings by their times: those of one time are one object, or several where they are many."""
+
+    def __init__(self, message: ParsedMessage, device: str) -> None:
+        self._message = message
+        self._device = device
+        self._places: dict[int | None, int] = {}
+        self._open: dict[int | None, ParsedObject] = {}
+
+    def position(self, at_us: int | None) -> int:
+        """Return the place of a time among those of the message: a replay counts the same."""
+        return self._places.setdefault(at_us, len(self._places))
+
+    def add(self, at_us: int | None, told: Told, unit: str) -> None:
+        item = self._open.get(at_us)
+        if item is None or len(item.readings) >= KEYS_MAX or told.name in item.readings:
+            item = ParsedObject(self.position(at_us), self._device, at_us, {}, {})
+            if len(self._message.objects) >= OBJECTS_MAX:
+                raise Unfit("too-many-objects", f"values of over {OBJECTS_MAX} times: send several messages")
+            self._open[at_us] = item
+            self._message.objects.append(item)
+        item.readings[told.name] = told.value
+        if unit:
+            item.units[told.name] = unit
+
+
+def read_metrics(message: ParsedMessage, sender: str, told: Payload, birth: Birth | None) -> None:
+    """Read a message's metrics with what the birth says of them; `sender` is the node, or ``node/device``."""
+    if told.timestamp_ms is not None and told.timestamp_ms <= MILLISECONDS_MAX:
+        message.sent_at_us = told.timestamp_ms * 1000
+    groups = _Groups(message, sender)
+    count = 0
+    for metric in told.metrics:
+        at_us = message.sent_at_us
+        bad_time = metric.timestamp_ms is not None and metric.timestamp_ms > MILLISECONDS_MAX
+        if metric.timestamp_ms is not None and not bad_time:
+            at_us = metric.timestamp_ms * 1000
+        position = groups.position(at_us)
+        name = metric.name or (birth.aliases.get(metric.alias) if birth and metric.alias is not None else None)
+        if metric.is_null or metric.is_transient or (name is not None and is_control(name)):
+            continue
+        try:
+            if bad_time:
+                raise Unfit("bad-time", "not milliseconds since 1970")
+            for value, unit in _values(metric, name, birth):
+                count += 1
+                if count > METRICS_MAX:
+                    raise Unfit("too-many-keys", f"over {METRICS_MAX} values in one message: divide it")
+                groups.add(at_us, value, unit)
+        except Unfit as exc:
+            _refuse(message, position, name, metric, exc)
+
+
+def _values(metric: Metric, name: str | None, birth: Birth | None) -> list[tuple[Told, str]]:
+    """Return the values of one metric with their units.
+
+    Raises
+    ------
+    Unfit
+    """
+    if name is None and metric.alias is None:
+        raise Unfit("bad-metric-name", "a metric with neither name nor alias")
+    if name is None:
+        raise Unfit("no-birth", f"alias {metric.alias} of no birth that is known: it was asked for, then replay")
+    if metric.quality not in (None, GOOD):
+        raise Unfit("bad-quality", f"of quality {metric.quality}: its sender does not vouch for it")
+    known = birth.definitions.get(name) if birth is not None else None
+    datatype = metric.datatype
+    if datatype is None and known is not None:
+        datatype = known.datatype
+    own = unit_in(metric.unit) or (known.unit if known is not None else "")
+    told = values_of(name, metric, datatype)
+    if not all(is_value_name(one.name) for one in told):
+        raise Unfit("bad-metric-name", f"a metric is called by 1 to {NAME_CHARACTERS_MAX} printable characters")
+    return [(one, own or one.unit) for one in told]
+
+
+def _refuse(message: ParsedMessage, position: int, name: str | None, metric: Metric, why: Unfit) -> None:
+    """Set one metric aside; where only a birth can say what it is, all of its time stands for it."""
+    whole = why.reason == "no-birth"
+    called = safe(name) if name is not None else f"alias {metric.alias}"
+    message.refuse(why.reason, f"{called}: {why}", position, "" if whole else safe(name or ""))

@@ -117,7 +117,7 @@ def letters_replay(
     from app.commands.letters import replay_letters
     from app.runtime import attached
 
-    query = _query("open", reason=reason, gateway=gateway, topic=topic, text=text, since=since, until=until)
+    query, _ = _chosen("open", ids, reason, gateway, topic, text, since, until)
     settings = attached(data)
     with Bar(quiet=as_json) as advance:
         report = asyncio.run(replay_letters(settings, ids or [], query, partial(advance, "sending back")))
@@ -144,8 +144,7 @@ def letters_mark(
 ) -> None:
     """Take letters that nobody wants out of the list; they stay set aside in the ledger and can be taken back."""
     # Everything at once would be marked by a slip: without ids something must narrow it.
-    narrowed = any((reason, gateway, topic, text, since, until))
-    query = _query("open", reason=reason, gateway=gateway, topic=topic, text=text, since=since, until=until)
+    query, narrowed = _chosen("open", ids, reason, gateway, topic, text, since, until)
     _mark(data, ids or [], query if narrowed else None, unwanted=True, why=why, as_json=as_json)
 
 
@@ -162,8 +161,7 @@ def letters_unmark(
     as_json: AsJson = False,
 ) -> None:
     """Take back into the list what was marked as not wanted."""
-    narrowed = any((reason, gateway, topic, text, since, until))
-    query = _query("not-wanted", reason=reason, gateway=gateway, topic=topic, text=text, since=since, until=until)
+    query, narrowed = _chosen("not-wanted", ids, reason, gateway, topic, text, since, until)
     _mark(data, ids or [], query if narrowed else None, unwanted=False, why="", as_json=as_json)
 
 
@@ -199,6 +197,22 @@ def _print(found: list[dict[str, Any]], as_json: bool) -> None:
         return
     columns = ("id", "received_at", "gateway", "reason", "units", "detail")
     print_table(columns, [[letter[name] for name in columns] for letter in found])
+
+
+def _chosen(state: str, ids: list[str] | None, *filters: str | None) -> tuple["LetterQuery", bool]:
+    """Return the search of `filters` (reason, gateway, topic, text, since, until), and whether it narrows anything.
+
+    Raises
+    ------
+    DataError
+        Letters are named, and a search as well: one of both would be passed over.
+    """
+    narrowed = any(filters)
+    if ids and narrowed:
+        raise DataError("name letters, or say which by options: not both, for one would be passed over")
+    reason, gateway, topic, text, since, until = filters
+    query = _query(state, reason=reason, gateway=gateway, topic=topic, text=text, since=since, until=until)
+    return query, narrowed
 
 
 def _query(

@@ -9,6 +9,7 @@ from incidents.categories import Catalogue
 from portals_api import codes
 from portals_api.codes import N_
 from portals_api.i18n import Words
+from portals_api.mistakes import Said, in_words
 
 _SEEN = N_("seen {value} {unit}")
 _EXPECTED = N_("expected {value} {unit}")
@@ -104,6 +105,10 @@ class Labels:
     def mender(self, reason: str) -> str:
         """Return who can do that."""
         return self._words.text(reasons.MENDERS[reasons.told(reason).mender])
+
+    def mistake(self, mistake: str) -> Said:
+        """Return what is wrong with a list or a form of the registry."""
+        return in_words(self._words, mistake)
 
     def problem(self, errors: Iterable[Mapping[str, Any]]) -> str:
         """Return what is wrong with a form, field by field, in the reader's words."""

@@ -1,5 +1,6 @@
 """What plain routers share: the portal behind a request, and how an operation is documented."""
 
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -39,8 +40,11 @@ async def known_parameters(request: Request) -> None:
     known = {field.alias for field in route.dependant.query_params}
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
+        name = unknown[0][:64]
+        near = get_close_matches(name.lower(), known, 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
         takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
-        raise DataError(f"{unknown[0][:64]!r} is no parameter of {route.path}: {takes}")
+        raise DataError(f"{name!r} is no parameter of {route.path}: {meant}{takes}")
 
 
 async def known_district(request: Request, portal: PortalDep) -> None:

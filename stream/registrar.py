@@ -4,6 +4,7 @@ A list is taken whole or not at all. Whoever calls these publishes afterwards (`
 detection learns of it; a crash in between is mended by the next publication.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -157,7 +158,10 @@ async def put_gateways(
                 continue
             await _put_gateway(connection, gateway)
             word = "changed" if gateway.gateway_id in before else "added"
-            detail = dict(zip(("name", "lat", "lon", "district"), _place(gateway), strict=True))
+            names = ("name", "lat", "lon", "district")
+            detail: dict[str, Any] = dict(zip(names, _place(gateway), strict=True))
+            if gateway.gateway_id in before:
+                detail["was"] = dict(zip((*names, "retired"), before[gateway.gateway_id][2:7], strict=True))
             await _note(connection, author, word, ("gateway", gateway.gateway_id), detail, version)
         return ChangeReport(added, changed, len(same), version)
 
@@ -183,9 +187,10 @@ async def put_profiles(
         for identity in (*added, *changed):
             await connection.execute(_SQL.put_profile, {"profile": identity, "body": Jsonb(bodies[identity])})
             word = "added" if identity in added else "changed"
-            await _note(
-                connection, author, word, ("profile", identity), {"metrics": bodies[identity]["metrics"]}, version
-            )
+            detail = _profile_detail(bodies[identity])
+            if identity in before:
+                detail["was"] = {**_profile_detail(before[identity][1]), "retired": before[identity][2]}
+            await _note(connection, author, word, ("profile", identity), detail, version)
         rows = await (await connection.execute(_SQL.devices_of_profiles, {"profiles": list(changed)})).fetchall()
         await _settle(connection, [row[0] for row in rows])
         return ChangeReport(added, changed, len(same), version, frozenset(row[1] for row in rows))
@@ -324,6 +329,14 @@ def _device_detail(device: Device) -> dict[str, Any]:
         "profile": device.profile_id,
         "address": device.address or None,
     }
+
+
+def _profile_detail(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a profile says; of a codec, which may be long, only which one it is."""
+    told = {name: value for name, value in body.items() if name != "profile_id" and value not in ("", [], None)}
+    if body.get("codec"):
+        told["codec"] = hashlib.sha256(body["codec"].encode()).hexdigest()[:12]
+    return told
 
 
 def _place(gateway: Gateway) -> tuple[str, float, float, str]:

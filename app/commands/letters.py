@@ -69,11 +69,12 @@ async def replay_letters(
     Raises
     ------
     NotFoundError
-        None of `ids` waits.
+        One of `ids` is no letter, and nothing was done; or none of them waits.
     """
     totals: dict[str, Any] = {"letters": 0, "readings": 0, "still_bad": 0}
     async with _redelivery(settings) as service:
         if ids:
+            await _demand(service, ids)
             report = await service.replay(ids, ACTOR)
             if not report.letters:
                 raise NotFoundError(
@@ -107,6 +108,8 @@ async def mark_letters(
     ------
     DataError
         Neither ids nor a query, or no reason.
+    NotFoundError
+        One of `ids` is no letter, and nothing was done.
     """
     if unwanted and not reason.strip():
         raise DataError("say why they are not wanted, with --why")
@@ -115,6 +118,7 @@ async def mark_letters(
     moved = 0
     async with _redelivery(settings) as service:
         if ids:
+            await _demand(service, ids)
             return {"letters": len(await service.mark(ids, unwanted=unwanted, actor=ACTOR, reason=reason))}
         assert query is not None
         query = replace(query, limit=PAGE)
@@ -125,6 +129,16 @@ async def mark_letters(
             if done.next is None:
                 return {"letters": moved}
             query = replace(query, after=done.next)
+
+
+async def _demand(service: Redelivery, ids: list[str]) -> None:
+    async with service.pool.connection() as connection:
+        known = await letters.states_of(connection, ids)
+    missing = [one for one in ids if one not in known]
+    if missing:
+        raise NotFoundError(
+            f"there is no letter {shown(', '.join(missing))}, and nothing was done: `citynerve letters list` names them"
+        )
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ CHANGE = {
     "subject": "device",
     "subject_id": "N-L-00001",
     "detail": {"asset": "L-00001", "gateway": "GW-01", "profile": "lamp-controller", "address": "A84041FFFF123456"},
+    "differences": [{"field": "gateway", "before": "GW-02", "after": "GW-01"}],
     "registry_version": 12,
 }
 SERIES = {"series": 1, "metric": "active_power_w", "unit": "W", "retired": False}
@@ -66,6 +67,16 @@ class RegistrySeries(BaseModel):
     retired: bool
 
 
+class DifferenceOut(BaseModel):
+    """One field that is another now; `before` is empty where nothing was, `after` where nothing is any more."""
+
+    model_config = shown_by({"field": "gateway", "before": "GW-02", "after": "GW-01"})
+
+    field: str
+    before: str
+    after: str
+
+
 class ChangeOut(BaseModel):
     """One change of the registry."""
 
@@ -78,6 +89,7 @@ class ChangeOut(BaseModel):
     subject: Literal["pack", "device", "gateway", "profile"]
     subject_id: str
     detail: dict[str, Any]
+    differences: list[DifferenceOut]
     registry_version: int
 
 

@@ -1,18 +1,22 @@
 """The operators' pages of credentials: a list, a new one, one with its history, and what is done with it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from city.errors import ConflictError, DataError, NotFoundError
 from portals_api.bodies import read_form
+from portals_api.errors import explain
 from portals_api.network import registered_gateways
 from portals_api.operator import credentials
 from portals_api.operator.credentials import CreateIn, CredentialId, RevokeIn, RotateIn, TopicsIn, checked
 from portals_api.operator.gate import OperatorDep
 from portals_api.params import NameQuery, Next
-from portals_api.portal import address
+from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep
 
 router = APIRouter(tags=["operator"])
@@ -33,20 +37,9 @@ async def credentials_page(
     past: All = "",
 ) -> Response:
     """Show who has a credential, and the form that gives one."""
-    found = await credentials.list_rows(portal, _PAGE, cursor, gateway, past=past == "1")
     if not portal.wants_page(request):
-        return JSONResponse(found)
-    filters = {"gateway": gateway, "all": past}
-    return await portal.page(
-        request,
-        "operator_credentials.html",
-        found=found,
-        known=await registered_gateways(portal.pool, (one["gateway"] for one in found["items"])),
-        gateway=gateway or "",
-        past=past == "1",
-        more_url=address(HOME, **filters),
-        json_url=address(credentials.HOME, gateway=gateway, past="true" if past == "1" else None),
-    )
+        return JSONResponse(await credentials.list_rows(portal, _PAGE, cursor, gateway, past=past == "1"))
+    return await _list_page(request, portal, cursor=cursor, gateway=gateway, past=past)
 
 
 @router.post(HOME, include_in_schema=False)
@@ -58,8 +51,44 @@ async def create(request: Request, portal: PortalDep, operator: OperatorDep) -> 
         wanted["publish"] = _lines(fields, "publish")
     if fields.get("days", "").strip():
         wanted["days"] = fields["days"].strip()
-    made = await credentials.create(portal, operator, checked(CreateIn, wanted))
+    try:
+        made = await credentials.create(portal, operator, checked(CreateIn, wanted))
+    except (NotFoundError, DataError, ConflictError, RequestValidationError) as exc:
+        if not portal.wants_page(request):
+            raise
+        unknown = isinstance(exc, NotFoundError)
+        detail = explain(list(exc.errors())) if isinstance(exc, RequestValidationError) else str(exc)
+        problem = {"unknown": unknown, "detail": detail, "gateway": wanted["gateway"]}
+        return await _list_page(request, portal, given=fields, problem=problem, status=404 if unknown else 422)
     return await _show_once(request, portal, made, None)
+
+
+async def _list_page(
+    request: Request,
+    portal: Portal,
+    *,
+    cursor: str | None = None,
+    gateway: str | None = None,
+    past: str = "",
+    given: Mapping[str, str] | None = None,
+    problem: Mapping[str, Any] | None = None,
+    status: int = 200,
+) -> Response:
+    found = await credentials.list_rows(portal, _PAGE, cursor, gateway, past=past == "1")
+    filters = {"gateway": gateway, "all": past}
+    return await portal.page(
+        request,
+        "operator_credentials.html",
+        status,
+        found=found,
+        known=await registered_gateways(portal.pool, (one["gateway"] for one in found["items"])),
+        gateway=gateway or "",
+        past=past == "1",
+        given={"gateway": gateway or "", "publish": "", "read": "", "days": "", **(given or {})},
+        problem=problem,
+        more_url=address(HOME, **filters),
+        json_url=address(credentials.HOME, gateway=gateway, past="true" if past == "1" else None),
+    )
 
 
 @router.get(HOME + "/{credential_id}", include_in_schema=False)

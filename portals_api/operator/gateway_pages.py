@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
-from city.errors import DataError
 from city.packlists import GATEWAY_COLUMNS
 from portals_api import reads
 from portals_api.bodies import read_form
 from portals_api.operator import registry_rows, registry_writes
 from portals_api.operator.gate import OperatorDep
+from portals_api.operator.registry_writes import Mistaken
 from portals_api.params import Next, printable
 from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep
@@ -49,8 +49,8 @@ async def add_gateway(request: Request, portal: PortalDep, operator: OperatorDep
     fields = {name: value.strip() for name, value in (await read_form(request)).items()}
     try:
         await registry_writes.import_gateways(portal, operator.actor, _line_of(fields))
-    except DataError as exc:
-        return await _page(request, portal, fields, problem=str(exc))
+    except Mistaken as exc:
+        return await _page(request, portal, fields, problem=exc)
     gateway = fields.get("gateway_id", "")
     return RedirectResponse(address(HOME, text=gateway, added=gateway), 303)
 
@@ -63,7 +63,7 @@ async def _page(
     cursor: str | None = None,
     text: str = "",
     added: str = "",
-    problem: str = "",
+    problem: Mistaken | None = None,
 ) -> Response:
     return await portal.page(
         request,

@@ -1,6 +1,7 @@
 """The operators' pages of dead letters: a list with its search, one letter, and what is done with them."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -43,6 +44,7 @@ async def letters_page(
     text: Words = "",
     since: Annotated[str, Query(alias="from", max_length=10)] = "",
     until: Annotated[str, Query(alias="to", max_length=10)] = "",
+    ask: Words = "",
 ) -> Response:
     """Show what was set aside."""
     chosen = {"reason": reason, "gateway": gateway, "topic": topic, "text": text, "from": since, "to": until}
@@ -57,6 +59,7 @@ async def letters_page(
         known=await registered_gateways(portal.pool, (one["gateway"] for one in found["items"])),
         state=state.value,
         chosen=chosen,
+        ask=ask == "why",
         reasons=await letters.reasons(portal),
         more_url=address(HOME, **{"state": state.value, **chosen}),
         json_url=address(
@@ -67,7 +70,9 @@ async def letters_page(
 
 
 @router.get(HOME + "/{letter_id}", include_in_schema=False)
-async def letter_page(request: Request, portal: PortalDep, operator: OperatorDep, letter_id: Id) -> Response:
+async def letter_page(
+    request: Request, portal: PortalDep, operator: OperatorDep, letter_id: Id, ask: Words = ""
+) -> Response:
     """Show one letter: its bytes, what can be read in them, and what happened to it."""
     one, _ = await whole_row(portal.pool, letter_id)
     if not portal.wants_page(request):
@@ -76,6 +81,7 @@ async def letter_page(request: Request, portal: PortalDep, operator: OperatorDep
         request,
         "operator_letter.html",
         one=one,
+        ask=ask == "why",
         known=await registered_gateways(portal.pool, [one["gateway"]]),
         json_url=f"/api/v1/operator/letters/{one['id']}",
     )
@@ -94,6 +100,8 @@ async def act(request: Request, portal: PortalDep, operator: OperatorDep) -> Res
         wanted = {"search": await _search(portal, chosen), "next": fields.get("next") or None}
     elif not wanted["ids"]:
         return RedirectResponse(address(HOME, state=fields.get("state", ""), **chosen), 303)
+    if what == "mark" and not fields.get("why", "").strip() and portal.wants_page(request):
+        return _ask_why(fields, chosen)
     try:
         if what == "replay":
             done = await letters.replay(portal, operator, Chosen(**wanted))
@@ -117,6 +125,14 @@ async def act(request: Request, portal: PortalDep, operator: OperatorDep) -> Res
         back=address(HOME, state=fields.get("state", ""), **chosen),
         so_far={name: _number(fields.get(f"so-far-{name}")) + done.get(name, 0) for name in ("letters", "readings")},
     )
+
+
+def _ask_why(fields: dict[str, str], chosen: dict[str, str]) -> Response:
+    """Lead back to where the words are missing; browsers ask for them before they send the form."""
+    one = fields.get("letter", "")
+    if one:
+        return RedirectResponse(f"{HOME}/{quote(one, safe='')}?ask=why", 303)
+    return RedirectResponse(address(HOME, state=fields.get("state", ""), **chosen, ask="why"), 303)
 
 
 async def _search(portal: Portal, chosen: dict[str, str]) -> Search:

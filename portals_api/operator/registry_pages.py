@@ -7,13 +7,14 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from city.errors import DataError, NotFoundError
+from city.errors import NotFoundError
 from city.topics import is_name
 from portals_api.answers.registry import ClaimIn, DeviceIn
 from portals_api.bodies import read_form
 from portals_api.network import registered_gateways
 from portals_api.operator import registry_rows, registry_writes
 from portals_api.operator.gate import OperatorDep
+from portals_api.operator.registry_writes import Mistaken
 from portals_api.params import Id, Next, printable
 from portals_api.portal import address
 from portals_api.routing import PortalDep
@@ -58,8 +59,6 @@ async def devices_page(
         found=found,
         chosen=told,
         profiles=await registry_rows.profiles(portal.pool),
-        problem="",
-        given=None,
         more_url=address(DEVICES, **told),
         json_url=address("/api/v1/operator/devices", **{**told, "text": ""}, part=text),
     )
@@ -72,8 +71,8 @@ async def write_device(request: Request, portal: PortalDep, operator: OperatorDe
     device = fields.get("device", "").strip()
     try:
         await registry_writes.put_device(portal, operator.actor, device, _device_in(fields))
-    except DataError as exc:
-        return await _device_form(request, portal, device, fields, str(exc))
+    except Mistaken as exc:
+        return await _device_form(request, portal, device, fields, exc)
     return RedirectResponse(address(f"{DEVICES}/{device}"), 303)
 
 
@@ -83,7 +82,7 @@ async def device_page(request: Request, portal: PortalDep, operator: OperatorDep
     one = await registry_rows.device(portal.pool, device)
     if not portal.wants_page(request):
         return JSONResponse(one)
-    return await _device_form(request, portal, device, one, "")
+    return await _device_form(request, portal, device, one, None)
 
 
 @router.post(DEVICES + "/{device}/{what}", include_in_schema=False)
@@ -113,11 +112,11 @@ async def import_list(request: Request, portal: PortalDep, operator: OperatorDep
         raise HTTPException(404)
     fields = await read_form(request)
     text, doing = fields.get("list", "").replace("\r\n", "\n"), fields.get("do") == "1"
-    problem, report = "", None
+    problem, report = None, None
     try:
         report = await take(portal, operator.actor, text, dry_run=not doing)
-    except DataError as exc:
-        problem = str(exc)
+    except Mistaken as exc:
+        problem = exc
     return await portal.page(
         request,
         "operator_import.html",
@@ -179,7 +178,7 @@ async def claim_page(
 ) -> Response:
     """Show what an unknown device has sent, and the form that claims it."""
     given = {"address": name, "gateway": gateway, "asset": asset, "device": name if is_name(name) else ""}
-    return await _claim_form(request, portal, given, "")
+    return await _claim_form(request, portal, given, None)
 
 
 @router.post(UNKNOWN + "/claim", include_in_schema=False)
@@ -188,13 +187,13 @@ async def claim(request: Request, portal: PortalDep, operator: OperatorDep) -> R
     fields = {name: value.strip() for name, value in (await read_form(request)).items()}
     try:
         done = await registry_writes.claim(portal, operator.actor, _claim_in(fields))
-    except DataError as exc:
-        return await _claim_form(request, portal, fields, str(exc))
+    except Mistaken as exc:
+        return await _claim_form(request, portal, fields, exc)
     return await portal.page(request, "operator_claimed.html", done=done)
 
 
 async def _device_form(
-    request: Request, portal: PortalDep, device: str, given: dict[str, Any], problem: str
+    request: Request, portal: PortalDep, device: str, given: dict[str, Any], problem: Mistaken | None
 ) -> Response:
     known = None
     if is_name(device):
@@ -214,7 +213,7 @@ async def _device_form(
     )
 
 
-async def _claim_form(request: Request, portal: PortalDep, given: dict[str, str], problem: str) -> Response:
+async def _claim_form(request: Request, portal: PortalDep, given: dict[str, str], problem: Mistaken | None) -> Response:
     name, gateway = given.get("address", ""), given.get("gateway", "")
     seen = await registry_writes.look_at(portal, name, gateway)
     asset = given.get("asset", "")
@@ -242,4 +241,6 @@ def _checked(kind: type[B], values: dict[str, str]) -> B:
         return kind(**values)
     except ValidationError as exc:
         first = exc.errors()[0]
-        raise DataError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from exc
+        field = ".".join(str(part) for part in first["loc"])
+        empty = first["type"] == "string_too_short"
+        raise Mistaken([f"{field} is missing: fill it in" if empty else f"{field}: {first['msg']}"]) from exc

@@ -6,6 +6,7 @@ from typing import Any
 
 from city.errors import NotFoundError
 from city.packfile import shown
+from portals_api.operator.differences import differences
 from portals_api.paging import decode_cursor, page
 from portals_api.rows import Row, rows
 from storage import queries
@@ -66,7 +67,10 @@ async def events(
         "after": after[0] if after else None,
         "limit": limit + 1,
     }
-    return page(await rows(pool, _SQL.events, **parameters), limit, lambda row: [row["event_id"]])
+    found = await rows(pool, _SQL.events, **parameters)
+    for event in found:
+        event["differences"] = differences(event["detail"]) if event["subject"] != "pack" else []
+    return page(found, limit, lambda row: [row["event_id"]])
 
 
 async def assets_like(pool: Pool, start: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What operators' routes do to the registry, in the shape of the API; a mistake is an answer with all of them."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
 from city.asset import Device
@@ -17,28 +17,37 @@ T = TypeVar("T")
 _MISTAKES_MAX = 20
 
 
+class Mistaken(DataError):
+    """A list or a form with mistakes, the first of them; `more` are not told."""
+
+    def __init__(self, mistakes: Sequence[str], more: int = 0) -> None:
+        super().__init__("; ".join([*mistakes, *([f"and {more} more"] if more else [])]))
+        self.mistakes = tuple(mistakes)
+        self.more = more
+
+
 async def put_device(portal: Portal, actor: str, device_id: str, body: DeviceIn) -> ChangeReport:
-    """Write one device; `DataError` tells what makes no sense."""
+    """Write one device; `Mistaken` tells what makes no sense."""
     return await _sound(portal.registrar.put_device(_listed(device_id, body), actor))
 
 
 async def import_devices(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> ChangeReport:
-    """Add or change devices by CSV; `DataError` tells the first mistakes by line."""
+    """Add or change devices by CSV; `Mistaken` tells the first mistakes by line."""
     return await _sound(portal.registrar.import_devices(text, actor, dry_run=dry_run))
 
 
 async def import_gateways(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> ChangeReport:
-    """Add or change gateways by CSV; `DataError` tells the first mistakes by line."""
+    """Add or change gateways by CSV; `Mistaken` tells the first mistakes by line."""
     return await _sound(portal.registrar.import_gateways(text, actor, dry_run=dry_run))
 
 
 async def import_profiles(portal: Portal, actor: str, text: str, *, dry_run: bool = False) -> ChangeReport:
-    """Add or change profiles by TOML; `DataError` tells the first mistakes by line."""
+    """Add or change profiles by TOML; `Mistaken` tells the first mistakes by line."""
     return await _sound(portal.registrar.import_profiles(text, actor, dry_run=dry_run))
 
 
 async def claim(portal: Portal, actor: str, body: ClaimIn) -> dict[str, Any]:
-    """Claim a device; `DataError` tells what makes no sense."""
+    """Claim a device; `Mistaken` tells what makes no sense."""
     change, claimed = await _sound(portal.registrar.claim(_listed(body.device, body), actor))
     return {
         "device": body.device,
@@ -78,16 +87,15 @@ async def _sound(work: Awaitable[T]) -> T:
     try:
         return await work
     except PackError as exc:
-        told = "; ".join(str(mistake).removeprefix("devices.csv: ") for mistake in exc.mistakes[:_MISTAKES_MAX])
-        more = len(exc.mistakes) - _MISTAKES_MAX
-        raise DataError(told + (f"; and {more} more" if more > 0 else "")) from exc
+        told = [str(mistake).removeprefix("devices.csv: ") for mistake in exc.mistakes[:_MISTAKES_MAX]]
+        raise Mistaken(told, more=max(0, len(exc.mistakes) - _MISTAKES_MAX)) from exc
 
 
 def _listed(device_id: str, body: DeviceIn) -> ListedDevice:
     device = Device(device_id, body.asset, body.gateway, body.profile, body.address)
     problems = list(device_problems(device))
     if problems:
-        raise DataError("; ".join(problems))
+        raise Mistaken(problems)
     return ListedDevice(0, device)
 
 

@@ -86,6 +86,11 @@ def test_command_without_an_installation_says_how_to_get_one(tmp_path: Path, wor
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [("replay",), ("mark", "--why", "x"), ("unmark",)], ids=lambda words: words[0])
+def test_letters_are_named_or_searched_for_and_not_both(words: tuple[str, ...]) -> None:
+    assert "not both" in refusal(called("letters", *words, "some-letter", "--gateway", "GW-1"), 1)
+
+
 def test_setup_needs_a_database_of_its_own() -> None:
     assert "set CITYNERVE_DATABASE_URL first" in refusal(called("setup"))
 
@@ -242,9 +247,10 @@ def test_empty_list_of_letters_is_said_and_is_json(town: Town) -> None:
     assert town.run("letters", "list").stdout == "nothing is set aside\n"
     assert town.json("letters", "list") == []
     assert town.json("letters", "replay") == {"letters": 0, "readings": 0, "still_bad": 0}
-    refused = called("letters", "replay", "no-such-letter", env=town.env)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "no letter 'no-such-letter' waits" in refused.stderr
+    for words in (("replay",), ("mark", "--why", "x"), ("unmark",)):
+        refused = called("letters", *words, "no-such-letter", env=town.env)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "there is no letter 'no-such-letter', and nothing was done" in refused.stderr
 
 
 def test_replay_of_an_empty_log_finds_no_difference(town: Town) -> None:
@@ -315,6 +321,7 @@ def test_readings_of_an_unknown_device_come_back_after_it_is_added_to_the_pack(
     assert town.json("letters", "list") == []
     assert town.json("letters", "search", "--state", "not-wanted")[0]["id"] == left["id"]
     assert town.json("letters", "unmark", left["id"]) == {"letters": 1}
+    assert "nothing was done" in refusal(called("letters", "replay", left["id"], "no-such-letter", env=town.env), 1)
     [result] = town.json("letters", "replay", left["id"])["results"]
     assert (result["id"], result["outcome"]) == (left["id"], "stays")
     # The processes that run learn of the device too, within moments.

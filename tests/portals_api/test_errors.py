@@ -63,9 +63,27 @@ def test_a_misspelt_filter_is_refused_with_those_that_there_are(portals: Open) -
     async def main() -> None:
         async with portals() as p:
             body = check(await p.http.get("/api/v1/lamps?distrct=centre&limit=1"), 422)
-            assert "'distrct'" in body["error"]["message"]
+            assert "'distrct' is no parameter" in body["error"]["message"]
+            assert "did you mean 'district'?" in body["error"]["message"]
             assert "district, feeder, limit, next, state" in body["error"]["message"]
             assert (await p.http.get("/lamps?utm_source=letter")).status_code == 200
+
+    run(main())
+
+
+def test_every_address_of_the_api_refuses_a_parameter_that_it_does_not_know(portals: Open) -> None:
+    async def main() -> None:
+        async with portals(operator_on_loopback=True) as p:
+            described = (await p.http.get("/api/v1/openapi.json")).json()["paths"]
+            assert len(described) > 40
+            for path, operations in described.items():
+                for method in operations:
+                    if not path.startswith("/api/"):
+                        continue
+                    plain = path.replace("{", "").replace("}", "")
+                    answer = await p.http.request(method, plain, params={"nonsense": 1})
+                    assert answer.status_code == 422, (method, path, answer.text)
+                    assert "'nonsense' is no parameter" in answer.json()["error"]["message"], (method, path)
 
     run(main())
 

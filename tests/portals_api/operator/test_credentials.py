@@ -127,3 +127,23 @@ def test_pages_show_the_password_once_and_ask_before_they_revoke(portals: Open) 
             assert (await p.json(f"{LIST}/{one['id']}"))["publish"] == ["citynerve/v1/G-1/+"]
 
     run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_a_form_that_makes_no_credential_says_why_and_keeps_what_was_written(portals: Open) -> None:
+    async def main() -> None:
+        async with portals(operator_on_loopback=True) as p:
+            headers = {**HTML, **OURS, "Accept-Language": "es"}
+            form = {"gateway": "GW-77", "days": "30", "publish": "a/b"}
+            refused = await p.http.post(PAGE, data=form, headers=headers)
+            assert refused.status_code == 404
+            assert "No hay ningún concentrador GW-77 en el registro" in refused.text
+            assert "/operator/gateways?new=GW-77#add" in refused.text
+            assert 'value="30"' in refused.text
+            assert ">a/b</textarea>" in refused.text
+            refused = await p.http.post(PAGE, data={"gateway": "G-1", "days": "never"}, headers=headers)
+            assert refused.status_code == 422
+            assert "No se creó ningún usuario" in refused.text
+            assert (await p.json(LIST))["items"] == []
+
+    run(main())

@@ -1,6 +1,7 @@
 """Operators' dead letters, by API and page: found, inspected, replayed one by one or all, marked, never deleted."""
 
 import base64
+import re
 from typing import Any
 
 import psycopg
@@ -179,5 +180,26 @@ def test_the_pages_do_the_same_without_scripts(portals: Open, city_url: str) -> 
             back = await p.http.post("/operator/letters", data={"what": "unmark", f"letter:{ids[1]}": "1"})
             assert back.status_code == 200
             assert len((await p.json(LIST))["items"]) == 2
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_marking_without_saying_why_asks_for_it_where_it_is_missing(portals: Open, city_url: str) -> None:
+    async def main() -> None:
+        ids = put(city_url, 1)
+        async with portals(operator_on_loopback=True) as p:
+            headers = {**HTML, **OURS, "Accept-Language": "es"}
+            form = {f"letter:{ids[0]}": "1", "letter": ids[0], "state": "open", "what": "mark", "why": " "}
+            asked = await p.http.post("/operator/letters", data=form, headers=headers, follow_redirects=True)
+            assert str(asked.url).endswith(f"/operator/letters/{ids[0]}?ask=why")
+            assert "Di por qué nadie lo quiere" in asked.text
+            del form["letter"]
+            asked = await p.http.post("/operator/letters", data=form, headers=headers, follow_redirects=True)
+            assert "/operator/letters?state=open&ask=why" in str(asked.url)
+            assert "Di por qué nadie lo quiere" in asked.text
+            assert len((await p.json(LIST))["items"]) == 1
+            for page in (f"/operator/letters/{ids[0]}", "/operator/letters"):
+                assert re.search(r'name="why"[^>]* required', (await p.http.get(page, headers=headers)).text)
 
     run(main())

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -323,5 +324,64 @@ def test_what_letters_hold_is_what_came(database_url: str) -> None:
             ((reason, devices, payload),) = await cursor.fetchall()
         assert (reason, devices) == ("bad-device", [])
         assert base64.b64encode(payload)
+
+    at_the_desk(database_url, main)
+
+
+def test_a_change_of_a_gateway_or_a_profile_tells_what_was_and_what_is(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        for text in (
+            "gateway_id,name,lat,lon,district_id\nGW-9,Nueve,43.5,-5.6,centre\n",
+            "gateway_id,name,lat,lon,district_id\nGW-9,Nine,43.5,-5.7,centre\n",
+        ):
+            await desk.json(
+                "POST", "/api/v1/operator/gateways/import", content=text, headers={"Content-Type": "text/csv"}
+            )
+        for interval in (60, 300):
+            text = f'[acme]\nmetrics = ["active_power_w"]\nreport_interval_s = {interval}\nsilence_intervals = 3\n'
+            text += f'[acme.names]\nP = {{ metric = "active_power_w", unit = "{"W" if interval == 60 else "kW"}" }}\n'
+            await desk.json(
+                "POST", "/api/v1/operator/profiles/import", content=text, headers={"Content-Type": "application/toml"}
+            )
+        told = (await desk.json("GET", "/api/v1/operator/registry/changes?limit=4"))["items"]
+        fields = [{d["field"]: (d["before"], d["after"]) for d in event["differences"]} for event in told]
+        assert fields[0] == {
+            "report_interval_s": ("60", "300"),
+            "names": ("P → active_power_w (W)", "P → active_power_w (kW)"),
+        }
+        assert fields[1]["metrics"] == ("", "active_power_w")
+        assert fields[2] == {"name": ("Nueve", "Nine"), "lon": ("-5.6", "-5.7")}
+        assert fields[3]["name"] == ("", "Nueve")
+        page = (await desk.http.get("/operator/changes", headers=PAGE)).text
+        assert "segundos entre informes: <del>60</del> → <ins>300</ins>" in page
+        assert "nombre: <del>Nueve</del> → <ins>Nine</ins>" in page
+
+    at_the_desk(database_url, main)
+
+
+def test_an_unknown_gateway_is_added_by_its_form_and_a_mistake_is_told_in_the_readers_language(
+    database_url: str,
+) -> None:
+    async def main(desk: Desk) -> None:
+        await desk.receive("GW-9", {"device": "A84041", "at": NOW // 1000, "active_power_w": 5})
+        page = (await desk.http.get("/operator/unknown", headers=PAGE)).text
+        assert 'href="/operator/gateways?new=GW-9#add"' in page
+        form = (await desk.http.get("/operator/gateways?new=GW-9", headers=PAGE)).text
+        assert re.search(
+            r'<details class="panel" id="add" open>.*?name="gateway_id"[^>]* value="GW-9"', form, re.DOTALL
+        )
+        fields = {"gateway_id": "GW-9", "name": "Nueve", "lat": "north", "lon": "-5.6", "district_id": "centre"}
+        refused = await desk.http.post("/operator/gateways", data=fields, headers=PAGE)
+        assert refused.status_code == 422
+        assert "no es un número: escribe uno como 12.5, con punto" in refused.text
+        assert 'value="Nueve"' in refused.text
+        added = await desk.http.post(
+            "/operator/gateways", data={**fields, "lat": "43.5"}, headers=PAGE, follow_redirects=True
+        )
+        assert "GW-9 es conocido desde ahora" in added.text
+        await desk.work()
+        waiting = await desk.json("GET", "/api/v1/operator/unknown")
+        assert waiting["gateways"] == []
+        assert [one["name"] for one in waiting["devices"]] == ["A84041"]
 
     at_the_desk(database_url, main)

@@ -1,11 +1,13 @@
-"""Units of measurement as devices name them, and how to turn one into another.
+"""Units of measurement, by their UCUM symbols, and how to turn one into another.
 
-Sources: UCUM; RFC 8428 and RFC 8798 (SenML's own symbols); UN/CEFACT Recommendation 20 (NGSI's ``unitCode``); beside
-them the spellings that vendors' firmware uses.
+What devices call them otherwise stands in `city.unitnames`.
 """
 
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
+
+from city.unitnames import NAMES
 
 UNIT_CHARACTERS_MAX = 32
 
@@ -19,224 +21,93 @@ class Conversion(NamedTuple):
 
 SAME = Conversion(1.0, 0.0)
 
-_KELVIN = 273.15
-
-# Canonical UCUM symbol → (dimension, factor to the dimension's base, offset to it).
-_UNITS: dict[str, tuple[str, float, float]] = {
-    "1": ("ratio", 1.0, 0.0),
-    "%": ("ratio", 0.01, 0.0),
-    "[ppth]": ("ratio", 1e-3, 0.0),
-    "[ppm]": ("ratio", 1e-6, 0.0),
-    "[ppb]": ("ratio", 1e-9, 0.0),
-    "W": ("power", 1.0, 0.0),
-    "mW": ("power", 1e-3, 0.0),
-    "kW": ("power", 1e3, 0.0),
-    "MW": ("power", 1e6, 0.0),
-    "V.A": ("apparent power", 1.0, 0.0),
-    "kV.A": ("apparent power", 1e3, 0.0),
-    "var": ("reactive power", 1.0, 0.0),
-    "kvar": ("reactive power", 1e3, 0.0),
-    "V": ("voltage", 1.0, 0.0),
-    "mV": ("voltage", 1e-3, 0.0),
-    "kV": ("voltage", 1e3, 0.0),
-    "A": ("current", 1.0, 0.0),
-    "mA": ("current", 1e-3, 0.0),
-    "J": ("energy", 1.0, 0.0),
-    "kJ": ("energy", 1e3, 0.0),
-    "MJ": ("energy", 1e6, 0.0),
-    "W.s": ("energy", 1.0, 0.0),
-    "W.h": ("energy", 3_600.0, 0.0),
-    "kW.h": ("energy", 3.6e6, 0.0),
-    "MW.h": ("energy", 3.6e9, 0.0),
-    "V.A.s": ("apparent energy", 1.0, 0.0),
-    "kV.A.h": ("apparent energy", 3.6e6, 0.0),
-    "var.s": ("reactive energy", 1.0, 0.0),
-    "var.h": ("reactive energy", 3_600.0, 0.0),
-    "kvar.h": ("reactive energy", 3.6e6, 0.0),
-    "A.h": ("charge", 3_600.0, 0.0),
-    "g": ("mass", 1e-3, 0.0),
-    "kg": ("mass", 1.0, 0.0),
-    "K": ("temperature", 1.0, 0.0),
-    "Cel": ("temperature", 1.0, _KELVIN),
-    "[degF]": ("temperature", 5 / 9, _KELVIN - 32 * 5 / 9),
-    "us": ("time", 1e-6, 0.0),
-    "ms": ("time", 1e-3, 0.0),
-    "s": ("time", 1.0, 0.0),
-    "min": ("time", 60.0, 0.0),
-    "h": ("time", 3_600.0, 0.0),
-    "d": ("time", 86_400.0, 0.0),
-    "Hz": ("frequency", 1.0, 0.0),
-    "/min": ("frequency", 1 / 60, 0.0),
-    "kHz": ("frequency", 1e3, 0.0),
-    "MHz": ("frequency", 1e6, 0.0),
-    "lx": ("illuminance", 1.0, 0.0),
-    "klx": ("illuminance", 1e3, 0.0),
-    "lm": ("luminous flux", 1.0, 0.0),
-    "Pa": ("pressure", 1.0, 0.0),
-    "hPa": ("pressure", 100.0, 0.0),
-    "kPa": ("pressure", 1e3, 0.0),
-    "bar": ("pressure", 1e5, 0.0),
-    "mbar": ("pressure", 100.0, 0.0),
-    "mm": ("length", 1e-3, 0.0),
-    "cm": ("length", 1e-2, 0.0),
-    "m": ("length", 1.0, 0.0),
-    "km": ("length", 1e3, 0.0),
-    "m/s": ("speed", 1.0, 0.0),
-    "km/h": ("speed", 1 / 3.6, 0.0),
-    "m/h": ("speed", 1 / 3_600, 0.0),
-    "mm/h": ("speed", 1e-3 / 3_600, 0.0),
-    "deg": ("angle", 1.0, 0.0),
-    "rad": ("angle", 57.29577951308232, 0.0),
-    "L": ("volume", 1e-3, 0.0),
-    "m3": ("volume", 1.0, 0.0),
-    "L/s": ("flow", 1e-3, 0.0),
-    "L/min": ("flow", 1e-3 / 60, 0.0),
-    "L/h": ("flow", 1e-3 / 3_600, 0.0),
-    "m3/h": ("flow", 1 / 3_600, 0.0),
-    "m3/s": ("flow", 1.0, 0.0),
-    "ug/m3": ("concentration", 1e-6, 0.0),
-    "mg/m3": ("concentration", 1e-3, 0.0),
-    "g/m3": ("concentration", 1.0, 0.0),
-    "kg/m3": ("concentration", 1e3, 0.0),
-    "By": ("data", 1.0, 0.0),
-    "KiBy": ("data", 1024.0, 0.0),
-    "GBy": ("data", 1e9, 0.0),
-    "bit/s": ("data rate", 1.0, 0.0),
-    "By/s": ("data rate", 8.0, 0.0),
-    "Mbit/s": ("data rate", 1e6, 0.0),
-    "MBy/s": ("data rate", 8e6, 0.0),
-    "W/m2": ("irradiance", 1.0, 0.0),
-    "dB": ("level", 1.0, 0.0),
-    "dB[A]": ("level", 1.0, 0.0),
-    "dBm": ("signal", 1.0, 0.0),
+_DIMENSIONS = {
+    "ratio": "1 1  % 1/100  [ppth] 1/1000  [ppm] 1e-6  [ppb] 1e-9  [pptr] 1e-12  okta 1/8",
+    "power": "W 1  uW 1e-6  mW 1e-3  kW 1e3  MW 1e6  GW 1e9",
+    "apparent power": "V.A 1  kV.A 1e3  MV.A 1e6",
+    "reactive power": "var 1  kvar 1e3  Mvar 1e6",
+    "voltage": "V 1  uV 1e-6  mV 1e-3  kV 1e3  MV 1e6",
+    "current": "A 1  uA 1e-6  mA 1e-3  kA 1e3",
+    "resistance": "Ohm 1  mOhm 1e-3  kOhm 1e3  MOhm 1e6",
+    "conductance": "S 1  uS 1e-6  mS 1e-3",
+    "conductivity": "S/m 1  uS/cm 1e-4  mS/cm 1/10  S/cm 100",
+    "energy": "J 1  kJ 1e3  MJ 1e6  GJ 1e9  W.s 1  W.h 3600  kW.h 36e5  MW.h 36e8  GW.h 36e11  TW.h 36e14"
+    " kcal 41868/10  [Btu] 1055.056",
+    "apparent energy": "V.A.s 1  V.A.h 3600  kV.A.h 36e5  MV.A.h 36e8",
+    "reactive energy": "var.s 1  var.h 3600  kvar.h 36e5  Mvar.h 36e8",
+    "energy by area": "J/m2 1  kJ/m2 1e3  MJ/m2 1e6  W.h/m2 3600  kW.h/m2 36e5  J/cm2 1e4",
+    "energy by length": "J/m 1  W.h/km 36/10",
+    "charge": "A.s 1  mA.h 36/10  A.h 3600",
+    "capacity": "F 1",
+    "inductance": "H 1",
+    "magnetic flux": "Wb 1",
+    "flux density": "T 1  mT 1e-3  uT 1e-6",
+    "mass": "kg 1  ug 1e-9  mg 1e-6  g 1e-3  t 1e3  [lb_av] 0.45359237",
+    "mass flow": "kg/s 1  kg/h 1/3600  t/h 1000/3600  g/s 1e-3  g/h 1/3600000  mg/h 1/3600000000",
+    "amount": "mol 1  umol 1e-6  mmol 1e-3",
+    "amount by volume": "mol/m3 1  mmol/L 1  mol/L 1e3",
+    "catalytic activity": "kat 1",
+    "temperature": "K 1  Cel 1  [degF] 5/9",
+    "time": "s 1  ns 1e-9  us 1e-6  ms 1e-3  ks 1e3  min 60  h 3600  d 86400  wk 604800  mo 2629800  a 31557600",
+    "frequency": "Hz 1  /min 1/60  /h 1/3600  kHz 1e3  MHz 1e6  GHz 1e9",
+    "illuminance": "lx 1  klx 1e3",
+    "luminous flux": "lm 1  klm 1e3",
+    "luminous intensity": "cd 1",
+    "luminance": "cd/m2 1",
+    "luminous efficacy": "lm/W 1",
+    "light": "lx.h 1",
+    "luminous energy": "lm.h 1",
+    "pressure": "Pa 1  mPa 1e-3  hPa 100  kPa 1e3  MPa 1e6  ubar 1/10  mbar 100  bar 1e5  atm 101325"
+    " [psi] 6894.757  mm[H2O] 9.80665  m[H2O] 9806.65  mm[Hg] 133.3224  [in_i'Hg] 3386.39  [in_i'H2O] 249.089",
+    "force": "N 1  kN 1e3",
+    "torque": "N.m 1",
+    "length": "m 1  nm 1e-9  um 1e-6  mm 1e-3  cm 1/100  dm 1/10  km 1e3  [in_i] 0.0254  [ft_i] 0.3048"
+    " [yd_i] 0.9144  [mi_i] 1609.344  [nmi_i] 1852",
+    "area": "m2 1  cm2 1e-4  har 1e4  km2 1e6",
+    "speed": "m/s 1  mm/s 1e-3  cm/s 1/100  km/h 10/36  m/min 1/60  m/h 1/3600  cm/h 1/360000  mm/h 1/3600000"
+    " mm/d 1/86400000  [kn_i] 1852/3600  [mi_i]/h 0.44704  [ft_i]/s 0.3048",
+    "acceleration": "m/s2 1",
+    "angle": "deg 1  ' 1/60  '' 1/3600  rad 57.29577951308232",
+    "angular velocity": "rad/s 1",
+    "solid angle": "sr 1",
+    "volume": "m3 1  mL 1e-6  cL 1e-5  dL 1e-4  L 1e-3  hL 1/10  ML 1e3"
+    " [gal_us] 0.003785411784  [gal_br] 0.00454609  [cft_i] 0.028316846592",
+    "flow": "m3/s 1  m3/min 1/60  m3/h 1/3600  m3/d 1/86400  L/s 1e-3  L/min 1/60000  L/h 1/3600000  L/d 1/86400000"
+    " mL/s 1e-6  mL/min 1/60000000  [gal_us]/min 0.003785411784/60  [cft_i]/min 0.028316846592/60",
+    "concentration": "g/m3 1  ng/m3 1e-9  ug/m3 1e-6  mg/m3 1e-3  kg/m3 1e3  ug/L 1e-3  mg/L 1  g/L 1e3  kg/L 1e6",
+    "data": "By 1  bit 1/8  kBy 1e3  MBy 1e6  GBy 1e9  TBy 1e12  KiBy 1024  MiBy 1048576  GiBy 1073741824",
+    "data rate": "bit/s 1  kbit/s 1e3  Mbit/s 1e6  Gbit/s 1e9  By/s 8  MBy/s 8e6",
+    "irradiance": "W/m2 1  mW/m2 1e-3  kW/m2 1e3",
+    "mass by area": "kg/m2 1  g/m2 1e-3",
+    "activity": "Bq 1",
+    "activity by volume": "Bq/m3 1",
+    "dose": "Gy 1",
+    "dose equivalent": "Sv 1  mSv 1e-3  uSv 1e-6",
+    "dose rate": "Sv/h 1  mSv/h 1e-3  uSv/h 1e-6  nSv/h 1e-9",
+    "acidity": "[pH] 1",
+    "turbidity by nephelometer": "NTU 1",
+    "turbidity by formazin": "FNU 1",
+    "level": "dB 1  dB[A] 1  B[SPL] 10",
+    "signal": "dBm 1  dBW 1",
 }
+"""Dimension → its units, each with its factor to the first of them."""
 
-_ALIASES: dict[str, str] = {
-    # SenML (RFC 8428, RFC 8798)
-    "/": "1",
-    "count": "1",
-    "%RH": "%",
-    "%EL": "%",
-    "VA": "V.A",
-    "kVA": "kV.A",
-    "kVAr": "kvar",
-    "VAr": "var",
-    "Wh": "W.h",
-    "kWh": "kW.h",
-    "l": "L",
-    "l/s": "L/s",
-    "l/h": "L/h",
-    "VAs": "V.A.s",
-    "kVAh": "kV.A.h",
-    "vars": "var.s",
-    "varh": "var.h",
-    "kvarh": "kvar.h",
-    "Ah": "A.h",
-    "lat": "deg",
-    "lon": "deg",
-    "EL": "s",
-    "1/s": "Hz",
-    "1/min": "/min",
-    "beat/min": "/min",
-    "beats": "1",
-    "/100": "%",
-    "/1000": "[ppth]",
-    "B": "By",
-    "KiB": "KiBy",
-    "GB": "GBy",
-    "B/s": "By/s",
-    "MB/s": "MBy/s",
-    "ppm": "[ppm]",
-    "ppb": "[ppb]",
-    # UN/CEFACT Recommendation 20
-    "C62": "1",
-    "P1": "%",
-    "59": "[ppm]",
-    "61": "[ppb]",
-    "WTT": "W",
-    "KWT": "kW",
-    "MAW": "MW",
-    "D46": "V.A",
-    "KVA": "kV.A",
-    "D44": "var",
-    "KVR": "kvar",
-    "VLT": "V",
-    "2Z": "mV",
-    "KVT": "kV",
-    "AMP": "A",
-    "4K": "mA",
-    "JOU": "J",
-    "KJO": "kJ",
-    "WHR": "W.h",
-    "KWH": "kW.h",
-    "MWH": "MW.h",
-    "KEL": "K",
-    "CEL": "Cel",
-    "FAH": "[degF]",
-    "C26": "ms",
-    "SEC": "s",
-    "MIN": "min",
-    "HUR": "h",
-    "DAY": "d",
-    "HTZ": "Hz",
-    "KHZ": "kHz",
-    "LUX": "lx",
-    "LUM": "lm",
-    "PAL": "Pa",
-    "A97": "hPa",
-    "KPA": "kPa",
-    "BAR": "bar",
-    "MBR": "mbar",
-    "MMT": "mm",
-    "CMT": "cm",
-    "MTR": "m",
-    "KMT": "km",
-    "MTS": "m/s",
-    "KMH": "km/h",
-    "DD": "deg",
-    "LTR": "L",
-    "MTQ": "m3",
-    "MQH": "m3/h",
-    "MQS": "m3/s",
-    "GQ": "ug/m3",
-    "GP": "mg/m3",
-    "D54": "W/m2",
-    "2N": "dB",
-    # as people write them
-    "": "1",
-    "°C": "Cel",
-    "ºC": "Cel",
-    "C": "Cel",
-    "degC": "Cel",
-    "°F": "[degF]",
-    "degF": "[degF]",
-    "µg/m3": "ug/m3",
-    "µg/m³": "ug/m3",
-    "μg/m³": "ug/m3",
-    "μg/m3": "ug/m3",
-    "ug/m³": "ug/m3",
-    "mg/m³": "mg/m3",
-    "m³": "m3",
-    "m³/h": "m3/h",
-    "W/m²": "W/m2",
-    "lux": "lx",
-    "Lux": "lx",
-    "hours": "h",
-    "seconds": "s",
-    "minutes": "min",
-    "percent": "%",
-    "volt": "V",
-    "volts": "V",
-    "ampere": "A",
-    "amperes": "A",
-    "amps": "A",
-    "watt": "W",
-    "watts": "W",
-    "kwh": "kW.h",
-    "°": "deg",
-    "dB(A)": "dB[A]",
-    "dBA": "dB[A]",
+_KELVIN = Fraction("273.15")
+_OFFSETS = {"Cel": _KELVIN, "[degF]": _KELVIN - 32 * Fraction(5, 9), "dBW": Fraction(30)}
+"""What is added behind the factor."""
+
+
+def _factor(text: str) -> Fraction:
+    number, _, divisor = text.partition("/")
+    return Fraction(number) / Fraction(divisor or 1)
+
+
+UNITS: dict[str, tuple[str, Fraction, Fraction]] = {
+    symbol: (dimension, _factor(factor), _OFFSETS.get(symbol, Fraction(0)))
+    for dimension, told in _DIMENSIONS.items()
+    for symbol, factor in zip(told.split()[::2], told.split()[1::2], strict=True)
 }
+"""Symbol → dimension, factor to the dimension's base, offset to it."""
 
 
 @lru_cache(maxsize=4096)
@@ -245,17 +116,17 @@ def conversion(unit: str, into: str) -> Conversion | None:
 
     A unit that is not in the table converts into itself alone. Neither is longer than `UNIT_CHARACTERS_MAX`.
     """
-    source, target = _ALIASES.get(unit, unit), _ALIASES.get(into, into)
+    source, target = NAMES.get(unit, unit), NAMES.get(into, into)
     if source == target:
         return SAME
-    if source not in _UNITS or target not in _UNITS:
+    if source not in UNITS or target not in UNITS:
         return None
-    (dimension, factor, offset), (wanted, base, shift) = _UNITS[source], _UNITS[target]
+    (dimension, factor, offset), (wanted, base, shift) = UNITS[source], UNITS[target]
     if dimension != wanted:
         return None
-    return Conversion(factor / base, (offset - shift) / base)
+    return Conversion(float(factor / base), float((offset - shift) / base))
 
 
 def is_known(unit: str) -> bool:
     """Tell whether values in `unit` can be turned into another unit."""
-    return _ALIASES.get(unit, unit) in _UNITS
+    return NAMES.get(unit, unit) in UNITS

@@ -188,5 +188,8 @@ def decode_raw(
             message.refuse(exc.reason, f"{known.device_id}: {exc.detail}", raw.position, "")
             continue
         values = data if isinstance(data, dict) else {str(place): value for place, value in enumerate(data)}
-        if values:
-            add_object(message, ParsedObject(raw.position, raw.device, raw.at_us, {}), values)
+        if not values:
+            detail = f"{known.device_id}: the codec finds no value in these bytes: is it the one of this device?"
+            message.refuse("no-readings", detail, raw.position, "")
+            continue
+        add_object(message, ParsedObject(raw.position, raw.device, raw.at_us, {}), values)

@@ -78,8 +78,10 @@ def sparkplug_text(topic: str, payload: bytes) -> str | None:
 
 
 def senml_text(topic: str, payload: bytes) -> str | None:
-    """Return the records of a SenML pack in CBOR, which is a list."""
-    return senml_cbor.explain(payload) if payload and payload[0] >> 5 == _CBOR_LIST else None
+    """Return the records of a SenML pack in CBOR, which is a list, or says itself that it is CBOR."""
+    if senml_cbor.is_self_described(payload) or (payload and payload[0] >> 5 == _CBOR_LIST):
+        return senml_cbor.explain(payload)
+    return None
 
 
 DECODERS: list[tuple[str, Decoder]] = [

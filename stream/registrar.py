@@ -19,7 +19,7 @@ from city.errors import ConflictError, Mistake, NotFoundError, PackError
 from city.metric import Metric
 from city.packfile import shown
 from city.packlists import ListedDevice, ListedGateway
-from city.packread import CABINET_DEVICES_MAX
+from city.packwhole import CABINET_DEVICES_MAX
 from storage import queries
 from storage.pool import Connection, engine_errors
 from stream import wire

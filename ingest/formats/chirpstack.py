@@ -9,9 +9,10 @@ from typing import Any
 from city.integration import Origin
 from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
 from ingest.formats.parsed import ParsedMessage, ParsedObject, Unreadable, Value
+from ingest.formats.values import safe
 
 _NO_MEASUREMENT = frozenset({"join", "ack", "txack", "log"})
-_OTHERS = frozenset({"location", "integration"})
+_READ = frozenset({"up", "status"})
 _UNITS = {"margin": "dB", "batteryLevel": "%"}
 
 
@@ -28,8 +29,10 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     message = ParsedMessage([])
     if event in _NO_MEASUREMENT:
         return message
-    if event in _OTHERS:
-        raise Unreadable("not-an-uplink", f"{event} events are not read: integrate event/up (and event/status) alone")
+    if event not in _READ:
+        raise Unreadable(
+            "not-an-uplink", f"{safe(event)} events are not read: integrate event/up (and event/status) alone"
+        )
     device = text(child(body, "deviceInfo"), "devEui")
     if not device:
         raise Unreadable("bad-device", "deviceInfo.devEui is missing: let ChirpStack send JSON of version 4")
@@ -61,7 +64,9 @@ def _event(topic: str, body: dict[str, Any]) -> str:
     for key, kind in kinds:
         if key in body:
             return kind
-    return "up" if body.keys() & {"rxInfo", "txInfo", "data", "object", "fCnt"} else "join"
+    if body.keys() & {"rxInfo", "txInfo", "data", "object", "fCnt"}:
+        return "up"
+    return "join" if "devAddr" in body else "unnamed"
 
 
 def _observed_at(body: dict[str, Any]) -> int | None:

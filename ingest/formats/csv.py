@@ -22,6 +22,8 @@ from ingest.formats.values import (
 
 DEVICE, AT, NAME, VALUE, UNIT = "device", "at", "name", "value", "unit"
 
+_OWN = frozenset({DEVICE, AT, NAME, VALUE, UNIT})
+
 _LINES = re.compile(r"\r\n|\n|\r")
 _WITH_UNIT = re.compile(rf"(.*\S)\s*\[([^\[\]]{{0,{UNIT_CHARACTERS_MAX}}})\]")
 _DIGITS = re.compile(r"[0-9]{1,15}")
@@ -50,8 +52,8 @@ class Table(NamedTuple):
 
     @property
     def may_divide_numbers(self) -> bool:
-        """Tell whether a field more may be the half of a number behind its decimal comma."""
-        return self.separator == "," and not self.columns
+        """Tell whether the unit may be the half of a number behind its decimal comma."""
+        return self.separator == "," and (not self.columns or self.is_long)
 
     @property
     def is_long(self) -> bool:
@@ -96,10 +98,14 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
 
 def _table(first: str) -> Table:
     """Read separator and header off the first line."""
-    separator = ";" if ";" in first else ","
+    separator = next((one for one in (";", "\t") if one in first), ",")
     fields = _fields(first, separator)
-    if fields is None or not {DEVICE, AT} & set(fields):
+    names = {field.lower() for field in fields or ()}
+    is_long = names >= {NAME, VALUE}
+    if fields is None or not ({DEVICE, AT} & names or is_long):
         return Table(separator, (), {})
+    own = _OWN if is_long else {DEVICE, AT}
+    fields = [field.lower() if field.lower() in own else field for field in fields]
     columns: list[str] = []
     units: dict[str, str] = {}
     for field in fields:
@@ -114,7 +120,7 @@ def _table(first: str) -> Table:
     if not all(is_value_name(column) for column in columns):
         raise Unreadable("bad-header", "every column of the header has a name of up to 128 printable characters")
     table = Table(separator, tuple(columns), units)
-    if table.is_long and set(columns) - {DEVICE, AT, NAME, VALUE, UNIT}:
+    if table.is_long and set(columns) - _OWN:
         raise Unreadable("bad-header", "beside name and value only device, at and unit may stand in the header")
     return table
 
@@ -188,7 +194,7 @@ def _line(table: Table, position: int, fields: list[str]) -> Line | None:
 
 
 def _value(cell: str, separator: str) -> Value:
-    """Return a number, or the word that it is; a decimal comma is one where semicolons separate."""
-    number = cell.replace(",", ".") if separator == ";" else cell
+    """Return a number, or the word that it is; a decimal comma is one where semicolons or tabs separate."""
+    number = cell if separator == "," else cell.replace(",", ".")
     found = number_in(number)
     return cell if isinstance(found, str) else found

@@ -1,12 +1,12 @@
 """What NGSI-LD and NGSIv2 have in common: entities, their times, and what of them is no measurement."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from city.units import UNIT_CHARACTERS_MAX
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable
 from ingest.formats.times import parse_iso8601
-from ingest.formats.values import DEVICE_PROBLEM, add_object, flatten, is_device, kind, read_json, refuse_all
+from ingest.formats.values import DEVICE_PROBLEM, add_object, flatten, is_device, kind, read_json, refuse_all, safe
 
 ENTITY_TIMES = (
     "observationDateTime",
@@ -34,11 +34,14 @@ class Attribute(NamedTuple):
         When it was observed, as it stands there; None where it does not say.
     unit : str
         UN/CEFACT code or symbol; empty where it does not say.
+    problem : str
+        Why there is no value, for people; empty: there is one.
     """
 
     value: object
     at: object = None
     unit: str = ""
+    problem: str = ""
 
 
 AttributesOf = Callable[[str, object], Iterator[tuple[str, Attribute]]]
@@ -82,43 +85,67 @@ def _entities(message: ParsedMessage, body: object) -> list[object]:
 def _read_entity(message: ParsedMessage, position: int, entity: object, attributes_of: AttributesOf) -> None:
     """Read one entity: an object for each time at which something of it was observed."""
     if not isinstance(entity, dict):
-        refuse_all(message, "not-an-object", f"an entity is an object, this is {kind(entity)}", position, entity)
+        detail = f"an entity is an object, this is {kind(entity)}: choose normalized, concise, simplified or key-values"
+        refuse_all(message, "not-an-object", detail, position, entity)
         return
     device = entity.get("id")
     if not isinstance(device, str) or not is_device(device):
-        refuse_all(message, "bad-device", f"id: {DEVICE_PROBLEM}", position, _measured(entity, attributes_of))
+        found = {name: attribute.value for name, attribute in _measured(entity, attributes_of)}
+        refuse_all(message, "bad-device", f"id: {DEVICE_PROBLEM}", position, found)
         return
-    whole_at = next((plain(entity[name]) for name in ENTITY_TIMES if name in entity), None)
-    groups: dict[int | None, dict[str, object]] = {}
-    units: dict[str, str] = {}
-    for name, attribute in _measured(entity, attributes_of).items():
-        flat = dict(flatten({name: attribute.value}, KEYS_MAX))
+    whole_at = next((told for name in ENTITY_TIMES if (told := plain(entity.get(name))) is not None), None)
+    groups: dict[int | None, _Group] = {}
+    for name, attribute in _measured(entity, attributes_of):
+        if attribute.problem:
+            message.refuse("no-readings", f"{safe(name)}: {attribute.problem}", position, safe(name))
+            continue
+        flat = list(flatten({name: attribute.value}, KEYS_MAX))
         try:
             at_us = _time(attribute.at if attribute.at is not None else whole_at)
         except ValueError as exc:
-            refuse_all(message, "bad-time", f"{name[:64]!a} has no time: {exc}", position, flat)
+            _refuse(message, "bad-time", f"{name[:64]!a} has no time: {exc}", position, flat)
             continue
         if len(attribute.unit) > UNIT_CHARACTERS_MAX:
-            refuse_all(message, "bad-unit", f"over {UNIT_CHARACTERS_MAX} characters are no unit", position, flat)
+            _refuse(message, "bad-unit", f"over {UNIT_CHARACTERS_MAX} characters are no unit", position, flat)
             continue
-        groups.setdefault(at_us, {}).update(flat)
-        if attribute.unit:
-            units |= dict.fromkeys(flat, attribute.unit)
-    for at_us, values in groups.items():
-        if values:
-            add_object(message, ParsedObject(position, device, at_us, {}, units), values, numbers_in_text=True)
+        group = groups.setdefault(at_us, _Group({}, {}))
+        for called, value in flat:
+            group.values.setdefault(called, []).append(value)
+            if attribute.unit:
+                group.units[called] = attribute.unit
+    for at_us, (values, units) in groups.items():
+        once = {name: told[0] for name, told in values.items() if len(told) == 1}
+        for name, told in values.items():
+            if len(told) > 1:
+                detail = f"{safe(name)} has several values at one time: nobody can tell which one is meant"
+                _refuse(message, "duplicate-key", detail, position, [(name, value) for value in told])
+        if once:
+            add_object(message, ParsedObject(position, device, at_us, {}, units), once, numbers_in_text=True)
 
 
-def _measured(entity: dict[str, object], attributes_of: AttributesOf) -> dict[str, Attribute]:
-    """Return what may be a measurement: no ids, links, places, dates or texts for people."""
-    found: dict[str, Attribute] = {}
+class _Group(NamedTuple):
+    """What an entity tells of one time: by name all values that stand there, and units."""
+
+    values: dict[str, list[object]]
+    units: dict[str, str]
+
+
+def _refuse(
+    message: ParsedMessage, reason: str, detail: str, position: int, flat: Sequence[tuple[str, object]]
+) -> None:
+    """Set values aside, each by its name; none counts as one."""
+    for name, _ in flat or [("", None)]:
+        message.refuse(reason, detail, position, safe(name))
+
+
+def _measured(entity: dict[str, object], attributes_of: AttributesOf) -> Iterator[tuple[str, Attribute]]:
+    """Yield what may be a measurement: no ids, links, places, dates or texts for people."""
     for name, content in entity.items():
         if name in _IGNORED or name in ENTITY_TIMES:
             continue
         for called, attribute in attributes_of(name, content):
             if not _is_other(attribute.value):
-                found[called] = attribute
-    return found
+                yield called, attribute
 
 
 def _is_other(value: object) -> bool:

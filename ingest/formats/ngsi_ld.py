@@ -16,6 +16,7 @@ _OF_THE_ENTITY = frozenset({"scope", "createdAt", "modifiedAt", "deletedAt", "ex
 _VALUES = ("value", "valueList", "json", "vocab")
 _OTHERS = frozenset({"object", "objectList", "languageMap", "entity", "entityList"})
 _NULL = "urn:ngsi-ld:null"
+_DEFAULT_INSTANCE = "@none"
 
 
 def parse(origin: Origin, payload: bytes) -> ParsedMessage:
@@ -40,7 +41,8 @@ def _attributes(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
     ):
         for item in content:
             dataset = item.get("datasetId")
-            yield from _one(f"{name}.{dataset}" if isinstance(dataset, str) else name, item)
+            named = isinstance(dataset, str) and dataset != _DEFAULT_INSTANCE
+            yield from _one(f"{name}.{dataset}" if named else name, item)
     else:
         yield from _one(name, content)
 
@@ -52,11 +54,24 @@ def _one(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
     kind = content.get("type")
     if isinstance(kind, str) and kind in _NO_MEASUREMENT:
         return
-    for key in _VALUES:
-        if key in content and content[key] != _NULL:
-            unit = content.get("unitCode")
-            yield name, Attribute(content[key], content.get("observedAt"), unit if isinstance(unit, str) else "")
-            return
+    unit = content.get("unitCode")
+    unit = unit if isinstance(unit, str) else ""
+    key = next((key for key in _VALUES if key in content), None)
+    if key is not None:
+        if content[key] is not None and content[key] != _NULL:
+            yield name, Attribute(content[key], content.get("observedAt"), unit)
+    elif (pairs := _over_time(content)) is not None:
+        yield from ((name, Attribute(value, at, unit)) for value, at in pairs)
+    elif _OTHERS.isdisjoint(content):
+        yield name, Attribute(None, problem=f"a property has {', '.join(_VALUES)} or values, and this one has none")
+
+
+def _over_time(content: dict[str, object]) -> list[tuple[object, object]] | None:
+    """Return the values of the simplified temporal form, ``[[value, time], …]``; None where there are none."""
+    pairs = content.get("values")
+    if not isinstance(pairs, list) or not pairs or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        return None
+    return [(value, at) for value, at in pairs]
 
 
 def _is_attribute(content: dict[str, object]) -> bool:

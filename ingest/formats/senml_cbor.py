@@ -32,10 +32,35 @@ DEPTH_MAX = 6
 """Pack, record, value, a decimal fraction in it; the rest is for fields that are not ours and are left out."""
 
 _DECIMAL_FRACTION = 4
-_SELF_DESCRIBED = 55799
+_SELF_DESCRIBED = b"\xd9\xd9\xf7"
+"""Tag 55799, with which any CBOR may begin to say that it is some (RFC 8949, section 3.4.6)."""
+_SELF_DESCRIBED_TAG = 55799
 _EXPONENT_MAX = 400
 # What cbor2 reads by itself: objects of Python that no SenML field is, some dear to make (dates, patterns, fractions).
-_BUILT_IN = (0, 1, 2, 3, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000)
+_BUILT_IN = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    25,
+    28,
+    29,
+    30,
+    35,
+    36,
+    37,
+    52,
+    54,
+    100,
+    256,
+    258,
+    260,
+    261,
+    1004,
+    43000,
+    _SELF_DESCRIBED_TAG,
+)
 
 
 def parse(origin: Origin, payload: bytes) -> ParsedMessage:
@@ -84,6 +109,8 @@ def _with_labels(record: object) -> object:
 def _read(payload: bytes) -> object:
     check_size(payload)
     stream = io.BytesIO(payload)
+    if is_self_described(payload):
+        stream.seek(len(_SELF_DESCRIBED))
     try:
         decoder = cbor2.CBORDecoder(
             stream,
@@ -98,6 +125,11 @@ def _read(payload: bytes) -> object:
     if stream.tell() != len(payload):
         raise Unreadable("not-cbor", "more bytes follow behind the pack: send one pack a message")
     return pack
+
+
+def is_self_described(payload: bytes) -> bool:
+    """Tell whether CBOR begins with the tag that says so."""
+    return payload.startswith(_SELF_DESCRIBED)
 
 
 def _decimal_fraction(value: object, _immutable: bool) -> float:

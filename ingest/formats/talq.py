@@ -32,6 +32,8 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     body = read_json(payload)
     if not isinstance(body, dict):
         raise Unreadable("not-an-object", f"a log report is an object, this is {kind(body)}")
+    if "entries" not in body and body.keys() - {"address"}:
+        raise Unreadable("unexpected-key", "a log report has address and entries: log reports alone are read")
     entries = body.get("entries", [])
     if not isinstance(entries, list):
         raise Unreadable("not-a-list", f"entries must be a list, this is {kind(entries)}")

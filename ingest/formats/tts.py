@@ -9,7 +9,8 @@ from typing import Any
 from city.clock import DAY_US, MINUTE_US
 from city.integration import Origin
 from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
-from ingest.formats.parsed import ParsedMessage, Unreadable
+from ingest.formats.parsed import ParsedMessage, ParsedObject, Unreadable
+from ingest.formats.values import add_object, kind, refuse_all
 
 _NO_MEASUREMENT = (
     "join_accept",
@@ -33,11 +34,11 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     """
     body = read_object(payload)
     message = ParsedMessage([])
-    if any(kind in body for kind in _NO_MEASUREMENT):
+    if any(name in body for name in _NO_MEASUREMENT):
         return message
-    for kind in _OTHERS:
-        if kind in body:
-            raise Unreadable("not-an-uplink", f"{kind} is not read: integrate …/up alone")
+    for name in _OTHERS:
+        if name in body:
+            raise Unreadable("not-an-uplink", f"{name} is not read: integrate …/up alone")
     if body.get("simulated", False) is not False:
         raise Unreadable("simulated", "a simulated uplink: no device has measured this")
     uplink = child(body, "uplink_message")
@@ -50,10 +51,30 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
         raise Unreadable("bad-device", "end_device_ids holds neither dev_eui nor device_id")
     said = uplink or normalized
     count(message, device, text(who, "dev_addr"), said.get("f_cnt", 0))
-    decoded = said.get("decoded_payload") if uplink else normalized.get("normalized_payload", {})
-    told = (said.get("f_port", 0), said.get("frm_payload", ""))
-    take_payload(message, device, _observed_at(body, said), decoded, told)
+    at_us = _observed_at(body, said)
+    if uplink:
+        told = (said.get("f_port", 0), said.get("frm_payload", ""))
+        take_payload(message, device, at_us, said.get("decoded_payload"), told)
+    else:
+        _read_normalized(message, device, at_us, normalized.get("normalized_payload", {}))
     return message
+
+
+def _read_normalized(message: ParsedMessage, device: str, at_us: int | None, payload: object) -> None:
+    """Read one measurement, or several; each may have a ``time`` of its own, else it is that of the uplink."""
+    for position, one in enumerate(payload if isinstance(payload, list) else [payload]):
+        if not isinstance(one, dict):
+            detail = f"a normalized measurement is an object, this is {kind(one)}"
+            message.refuse("not-an-object", detail, position, "")
+            continue
+        values = {name: value for name, value in one.items() if name != "time"}
+        try:
+            own = time_of(one, "time")
+        except Unreadable as exc:
+            refuse_all(message, exc.reason, exc.detail, position, values)
+            continue
+        if values:
+            add_object(message, ParsedObject(position, device, at_us if own is None else own, {}), values)
 
 
 def _observed_at(body: dict[str, Any], uplink: dict[str, Any]) -> int | None:

@@ -91,7 +91,7 @@ def add_object(
     """Append `item` with the values of `body`; what is none goes to ``message.refused``.
 
     Objects and lists inside are flattened, names joined by dots (``lamp.power``, ``phaseVoltage.0``); an empty one
-    holds nothing, and neither does null. True and false become 1 and 0.
+    holds nothing, and neither does null. True and false become 1 and 0. Of two values of one name none is taken.
 
     Parameters
     ----------
@@ -108,7 +108,13 @@ def add_object(
         refuse_all(message, "too-many-keys", f"over {KEYS_MAX} values in one object: divide it", item.position, body)
         return
     readings: dict[str, Value] = {}
+    names = [name for name, _ in flat]
+    doubled = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     for name, raw in flat:
+        if name in doubled:
+            detail = f"{safe(name)} stands twice in one object: nobody can tell which value is meant"
+            message.refuse("duplicate-key", detail, item.position, safe(name))
+            continue
         if numbers_in_text and isinstance(raw, str):
             raw = number_in(raw)
         take(message, item.position, readings, name, raw)
@@ -128,8 +134,6 @@ def take(message: ParsedMessage, position: int, readings: dict[str, Value], name
     value = value_of(raw)
     if value is None:
         message.refuse("not-a-number", f"{safe(name)} is no number that a sensor can send", position, name)
-    elif name in readings:
-        message.refuse("duplicate-key", f"{safe(name)} stands twice in one object", position, name)
     else:
         readings[name] = value
 

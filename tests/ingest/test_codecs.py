@@ -413,7 +413,13 @@ def test_bytes_of_a_device_that_is_not_this_gateways_meet_no_codec() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "reason"), [("", "no-codec"), ("function Decoder() { throw new Error('old'); }", "codec-failed")]
+    ("source", "reason"),
+    [
+        ("", "no-codec"),
+        ("function Decoder() { throw new Error('old'); }", "codec-failed"),
+        ("function Decoder() { return {}; }", "no-readings"),
+        ("function Decoder() { return { power: null }; }", "no-readings"),
+    ],
 )
 def test_what_a_codec_could_not_read_comes_back_once_it_is_mended(source: str, reason: str) -> None:
     _, [letter] = flushed(city(source), uplink(b"\x01\x69", time="2026-11-23T17:00:00Z"))

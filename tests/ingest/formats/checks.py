@@ -52,14 +52,14 @@ def replayed(
     before = IngestRegistry({"G-1": 1}, {}, 1, Routes(integrations))
     flush = Flush(before, RECEIVED_AT, FlushOptions(12, 2, 1 << 20))
     flush.add(topic or f"citynerve/v1/G-1/{name}", payload)
-    assert flush.quarantined == {"unknown-device": pytest.approx(len(flush.letters), abs=1000)}
+    assert flush.quarantined == {"unknown-device": pytest.approx(len(flush.aside.letters), abs=1000)}
     assert flush.rows == {}
     targets = {
         value: SeriesTarget(number, 0, -1e12, 1e12, unit=unit) for number, (value, unit) in enumerate(units.items())
     }
     after = IngestRegistry({"G-1": 1}, {address: KnownDevice("D-1", "G-1", targets)}, 2, Routes(integrations))
     found: list[tuple[int, float]] = []
-    for letter in flush.letters:
+    for letter in flush.aside.letters:
         resolution = resolve_letter(codec.decode(DeadLetter, letter.value), after)
         assert resolution.still_bad == ()
         for batch in resolution.readings.values():

@@ -64,15 +64,15 @@ def test_a_decoded_payload_is_flattened_by_the_way_to_each_value() -> None:
 
 
 def test_good_values_pass_beside_bad_ones() -> None:
-    body = {"a": 1e308, "c\n": 1, "d": {"e": 2}, "d.e": 3}
+    body = {"a": 1e308, "c\n": 1, "d": {"e": 2}, "d.e": 3, "good": 4}
     message = chirpstack.parse(
         UP, json.dumps({"deviceInfo": WHO, "object": body}).replace("1e+308", "1" + "0" * 400).encode()
     )
-    assert message.objects[0].readings == {"d.e": 2}
+    assert message.objects[0].readings == {"good": 4}
     assert {name: refusal.only for name, refusal in message.refused.items()} == {
         "not-a-number": [(0, "a")],
         "bad-metric-name": [(0, "c\\n'…")],
-        "duplicate-key": [(0, "d.e")],
+        "duplicate-key": [(0, "d.e"), (0, "d.e")],
     }
 
 
@@ -148,6 +148,14 @@ def test_events_that_are_not_read_are_set_aside(event: str, key: str) -> None:
 )
 def test_what_cannot_be_read_is_set_aside_with_its_reason(body: dict[str, Any], expected: str) -> None:
     assert reason(body) == expected
+
+
+@pytest.mark.parametrize("topic", ["citynerve/v1/NS-1/chirpstack", "application/1/device/01/event/reboot"])
+def test_an_event_that_nobody_can_name_does_not_vanish(topic: str) -> None:
+    body = b'{"deviceInfo":{"devEui":"01"},"time":"2022-07-18T09:34:15Z"}'
+    with pytest.raises(Unreadable) as caught:
+        chirpstack.parse(Origin(topic, "chirpstack", "NS-1", {}), body)
+    assert caught.value.reason == "not-an-uplink"
 
 
 def test_a_key_that_stands_twice_is_refused_at_any_depth() -> None:

@@ -112,6 +112,27 @@ def test_half_a_number_with_a_decimal_comma_is_no_unit() -> None:
     assert told(parse("power;0,1;1")) == [("GW-1", None, {"power": 0.1}, {"power": "1"})]
 
 
+def test_half_a_number_is_no_unit_in_a_long_table_either() -> None:
+    """0,1 behind a comma would be 0 in the unit 1."""
+    assert refused("device,at,name,value,unit\nN-17,,power_factor,0,1\n") == {"bad-unit": [(0, "power_factor")]}
+    assert told(parse("device;at;name;value;unit\nN-17;;power_factor;0,1;1\n"))[0][2] == {"power_factor": 0.1}
+
+
+def test_a_header_is_known_however_it_is_written() -> None:
+    assert told(parse("Device;AT;Power [W]\nN-1;2026-11-23T18:00:00Z;36,1")) == [
+        ("N-1", AT_US, {"Power": 36.1}, {"Power": "W"})
+    ]
+    assert told(parse("Name,Value\npower,5\n")) == [("GW-1", None, {"power": 5}, {})]
+    assert told(parse("device,Value\nN-1,5\n")) == [("N-1", None, {"Value": 5}, {})]
+
+
+def test_tabs_separate_too() -> None:
+    text = 'device\tat\tpower [W]\tnote\nN-1\t\t36,1\t"a\tb"\nN-2\t\t\t\n'
+    message = parse(text)
+    assert [(item.device, item.readings) for item in message.objects] == [("N-1", {"power": 36.1, "note": "a\tb"})]
+    assert list(message.refused) == ["no-readings"]
+
+
 def test_a_long_line_without_name_or_value_is_refused() -> None:
     assert refused("N-1,,,5\nN-1,,x,\n" + "N" * 129 + ",,x,1") == {
         "bad-metric-name": [(0, "")],

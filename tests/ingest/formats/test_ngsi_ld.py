@@ -149,7 +149,6 @@ def test_kinds_of_property() -> None:
             truth={"type": "Property", "value": True},
             text={"type": "Property", "value": "23.5"},
             gone={"type": "Property", "value": "urn:ngsi-ld:null"},
-            empty={"type": "Property", "observedAt": OBSERVED},
             several=[
                 {"type": "Property", "value": 1},
                 {"type": "Property", "value": 2, "datasetId": "urn:ngsi-ld:Dataset:2"},
@@ -176,6 +175,55 @@ def test_kinds_of_property() -> None:
 def test_names_that_no_context_knows_are_shortened() -> None:
     name = "https://uri.etsi.org/ngsi-ld/default-context/temperature"
     assert told(parse({"id": "x", "type": "T", name: {"value": 5}}))[0][2] == {"temperature": 5}
+
+
+FULL = ngsi_ld.DEFAULT_CONTEXT + "a"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "names"),
+    [
+        ({"a.b": 1, "a": {"b": 2}}, ["a.b", "a.b"]),
+        ({"a": [{"type": "Property", "value": 1}, {"type": "Property", "value": 2}]}, ["a", "a"]),
+        ({"a": [{"value": 1, "datasetId": "urn:x:1"}, {"value": 2, "datasetId": "urn:x:1"}]}, ["a.urn:x:1"] * 2),
+        ({"a": [{"value": 1, "datasetId": "@none"}, {"value": 2}]}, ["a", "a"]),
+        ({FULL: 1, "a": 2}, ["a", "a"]),
+        ({"a": {"type": "JsonProperty", "json": {"b.c": 1, "b": {"c": 2}}}}, ["a.b.c", "a.b.c"]),
+    ],
+)
+def test_of_two_values_of_one_name_at_one_time_none_is_taken(attributes: dict[str, Any], names: list[str]) -> None:
+    message = parse(entity(good=5, **attributes))
+    assert [item.readings for item in message.objects] == [{"good": 5}]
+    assert {reason: refusal.only for reason, refusal in message.refused.items()} == {
+        "duplicate-key": [(0, name) for name in names]
+    }
+
+
+def test_an_attributes_values_over_time_are_as_many_readings() -> None:
+    """ETSI GS CIM 009, temporal evolution of an entity: normalized, and simplified with pairs of value and time."""
+    later = "2026-11-23T18:01:00Z"
+    normalized = [
+        {"type": "Property", "value": 120, "unitCode": "KMH", "observedAt": OBSERVED},
+        {"type": "Property", "value": 20, "unitCode": "MTS", "observedAt": later},
+    ]
+    device = "urn:ngsi-ld:Streetlight:17"
+    assert told(parse(entity(speed=normalized))) == [
+        (device, AT_US, {"speed": 120}, {"speed": "KMH"}),
+        (device, AT_US + 60_000_000, {"speed": 20}, {"speed": "MTS"}),
+    ]
+    simplified = {"type": "Property", "values": [[120, OBSERVED], [80, later]]}
+    assert told(parse(entity(speed=simplified))) == [
+        (device, AT_US, {"speed": 120}, {}),
+        (device, AT_US + 60_000_000, {"speed": 80}, {}),
+    ]
+
+
+@pytest.mark.parametrize("more", [{}, {"values": 5}, {"max": 1}])
+def test_a_property_without_a_value_is_refused_by_its_name(more: dict[str, Any]) -> None:
+    message = parse(entity(good=5, level={"type": "Property", **more}))
+    assert message.refused["no-readings"].only == [(0, "level")]
+    assert "has none" in message.refused["no-readings"].detail
+    assert [item.readings for item in message.objects] == [{"good": 5}]
 
 
 def test_an_entity_without_a_measurement_gives_nothing() -> None:

@@ -98,6 +98,17 @@ def test_an_attributes_time_comes_before_the_entitys() -> None:
     ]
 
 
+def test_of_two_values_of_one_name_none_is_taken() -> None:
+    message = parse({"id": "Room1", "a.b": 1, "a": {"b": 2}, "good": 5})
+    assert [item.readings for item in message.objects] == [{"good": 5}]
+    assert message.refused["duplicate-key"].only == [(0, "a.b"), (0, "a.b")]
+
+
+def test_the_form_of_values_alone_says_what_to_choose() -> None:
+    message = parse({"subscriptionId": "1", "data": [[21.5, "on"]]})
+    assert "choose normalized" in message.refused["not-an-object"].detail
+
+
 def test_batches_and_lists_of_entities_are_read_too() -> None:
     entities = [{"id": "x", "a": {"type": "Number", "value": 1}}, {"id": "y", "a": 2}]
     for body in ({"actionType": "append", "entities": entities}, entities):

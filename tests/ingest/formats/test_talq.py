@@ -121,6 +121,12 @@ def test_a_report_without_entries_gives_nothing() -> None:
     assert told(parse({"address": "logger-1"})) == told(parse(report())) == []
 
 
+def test_what_is_no_log_report_does_not_vanish() -> None:
+    with pytest.raises(Unreadable) as caught:
+        talq.parse(ORIGIN, b'{"address":"logger-1","logs":[{"data":{}}]}')
+    assert caught.value.reason == "unexpected-key"
+
+
 def test_good_entries_pass_beside_bad_ones() -> None:
     body = report(
         attribute("a", 1),

@@ -98,6 +98,22 @@ def test_the_normalized_payload_is_read_from_its_own_message_alone() -> None:
     assert (alone.objects[0].readings, alone.number) == ({"air.temperature": 20.5}, 3)
 
 
+def test_a_normalized_measurement_has_its_own_time_and_there_may_be_several() -> None:
+    def normalized(payload: Any) -> ParsedMessage:
+        body = {"end_device_ids": WHO, "uplink_normalized": {"received_at": RECEIVED, "normalized_payload": payload}}
+        return tts.parse(ORIGIN, json.dumps(body).encode())
+
+    earlier = "2026-11-23T17:45:00Z"
+    message = normalized([{"time": earlier, "air": {"temperature": 20.5}}, {"air": {"temperature": 21}}, 5])
+    assert [(item.position, item.at_us, item.readings) for item in message.objects] == [
+        (0, parse_rfc3339(earlier), {"air.temperature": 20.5}),
+        (1, parse_rfc3339(RECEIVED), {"air.temperature": 21}),
+    ]
+    assert message.refused["not-an-object"].only == [(2, "")]
+    bad = normalized({"time": "yesterday", "air": {"temperature": 20.5}})
+    assert (bad.objects, bad.refused["bad-time"].only) == ([], [(0, "air.temperature")])
+
+
 @pytest.mark.parametrize("kind", ["join_accept", "downlink_ack", "downlink_failed", "downlink_queue_invalidated"])
 def test_messages_that_measure_nothing_leave_nothing(kind: str) -> None:
     message = tts.parse(ORIGIN, json.dumps({"end_device_ids": WHO, kind: {}}).encode())

@@ -1,0 +1,65 @@
+"""Reads what a city pack says of faults and of service categories."""
+
+from dataclasses import fields
+from typing import Any
+
+from city import packfile
+from city.alarm import FaultClass
+from city.pack import ServiceCategory
+from city.packfile import Cells, Notes, shown
+from city.registry import FaultRules
+
+_RULE_RANGES: dict[str, tuple[float, float]] = {
+    "dark_below": (0.0, 1.0),
+    "dark_readings": (1, 100),
+    "unexpected_on_w": (0.0, 5000.0),
+    "unexpected_on_share": (0.0, 1.0),
+    "unexpected_on_readings": (1, 100),
+    "guard_s": (0, 14_400),
+    "lost_share": (0.0, 0.9),
+    "outage_probability": (0.0, 0.1),
+    "outage_lamps_min": (1, 1000),
+}
+assert set(_RULE_RANGES) == {f.name for f in fields(FaultRules)}
+
+
+def fault_rules(notes: Notes, text: str | None) -> FaultRules:
+    """Read ``faults.toml``; a pack without the file has the rules that the program brings."""
+    body = None if text is None else packfile.toml(notes, "faults.toml", text)
+    if text is None or body is None:
+        return FaultRules()
+    cells = packfile.table(notes, "faults.toml", text, body)
+    cells.only((), tuple(_RULE_RANGES))
+    values: dict[str, Any] = {}
+    for key, (low, high) in _RULE_RANGES.items():
+        if key in body:
+            whole = isinstance(low, int)
+            values[key] = cells.whole(key, int(low), int(high)) if whole else cells.number(key, low, high)
+    return FaultRules(**values)
+
+
+def category(cells: Cells, identity: str, languages: tuple[str, ...]) -> ServiceCategory:
+    """Read one table of ``categories.toml``."""
+    if not cells.only(("names", "faults", "sla_hours", "crew")):
+        return ServiceCategory(identity, {}, (), 1, "")
+    names = cells.values["names"]
+    texts = names if isinstance(names, dict) else {}
+    for language in languages:
+        word = texts.get(language)
+        if not isinstance(word, str) or not word.strip() or not word.isprintable() or len(word) > packfile.TEXT_MAX:
+            cells.wrong("names", f'names must have {language}: write names = {{ {language} = "…" }}')
+    for language in texts:
+        if language not in languages:
+            cells.wrong("names", f"{shown(language)} is not a language of city.toml: add it there, or remove it here")
+    known = {str(fault) for fault in FaultClass}
+    faults = cells.names("faults", empty=True)
+    for fault in faults:
+        if fault not in known:
+            cells.wrong("faults", f"{shown(fault)} is not a fault: write one of {', '.join(sorted(known))}")
+    return ServiceCategory(
+        identity,
+        dict(texts),
+        tuple(FaultClass(f) for f in faults if f in known),
+        cells.number("sla_hours", 0, 24 * 366, above_low=True),
+        cells.text("crew"),
+    )

@@ -6,6 +6,7 @@ over what an earlier release has left there.
 
 import fcntl
 import gc
+import hashlib
 import importlib
 import importlib.util
 import logging
@@ -25,6 +26,8 @@ PACKAGES = ("anomaly", "ingest")
 """Those with kernels: each has a ``warm`` that compiles them."""
 
 _CACHE = "NUMBA_CACHE_DIR"
+_MADE_FROM = "citynerve-kernels-{}.sources"
+"""In the cache: a digest of the sources that a package's kernels were compiled from."""
 _STALE = (AttributeError, ImportError, EOFError, pickle.UnpicklingError)
 
 
@@ -55,24 +58,53 @@ def warm(data: Path, *packages: str) -> None:
 
 def _compile(package: str, folder: Path) -> None:
     """Compile a package's kernels; what another release left in the cache may name what is no longer there."""
+    forget_changed(package, folder)
     compile_all = importlib.import_module(f"{package}.warm").warm
     try:
         compile_all()
     except _STALE as exc:
         logger.info("kernels of another release are compiled anew", extra={"reason": str(exc)[:200]})
-        inside = f"{package}_*/*.nb[ic]" if os.environ.get(_CACHE) else "*.nb[ic]"
-        for file in folder.glob(inside):
-            file.unlink(missing_ok=True)
+        _forget(package, folder)
         compile_all()
+
+
+def forget_changed(package: str, folder: Path | None = None) -> None:
+    """Throw a package's compiled kernels away if a source of theirs has changed since.
+
+    Numba looks at the file of the kernel that is called, and not at those of the kernels which that one calls.
+    """
+    sources = _folder_of(package)
+    given = os.environ.get(_CACHE)
+    folder = folder or (Path(given) if given else sources / "__pycache__")
+    digest = hashlib.sha256()
+    for source in sorted(sources.glob("*.py")):
+        text = source.read_bytes()
+        if b"kernel" in text or b"njit" in text:
+            digest.update(source.name.encode() + b"\0" + text + b"\0")
+    noted = folder / _MADE_FROM.format(package)
+    if not noted.is_file() or noted.read_text(encoding="ascii") != digest.hexdigest():
+        _forget(package, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        noted.write_text(digest.hexdigest(), encoding="ascii")
+
+
+def _forget(package: str, folder: Path) -> None:
+    inside = f"{package}_*/*.nb[ic]" if os.environ.get(_CACHE) else "*.nb[ic]"
+    for file in folder.glob(inside):
+        file.unlink(missing_ok=True)
+
+
+def _folder_of(package: str) -> Path:
+    program = importlib.util.find_spec(package)
+    assert program is not None
+    assert program.origin is not None
+    return Path(program.origin).parent
 
 
 def _choose(data: Path, package: str) -> Path:
     """Return a cache that may be written: the given one, else beside the program, else under the data folder."""
     given = os.environ.get(_CACHE)
-    program = importlib.util.find_spec(package)
-    assert program is not None
-    assert program.origin is not None
-    usual = Path(given) if given else Path(program.origin).parent / "__pycache__"
+    usual = Path(given) if given else _folder_of(package) / "__pycache__"
     if _writable(usual):
         return usual
     for other in (data / "cache", Path(tempfile.gettempdir()) / f"citynerve-kernels-{os.getuid()}"):

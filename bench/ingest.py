@@ -6,6 +6,7 @@ listens to the last acknowledgement, over all messages. Systems take turns; the 
 
 import asyncio
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -37,6 +38,7 @@ MESSAGES = {
     "several": 120_000,
 }
 PROCESSES = (1, 2, 3, 4)
+WAYS = {"shared": "one shared subscription, MQTT 5", "split": "gateways divided by name, MQTT 3.1.1"}
 PACED_S = 8.0
 TIMEOUT_S = 120.0
 _ROOT = Path(__file__).parents[1]
@@ -45,7 +47,7 @@ Figures = dict[tuple[str, int], list[dict[str, float]]]
 
 
 def run() -> list[dict[str, Any]]:
-    """Measure, in about five minutes; return results for ``bench/results.json``."""
+    """Measure, in about seven minutes; return results for ``bench/results.json``."""
     figures: Figures = defaultdict(list)
     program = shutil.which("telegraf")
     with ExitStack() as stack:
@@ -61,8 +63,9 @@ def run() -> list[dict[str, Any]]:
                 figures["telegraf", qos].append(bench.telegraf(program, qos))
             pace = statistics.median(run["rate"] for run in figures["raw", qos]) / 2
             figures["paced", qos].append(bench.paced(qos, pace))
-        for processes in PROCESSES:
-            figures["several", processes].append(bench.several(processes))
+        for way in WAYS:
+            for processes in PROCESSES:
+                figures[way, processes].append(bench.several(way, processes))
     return _results(figures)
 
 
@@ -103,15 +106,16 @@ class _Bench:
             process = self._ours(broker.port, qos, count, _topic(), "--timed")
             return {"pace": rate, **_driven([process], _load(broker.port, count, qos, rate))[0]}
 
-    def several(self, processes: int) -> dict[str, float]:
-        """Return rate and CPU of several processes that share the messages, at QoS 1."""
+    def several(self, way: str, processes: int) -> dict[str, float]:
+        """Return rate and CPU of several processes that share the messages in one of `WAYS`, at QoS 1."""
         count, topic = MESSAGES["several"], _topic()
         with self._mosquitto() as broker:
             # Each is told to expect all: it ends when nothing more comes.
-            started = [
-                self._ours(broker.port, 1, count, topic, "--share", "bench", "--number", str(number))
-                for number in range(processes)
-            ]
+            started = []
+            for number in range(1, processes + 1):
+                shared = ["--share", "bench", "--version", "5"]
+                how = shared if way == "shared" else ["--split", f"{number}/{processes}"]
+                started.append(self._ours(broker.port, 1, count, topic, "--number", str(number), *how))
             runs = _driven(started, _load(broker.port, count, 1))
         busy = [run for run in runs if run["messages"]]
         span = max(run["last_at"] for run in busy) - min(run["first_at"] for run in busy)
@@ -232,14 +236,21 @@ def _results(figures: Figures) -> list[dict[str, Any]]:
             f" half of the raw subscriber's; median {paced['p50_ms']:.3g} ms; {paced['memory_mb']:.0f} MB of memory"
         )
         results.append(Result(name, paced["p99_ms"], "ms", note=note))
-    for processes in PROCESSES:
-        [several] = figures["several", processes]
-        note = (
-            f"{processes} processes, one shared subscription, QoS 1; {several['cpu_us']:.3g} µs of CPU a message;"
-            " broker, load, Kafka and all of them on two cores"
-        )
-        results.append(Result(f"ingest.processes.{processes}.rate", several["rate"], "msg/s", note=note))
-    return [result.plain() for result in results]
+    return [result.plain() for result in results + _several(figures)]
+
+
+def _several(figures: Figures) -> list[Result]:
+    results = []
+    for way, words in WAYS.items():
+        for processes in PROCESSES:
+            [several] = figures[way, processes]
+            note = (
+                f"processes: {processes}, of which {several['busy']:g} had messages; {words}, QoS 1;"
+                f" {several['cpu_us']:.3g} µs of CPU a message; broker, load, Kafka and all of them on"
+                f" {os.cpu_count()} cores"
+            )
+            results.append(Result(f"ingest.{way}.{processes}.rate", several["rate"], "msg/s", note=note))
+    return results
 
 
 def _beside(figures: Figures, qos: int, name: str, unit: str) -> list[Result]:

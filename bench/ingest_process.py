@@ -21,6 +21,7 @@ from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.intake import Intake, Source
+from ingest.subscriptions import Split
 from stream import codec
 from stream.log import Append, EventLog
 
@@ -85,9 +86,15 @@ async def open_source(arguments: argparse.Namespace) -> Source:
         from ingest.source import MqttOptions, MqttSource
 
         options = MqttOptions(
-            f"mqtt://127.0.0.1:{arguments.port}", f"citynerve-ingest-{arguments.number}", arguments.share
+            f"mqtt://127.0.0.1:{arguments.port}",
+            f"citynerve-ingest-{arguments.number}",
+            arguments.share,
+            version=arguments.version,
         )
-        return MqttSource(options)
+        source = MqttSource(options)
+        if arguments.split:
+            source.listen(*Split(arguments.split).filters(registry().gateways, ()))
+        return source
     from ingest.broker import BrokerOptions, EmbeddedBroker
 
     broker = EmbeddedBroker(BrokerOptions(port=arguments.port, settle_s=0.0, rate=0.0))
@@ -142,6 +149,8 @@ if __name__ == "__main__":
     parser.add_argument("--topic", default="")
     parser.add_argument("--number", type=int, default=1, help="of this process among those that share the messages")
     parser.add_argument("--share", default="")
+    parser.add_argument("--split", default="")
+    parser.add_argument("--version", default="3.1.1", help="of MQTT")
     parser.add_argument("--timed", action="store_true", help="note how long messages take")
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--qos", type=int, required=True)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MANY = 1_024
+"""So many messages a flush that those to come may wait the longest."""
+
 
 @dataclass(frozen=True, slots=True)
 class BridgeOptions:
@@ -45,8 +48,8 @@ class BridgeOptions:
 
     Attributes
     ----------
-    flush_s : float
-        Messages are gathered this long.
+    flush_s, flush_s_max : float
+        Messages are gathered this long: the more came last time the longer, since every flush costs about the same.
     messages_max : int
         In one flush; at most three flushes are in memory.
     append_patience_s : float
@@ -59,7 +62,8 @@ class BridgeOptions:
         A mark that has not come back after this is taken for lost.
     """
 
-    flush_s: float = 0.015
+    flush_s: float = 0.012
+    flush_s_max: float = 0.03
     messages_max: int = 8192
     append_patience_s: float = 10.0
     backoff_s_max: float = 1.0
@@ -174,6 +178,7 @@ class Bridge:
             logger.warning("stopped with messages of QoS 0 that the log did not take", extra={"messages": left})
 
     async def _take(self, stop: asyncio.Event, limits: FlushOptions, queue: "asyncio.Queue[_Work | None]") -> None:
+        last = 0
         while not stop.is_set():
             listening = self._source.listening
             self._metrics.listening.set(listening)
@@ -185,14 +190,21 @@ class Bridge:
                 intake = await self._source.take(
                     max_messages=self._options.messages_max,
                     wait_s=min(0.25, self._tick_every_s),
-                    gather_s=self._options.flush_s,
+                    gather_s=self._gather_s(last),
                 )
-                self._metrics.received.inc(intake.messages)
+                last = intake.messages
+                self._metrics.received.inc(last)
             if len(intake):
                 self._in_flight += len(intake)
                 self._metrics.in_flight.set(self._in_flight)
                 await queue.put(await self._build(intake, limits))
         await queue.put(None)
+
+    def _gather_s(self, last: int) -> float:
+        """Return how long to gather after a flush of `last` messages."""
+        options = self._options
+        longer = (options.flush_s_max - options.flush_s) * min(1.0, last / _MANY)
+        return options.flush_s + max(0.0, longer)
 
     async def _newest_door(self) -> "Door":
         """Return the door of the newest registry: who was claimed a moment ago is known from the next message on.

@@ -84,7 +84,7 @@ class MqttOptions:
     keepalive_s: int = 30
     connect_timeout_s: float = 5.0
     backoff_s_max: float = 5.0
-    pause_s: float = 0.004
+    pause_s: float = 0.006
 
 
 class MqttSource:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from city.registry import IngestRegistry
 from city.topics import is_name, readings_topic
-from ingest.flat import fill_slots
 from ingest.formats.native import is_metric
+from ingest.names import fill_slots
 from ingest.words import WORD_BYTES
 
 Int32 = NDArray[np.int32]

@@ -1,6 +1,9 @@
 """Fixtures by resource; each stands in its own file under support/."""
 
+import pytest
 from hypothesis import settings
+
+from app import kernels
 
 # How long an example takes is the machine's affair: a busy one must not fail a test.
 settings.register_profile("citynerve", deadline=None)
@@ -13,3 +16,10 @@ pytest_plugins = [
     "tests.support.fix_kafka",
     "tests.support.fix_log",
 ]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before any worker loads a kernel: tests see the sources as they are."""
+    if not hasattr(session.config, "workerinput"):
+        for package in kernels.PACKAGES:
+            kernels.forget_changed(package)

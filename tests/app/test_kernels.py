@@ -70,3 +70,32 @@ def test_kernels_of_another_release_are_compiled_anew(tmp_path: Path, monkeypatc
     kernels.warm(tmp_path, "ingest")
     assert not stale.exists()
     assert (other / "kernels.nbi").exists()
+
+
+def test_kernels_are_compiled_anew_when_a_source_of_theirs_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    program = tmp_path / "ingest"
+    program.mkdir()
+    called, helper, other = program / "flat.py", program / "words.py", program / "bridge.py"
+    for source in (called, helper):
+        source.write_text("from ingest.kernel import kernel\n")
+    other.write_text("import asyncio\n")
+    monkeypatch.setattr(kernels, "_folder_of", lambda _: program)
+    compiled = tmp_path / "cache" / "ingest_1" / "flat.nbi"
+    compiled.parent.mkdir(parents=True)
+
+    def is_kept() -> bool:
+        kernels.forget_changed("ingest", tmp_path / "cache")
+        kept = compiled.exists()
+        compiled.write_bytes(b"compiled")
+        return kept
+
+    assert not is_kept()
+    assert is_kept()
+    other.write_text("import os\n")
+    assert is_kept()
+    helper.write_text("from ingest.kernel import kernel  # another\n")
+    assert not is_kept()
+    assert is_kept()

@@ -127,6 +127,7 @@ async def import_list(request: Request, portal: PortalDep, operator: OperatorDep
         problem=problem,
         report=report,
         back=f"/operator/{kind}",
+        path=f"/operator/{kind}",
     )
 
 

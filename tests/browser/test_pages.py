@@ -50,6 +50,12 @@ PAGES = {
     "credentials": "/operator/credentials?all=1",
     "credential": "/operator/credentials/2",
     "credential-revoke": "/operator/credentials/2/revoke",
+    "operator-devices": "/operator/devices",
+    "operator-device": "/operator/devices/N-L-1",
+    "operator-unknown": "/operator/unknown",
+    "operator-gateways": "/operator/gateways?new=GW-77",
+    "operator-profiles": "/operator/profiles",
+    "operator-changes": "/operator/changes",
     "missing": "/tickets/999",
 }
 

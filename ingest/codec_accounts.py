@@ -16,8 +16,8 @@ class CodecOptions:
         One message, of CPU; the engine interrupts the codec then.
     character_s : float
         Per character of its text, of CPU: to read the text, which is done for every message.
-    answer_s : float
-        One message, of the clock; the whole process is killed then.
+    answer_s, patience_s : float
+        One message, of CPU and of the clock, where the engine does not interrupt; the whole process is killed then.
     free_s : float
         What one message may cost beyond the reading of the text without being counted.
     owed_s_max : float
@@ -34,6 +34,7 @@ class CodecOptions:
     limit_s: float = 0.02
     character_s: float = 2e-7
     answer_s: float = 0.5
+    patience_s: float = 5.0
     free_s: float = 0.002
     owed_s_max: float = 0.2
     owed_s_max_together: float = 2.0

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import select
 import subprocess
 import sys
@@ -22,6 +23,20 @@ class NoProcessError(Exception):
     """The process does not start; it is tried again after some seconds."""
 
 
+class TookTooLongError(Exception):
+    """No answer came in time; the process is gone with all that it held.
+
+    Attributes
+    ----------
+    used_s : float
+        CPU that it used meanwhile.
+    """
+
+    def __init__(self, used_s: float) -> None:
+        super().__init__("no answer")
+        self.used_s = used_s
+
+
 class CodecProcess:
     """The sandbox's process, started when it is first needed and again after it had to be killed.
 
@@ -37,13 +52,20 @@ class CodecProcess:
         self._end: Callable[[], object] = lambda: None
         self._next_start = float("-inf")
 
-    def ask(self, request: dict[str, Any], answer_s: float) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], answer_s: float, patience_s: float) -> dict[str, Any]:
         """Return the answer to one request.
+
+        Parameters
+        ----------
+        answer_s : float
+            Of the process's CPU: where a machine is busy, it is not the codec that takes long.
+        patience_s : float
+            Of the clock.
 
         Raises
         ------
-        TimeoutError
-            None came in time; the process is gone with all that it held.
+        TookTooLongError
+            It took longer than either.
         ConnectionError
             The process died.
         NoProcessError
@@ -51,14 +73,14 @@ class CodecProcess:
         """
         if self._running is None:
             self._start()
-        return self._exchange(request, answer_s)
+        return self._exchange(request, answer_s, patience_s)
 
-    def _exchange(self, request: dict[str, Any], answer_s: float) -> dict[str, Any]:
+    def _exchange(self, request: dict[str, Any], answer_s: float, patience_s: float) -> dict[str, Any]:
         running = self._running
         assert running is not None
         assert running.stdin is not None
         assert running.stdout is not None
-        deadline = monotonic() + answer_s
+        deadline, cpu_s = monotonic() + patience_s, _cpu_s(running.pid)
         answer = bytearray()
         try:
             running.stdin.write(json.dumps(request).encode() + b"\n")
@@ -66,14 +88,16 @@ class CodecProcess:
             waiting = select.poll()
             waiting.register(running.stdout, select.POLLIN)
             while not answer.endswith(b"\n"):
-                left = deadline - monotonic()
-                if left <= 0 or not waiting.poll(left * 1000):
-                    raise TimeoutError
+                if not waiting.poll(min(answer_s, patience_s) * 1000):
+                    used_s = _cpu_s(running.pid) - cpu_s
+                    if used_s >= 0.9 * answer_s or monotonic() >= deadline:
+                        raise TookTooLongError(used_s)
+                    continue
                 part = running.stdout.read1(65_536)  # type: ignore[attr-defined]
                 if not part:
                     raise ConnectionError("the process ended")
                 answer += part
-        except TimeoutError:
+        except TookTooLongError:
             self.end()
             raise
         except OSError as exc:
@@ -100,8 +124,8 @@ class CodecProcess:
             )
             self._running = running
             self._end = weakref.finalize(self, _kill, running)
-            self._exchange({}, _START_S)
-        except OSError as exc:
+            self._exchange({}, _START_S, _START_S)
+        except (OSError, TookTooLongError) as exc:
             self.end()
             self._next_start = now + _START_AGAIN_S
             logger.error("the process for codecs does not start: is memory short?", extra={"reason": str(exc)[:200]})
@@ -112,6 +136,16 @@ class CodecProcess:
         self._running = None
         self.sent.clear()
         self._end()
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the CPU that a process has used, in seconds; where the system does not tell, the clock."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return monotonic()
+    user, system = told.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _kill(running: "subprocess.Popen[bytes]") -> None:

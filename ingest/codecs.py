@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from city.errors import DataError
 from city.registry import IngestRegistry
 from ingest.codec_accounts import CodecAccounts, CodecOptions
-from ingest.codec_process import CodecProcess, NoProcessError
+from ingest.codec_process import CodecProcess, NoProcessError, TookTooLongError
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject
 from ingest.formats.values import add_object
 from ingest.metrics import IngestMetrics
@@ -144,9 +144,9 @@ class Codecs:
         for _ in range(2):
             whole = request if name in self._process.sent else {**request, "source": source}
             try:
-                answer = self._process.ask(whole, options.answer_s)
-            except TimeoutError:
-                return {"error": "timeout", "detail": "it did not answer, and was ended"}
+                answer = self._process.ask(whole, options.answer_s, options.patience_s)
+            except TookTooLongError as exc:
+                return {"error": "timeout", "detail": "it did not answer, and was ended", "used_s": exc.used_s}
             except NoProcessError as exc:
                 raise CodecError("codec-failed", _NO_PROCESS) from exc
             except ConnectionError:

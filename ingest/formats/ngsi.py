@@ -175,6 +175,11 @@ def plain(content: object) -> object:
     return content
 
 
+def unit_of(told: object) -> str:
+    """Return a unit; what is no text is written out, so that nobody takes it for no unit at all."""
+    return told if isinstance(told, str) else "" if told is None else ascii(told)[:UNIT_CHARACTERS_MAX]
+
+
 def _time(told: object) -> int | None:
     """Return µs UTC, None where nothing was told; of an interval, its end.
 

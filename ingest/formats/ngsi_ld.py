@@ -48,14 +48,18 @@ def _attributes(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
 
 
 def _one(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
+    if isinstance(content, dict) and content.keys() == {"dataset"} and isinstance(content["dataset"], dict):
+        # Several values in the simplified form, by their datasetId.
+        for dataset, value in content["dataset"].items():
+            yield name if dataset == _DEFAULT_INSTANCE else f"{name}.{dataset}", Attribute(value)
+        return
     if not isinstance(content, dict) or not _is_attribute(content):
         yield name, Attribute(content)
         return
     kind = content.get("type")
     if isinstance(kind, str) and kind in _NO_MEASUREMENT:
         return
-    unit = content.get("unitCode")
-    unit = unit if isinstance(unit, str) else ""
+    unit = ngsi.unit_of(content.get("unitCode"))
     key = next((key for key in _VALUES if key in content), None)
     if key is not None:
         if content[key] is not None and content[key] != _NULL:

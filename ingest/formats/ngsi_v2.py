@@ -38,4 +38,4 @@ def _attributes(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
     told = metadata if isinstance(metadata, dict) else {}
     at = next((ngsi.plain(told[key]) for key in TIMES if key in told), None)
     unit = next((ngsi.plain(told[key]) for key in UNITS if key in told), None)
-    yield name, Attribute(content["value"], at, unit if isinstance(unit, str) else "")
+    yield name, Attribute(content["value"], at, ngsi.unit_of(unit))

@@ -3,11 +3,9 @@
 from ingest.formats.parsed import KEYS_MAX, NAME_CHARACTERS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject
 from ingest.formats.sparkplug_births import Birth, is_control, unit_in
 from ingest.formats.sparkplug_payload import METRICS_MAX, Metric, Payload
-from ingest.formats.sparkplug_values import Told, Unfit, values_of
+from ingest.formats.sparkplug_values import Told, Unfit, check_quality, values_of
 from ingest.formats.times import MILLISECONDS_MAX
 from ingest.formats.values import is_value_name, safe
-
-GOOD = 192
 
 
 class _Groups:
@@ -44,21 +42,19 @@ def read_metrics(message: ParsedMessage, sender: str, told: Payload, birth: Birt
     count = 0
     for metric in told.metrics:
         at_us = message.sent_at_us
-        bad_time = metric.timestamp_ms is not None and metric.timestamp_ms > MILLISECONDS_MAX
-        if metric.timestamp_ms is not None and not bad_time:
+        if metric.timestamp_ms is not None and metric.timestamp_ms <= MILLISECONDS_MAX:
             at_us = metric.timestamp_ms * 1000
         position = groups.position(at_us)
         name = metric.name or (birth.aliases.get(metric.alias) if birth and metric.alias is not None else None)
         if metric.is_null or metric.is_transient or (name is not None and is_control(name)):
             continue
         try:
-            if bad_time:
-                raise Unfit("bad-time", "not milliseconds since 1970")
+            _check_time(metric.timestamp_ms)
             for value, unit in _values(metric, name, birth):
                 count += 1
                 if count > METRICS_MAX:
                     raise Unfit("too-many-keys", f"over {METRICS_MAX} values in one message: divide it")
-                groups.add(at_us, value, unit)
+                groups.add(at_us if value.timestamp_ms is None else value.timestamp_ms * 1000, value, unit)
         except Unfit as exc:
             _refuse(message, position, name, metric, exc)
 
@@ -74,17 +70,23 @@ def _values(metric: Metric, name: str | None, birth: Birth | None) -> list[tuple
         raise Unfit("bad-metric-name", "a metric with neither name nor alias")
     if name is None:
         raise Unfit("no-birth", f"alias {metric.alias} of no birth that is known: it was asked for, then replay")
-    if metric.quality not in (None, GOOD):
-        raise Unfit("bad-quality", f"of quality {metric.quality}: its sender does not vouch for it")
+    check_quality(metric)
     known = birth.definitions.get(name) if birth is not None else None
     datatype = metric.datatype
     if datatype is None and known is not None:
         datatype = known.datatype
     own = unit_in(metric.unit) or (known.unit if known is not None else "")
     told = values_of(name, metric, datatype)
+    for one in told:
+        _check_time(one.timestamp_ms)
     if not all(is_value_name(one.name) for one in told):
         raise Unfit("bad-metric-name", f"a metric is called by 1 to {NAME_CHARACTERS_MAX} printable characters")
-    return [(one, own or one.unit) for one in told]
+    return [(one, unit_in(one.unit) or own) for one in told]
+
+
+def _check_time(at_ms: int | None) -> None:
+    if at_ms is not None and at_ms > MILLISECONDS_MAX:
+        raise Unfit("bad-time", "not milliseconds since 1970")
 
 
 def _refuse(message: ParsedMessage, position: int, name: str | None, metric: Metric, why: Unfit) -> None:

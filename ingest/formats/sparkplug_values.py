@@ -23,6 +23,7 @@ from ingest.formats.sparkplug_payload import (
 )
 from ingest.formats.values import value_of
 
+GOOD = 192
 VALUES_MAX = 2_000
 """That one metric may unfold to."""
 
@@ -44,11 +45,12 @@ class Unfit(ValueError):
 
 
 class Told(NamedTuple):
-    """A value with its name and, where the data type tells one, its unit."""
+    """A value with its name; unit and time where its data type or a template's member tells one of its own."""
 
     name: str
     value: Value
     unit: str = ""
+    timestamp_ms: int | None = None
 
 
 def values_of(name: str, metric: Metric, datatype: int | None) -> list[Told]:
@@ -151,8 +153,25 @@ def _template(name: str, metric: Metric, depth: int) -> Iterator[Told]:
     if template.is_definition:
         return
     for member in template.metrics:
-        if not member.is_null and not member.is_transient and member.name is not None:
-            yield from _unfolded(f"{name}/{member.name}", member, member.datatype, depth + 1)
+        if member.is_null or member.is_transient:
+            continue
+        if member.name is None:
+            raise Unfit("bad-metric-name", "a member of the template has no name")
+        check_quality(member)
+        for told in _unfolded(f"{name}/{member.name}", member, member.datatype, depth + 1):
+            at_ms = told.timestamp_ms if told.timestamp_ms is not None else member.timestamp_ms
+            yield told._replace(unit=told.unit or member.unit, timestamp_ms=at_ms)
+
+
+def check_quality(metric: Metric) -> None:
+    """Refuse what its sender does not vouch for.
+
+    Raises
+    ------
+    Unfit
+    """
+    if metric.quality not in (None, GOOD):
+        raise Unfit("bad-quality", f"of quality {metric.quality}: its sender does not vouch for it")
 
 
 def _dataset(name: str, metric: Metric) -> Iterator[Told]:

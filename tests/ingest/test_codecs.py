@@ -2,6 +2,8 @@
 
 import base64
 import json
+import signal
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -260,6 +262,20 @@ def test_a_codec_that_the_engine_cannot_interrupt_is_ended_with_its_process(code
     stuck = "function Decoder() { return { i: 'x'.repeat(1e6).indexOf('x'.repeat(5e5) + 'y') }; }"
     assert why(codecs, stuck)[0] == "codec-timeout"
     assert decode(codecs, SIMPLE) == {"power": 36.1}
+
+
+def test_a_codec_is_not_blamed_for_a_machine_that_gives_it_no_time() -> None:
+    codecs = Codecs(CodecOptions(patience_s=1.0))
+    assert decode(codecs, SIMPLE) == {"power": 36.1}
+    running = codecs._process._running
+    assert running is not None
+    running.send_signal(signal.SIGSTOP)
+    threading.Timer(0.7, running.send_signal, [signal.SIGCONT]).start()
+    assert decode(codecs, SIMPLE) == {"power": 36.1}, "longer than it may compute, but it did not compute"
+    running.send_signal(signal.SIGSTOP)
+    assert why(codecs, SIMPLE)[0] == "codec-timeout"
+    assert decode(codecs, SIMPLE) == {"power": 36.1}, "it is not paused"
+    codecs.close()
 
 
 def test_a_process_that_does_not_start_is_a_reason_and_not_tried_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

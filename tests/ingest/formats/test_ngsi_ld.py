@@ -199,6 +199,15 @@ def test_of_two_values_of_one_name_at_one_time_none_is_taken(attributes: dict[st
     }
 
 
+def test_the_simplified_form_of_several_values_is_read_by_their_dataset() -> None:
+    several = {"dataset": {"@none": 120, "urn:ngsi-ld:Property:gps": 80}}
+    assert told(parse(entity(speed=several)))[0][2] == {"speed": 120, "speed.urn:ngsi-ld:Property:gps": 80}
+
+
+def test_a_unit_that_is_no_text_is_not_taken_for_none() -> None:
+    assert told(parse(entity(power={"value": 1, "unitCode": 5})))[0][3] == {"power": "5"}
+
+
 def test_an_attributes_values_over_time_are_as_many_readings() -> None:
     """ETSI GS CIM 009, temporal evolution of an entity: normalized, and simplified with pairs of value and time."""
     later = "2026-11-23T18:01:00Z"

@@ -275,6 +275,25 @@ def test_a_templates_members_are_read_and_its_definition_is_not() -> None:
     assert list(Node().send("NDATA", template(definition=False, depth=9)).refused) == ["bad-value"]
 
 
+def test_a_templates_member_keeps_its_unit_and_its_time() -> None:
+    def template(*members: dict[str, Any]) -> bytes:
+        told = Payload.FromString(payload(*members))
+        message = Payload(timestamp=AT_MS, seq=0)
+        inner = message.metrics.add(name="lamp", datatype=19, timestamp=AT_MS - 1000).template_value
+        inner.metrics.extend(told.metrics)
+        return bytes(message.SerializeToString())
+
+    power = {"name": "power", "datatype": 10, "double_value": 2.5}
+    message = Node().send("NDATA", template({**power, "unit": "kW", "timestamp": AT_MS - 5000}, {**power, "name": "p"}))
+    assert [(item.at_us, item.readings, item.units) for item in message.objects] == [
+        (AT - 5_000_000, {"lamp/power": 2.5}, {"lamp/power": "kW"}),
+        (AT - 1_000_000, {"lamp/p": 2.5}, {}),
+    ]
+    assert list(Node().send("NDATA", template({**power, "quality": 0})).refused) == ["bad-quality"]
+    assert list(Node().send("NDATA", template({**power, "timestamp": 2**60})).refused) == ["bad-time"]
+    assert list(Node().send("NDATA", template({"datatype": 10, "double_value": 1.0})).refused) == ["bad-metric-name"]
+
+
 @pytest.mark.parametrize(
     ("datatype", "field", "reason"),
     [

@@ -79,6 +79,7 @@ class _Work:
 
     intake: Intake
     attempt: int
+    received_at: int = 0
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
     times_of_receipt: dict[str, int] = field(default_factory=dict)
@@ -228,7 +229,8 @@ class Bridge:
             intake = self._division.ours(intake)
         if self._fairness.isolated:
             intake, apart = divide(intake, door.registry, self._fairness.isolated)
-        flush = door.read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
+        work.received_at = self._clock.now_us()
+        flush = door.read(intake, work.received_at, limits, self._formats, self._codecs)
         tick_at: int | None = None
         slow: list[int] = []
         for index in flush.left:
@@ -354,7 +356,7 @@ class Bridge:
     async def _finish(self, work: _Work) -> None:
         """Write states and acknowledge: the log has the flush."""
         if self._states is not None and (work.states or self._states.waiting):
-            await self._states.write(work.states, self._clock.now_us())
+            await self._states.write(work.states, work.received_at)
         self._formats.sessions.commit(work.changes)
         if self._births is not None and (work.changes.births or self._births.waiting):
             await self._births.write(work.changes.births)

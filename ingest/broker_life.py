@@ -35,7 +35,13 @@ class BrokerLife:
         self.alive_s: float | None = None
         self._lost = False
         self._told_s: float | None = None
+        self._died_s: float | None = None
         self._deaths: list[Death] = []
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a death is seen whose end will be known better with the broker's next word."""
+        return self._died_s is not None
 
     def resume(self, alive_s: float, started_s: float) -> None:
         """Go on from what an earlier process knew, before the first connection."""
@@ -44,27 +50,36 @@ class BrokerLife:
 
     def lost(self) -> None:
         """Note that the connection ended: the next life may be another one."""
+        self._note_death()
         self._told_s = None
         self._lost = True
 
     def lived(self, age_s: int, now_s: float) -> bool:
         """Take the broker's age; return True where it must have died since it was last known to live.
 
-        What it says may have waited on the way to us, which makes a start look later: a new life is believed when two
-        ages in a row agree about its start.
+        An age that is less than one told before is of a new life. One that is not may be: then what it says may have
+        waited on the way to us, which makes a start look later, so a new life is believed when two ages in a row agree
+        about its start.
         """
         started_s = now_s - age_s
         before_s, self._told_s = self._told_s, started_s
+        agrees = before_s is not None and before_s - started_s <= _AGREE_S
         if self.started_s is None or self.alive_s is None:
             self._know(started_s, age_s)
+        elif self._lost and age_s + _AGREE_S < self.alive_s - self.started_s:
+            self._died_s = self.alive_s
+            self._know(started_s, age_s)
+            return True
         elif started_s <= max(self.started_s, self.alive_s - 2 * _SECOND_S) + _SECOND_S:
             self._know(min(self.started_s, started_s), age_s)
+            if agrees:
+                self._note_death()
         elif not self._lost:
             self._know(self.started_s, age_s)
-        elif before_s is not None and before_s - started_s <= _AGREE_S:
-            if len(self._deaths) < _DEATHS_MAX:
-                self._deaths.append(Death(self.alive_s, started_s))
+        elif agrees:
+            self._died_s = self.alive_s
             self._know(started_s, age_s)
+            self._note_death()
             return True
         return False
 
@@ -75,6 +90,11 @@ class BrokerLife:
     def written(self, count: int) -> None:
         """Forget the first of `deaths`."""
         del self._deaths[:count]
+
+    def _note_death(self) -> None:
+        if self._died_s is not None and self.started_s is not None and len(self._deaths) < _DEATHS_MAX:
+            self._deaths.append(Death(self._died_s, self.started_s))
+        self._died_s = None
 
     def _know(self, started_s: float, age_s: int) -> None:
         self.started_s, self.alive_s, self._lost = started_s, started_s + age_s, False

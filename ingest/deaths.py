@@ -67,7 +67,9 @@ class LifeKeeper:
             The database did not answer.
         """
         life = self._life
-        if life is None or life.started_s is None or life.alive_s is None or not await self._may_tell():
+        if life is None or life.unsure or life.started_s is None or life.alive_s is None:
+            return
+        if not await self._may_tell():
             return
         deaths = life.deaths()
         async with transaction(self._pool) as connection:

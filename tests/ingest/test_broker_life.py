@@ -26,20 +26,32 @@ def lost_at(age: int, started: float = 0.0) -> BrokerLife:
     return life
 
 
-def test_a_broker_that_started_after_it_was_last_alive_has_died() -> None:
+def test_a_broker_that_is_younger_than_it_was_has_died_and_its_next_word_says_since_when() -> None:
     life = lost_at(100)
-    assert not life.lived(2, 104.0), "it may have waited on its way"
-    assert life.lived(4, 106.1)
-    assert life.deaths() == [Death(100.0, 102.1)]
-    assert not life.lived(6, 108.0), "its age is told again"
+    assert life.lived(2, 104.0)
+    assert life.unsure
+    assert life.deaths() == []
+    assert not life.lived(4, 105.1), "what came first had waited on its way"
+    assert not life.lived(5, 106.1)
+    assert life.deaths() == [Death(100.0, 101.1)]
+    assert not life.lived(6, 107.1), "its age is told again"
     life.written(1)
     assert life.deaths() == []
 
 
+def test_a_broker_that_dies_again_before_its_next_word_has_died_twice() -> None:
+    life = lost_at(100)
+    assert life.lived(2, 104.0)
+    life.lost()
+    assert life.lived(0, 106.0)
+    life.lost()
+    assert life.deaths() == [Death(100.0, 102.0), Death(104.0, 106.0)]
+
+
 def test_a_death_of_less_than_a_second_is_seen() -> None:
-    life = lost_at(6)
-    assert [life.lived(2, 8.25), life.lived(4, 10.25)] == [False, True]
-    assert life.deaths() == [Death(6.0, 6.25)]
+    life = lost_at(2)
+    assert [life.lived(2, 4.25), life.lived(4, 6.25)] == [False, True]
+    assert life.deaths() == [Death(2.0, 2.25)]
 
 
 def test_a_connection_that_was_lost_alone_is_no_death_however_late_the_brokers_word_comes() -> None:
@@ -55,12 +67,12 @@ def test_a_connection_that_was_lost_alone_is_no_death_however_late_the_brokers_w
     assert not BrokerLife().lived(1, 104.0), "before the first connection nothing is known"
 
 
-def test_two_deaths_without_two_words_in_between_are_told_as_one() -> None:
+def test_two_deaths_without_a_word_in_between_are_told_as_one() -> None:
     life = lost_at(100)
-    life.lived(1, 103.0)
     life.lost()
-    assert life.alive_s == 100.0, "who writes that down must not take the new life for the old one"
-    assert [life.lived(1, 107.0), life.lived(3, 109.0)] == [False, True]
+    assert life.alive_s == 100.0
+    assert life.lived(1, 107.0)
+    life.lost()
     assert life.deaths() == [Death(100.0, 106.0)]
 
 
@@ -71,7 +83,7 @@ def test_what_an_earlier_process_knew_goes_on() -> None:
     assert life.deaths() == []
     again = BrokerLife()
     again.resume(100.0, 50.0)
-    assert [again.lived(2, 110.0), again.lived(4, 112.0)] == [False, True]
+    assert [again.lived(2, 110.0), again.lived(4, 112.0)] == [True, False]
     assert again.deaths() == [Death(100.0, 108.0)]
 
 

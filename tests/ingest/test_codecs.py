@@ -265,7 +265,7 @@ def test_a_codec_that_the_engine_cannot_interrupt_is_ended_with_its_process(code
 
 
 def test_a_codec_is_not_blamed_for_a_machine_that_gives_it_no_time() -> None:
-    codecs = Codecs(CodecOptions(patience_s=1.0))
+    codecs = Codecs(CodecOptions(patience_s=3.0))
     assert decode(codecs, SIMPLE) == {"power": 36.1}
     running = codecs._process._running
     assert running is not None

@@ -273,7 +273,8 @@ def test_a_codec_is_not_blamed_for_a_machine_that_gives_it_no_time() -> None:
     threading.Timer(0.7, running.send_signal, [signal.SIGCONT]).start()
     assert decode(codecs, SIMPLE) == {"power": 36.1}, "longer than it may compute, but it did not compute"
     running.send_signal(signal.SIGSTOP)
-    assert why(codecs, SIMPLE)[0] == "codec-timeout"
+    more_than_a_pipe_holds = SIMPLE + " " * 200_000
+    assert why(codecs, more_than_a_pipe_holds)[0] == "codec-timeout"
     assert decode(codecs, SIMPLE) == {"power": 36.1}, "it is not paused"
     codecs.close()
 

@@ -2,12 +2,15 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.console import print_json, say, warn
 from app.examples import examples
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 ca_cli = typer.Typer(
     no_args_is_help=True,
@@ -61,10 +64,9 @@ def ca_issue(
 ) -> None:
     """Give a gateway a certificate, on stdout; without --csr its key too, which is printed once."""
     from app.commands.authority import issue
-    from app.runtime import attached
 
-    settings = attached(data)
-    made = asyncio.run(issue(settings, folder or settings.data / "authority", gateway, days, csr, passphrase_file))
+    settings, signer = _signer(data, folder)
+    made = asyncio.run(issue(settings, signer, gateway, days, csr, passphrase_file))
     _say_certificate(made, as_json=as_json)
 
 
@@ -80,10 +82,9 @@ def ca_renew(
 ) -> None:
     """Give a certificate's owner the next one; the one before stays valid until it runs out or is revoked."""
     from app.commands.authority import renew
-    from app.runtime import attached
 
-    settings = attached(data)
-    made = asyncio.run(renew(settings, folder or settings.data / "authority", serial, days, csr, passphrase_file))
+    settings, signer = _signer(data, folder)
+    made = asyncio.run(renew(settings, signer, serial, days, csr, passphrase_file))
     _say_certificate(made, as_json=as_json)
 
 
@@ -97,10 +98,9 @@ def ca_revoke(
 ) -> None:
     """Revoke a certificate now, and write the list of revoked ones for Mosquitto."""
     from app.commands.authority import revoke
-    from app.runtime import attached
 
-    settings = attached(data)
-    ended = asyncio.run(revoke(settings, folder or settings.data / "authority", serial, passphrase_file))
+    settings, signer = _signer(data, folder)
+    ended = asyncio.run(revoke(settings, signer, serial, passphrase_file))
     if as_json:
         print_json(ended)
     else:
@@ -113,14 +113,21 @@ def ca_list(
 ) -> None:
     """Write the list of revoked certificates anew, with those that were revoked elsewhere."""
     from app.commands.authority import write_list
-    from app.runtime import attached
 
-    settings = attached(data)
-    written = asyncio.run(write_list(settings, folder or settings.data / "authority", passphrase_file))
+    settings, signer = _signer(data, folder)
+    written = asyncio.run(write_list(settings, signer, passphrase_file))
     if as_json:
         print_json(written)
     else:
         say(f"{written['certificates']} revoked certificates in {written['revoked']}")
+
+
+def _signer(data: Path | None, folder: Path | None) -> "tuple[Settings, Path]":
+    """Return the settings of a running city, and the folder of its authority."""
+    from app.runtime import attached
+
+    settings = attached(data)
+    return settings, folder or settings.data / "authority"
 
 
 def _say_certificate(made: dict[str, Any], *, as_json: bool) -> None:

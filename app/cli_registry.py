@@ -25,6 +25,7 @@ profiles_cli = typer.Typer(
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 File = Annotated[Path, typer.Argument(help="The list; - reads it from standard input.")]
+Named = Annotated[str, typer.Argument(help="Its id.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")]
 
 
@@ -37,10 +38,7 @@ def devices_import(file: File, data: Data = None, dry_run: DryRun = False, as_js
 @devices_cli.command("export", epilog=examples("devices export"))
 def devices_export(data: Data = None) -> None:
     """Print all devices in service as CSV, as an import takes them."""
-    from app.commands.registry import export_devices
-    from app.runtime import attached
-
-    asyncio.run(export_devices(attached(data)))
+    _export("devices", data)
 
 
 @devices_cli.command("retire", epilog=examples("devices retire"))
@@ -48,7 +46,7 @@ def devices_retire(
     device: Annotated[str, typer.Argument(help="Its id.")], data: Data = None, as_json: AsJson = False
 ) -> None:
     """Take a device out: its readings are set aside from now on, its history stays."""
-    _set("retire", device, data, as_json)
+    _set("device", "retire", device, data, as_json)
 
 
 @devices_cli.command("release", epilog=examples("devices release"))
@@ -56,7 +54,7 @@ def devices_release(
     device: Annotated[str, typer.Argument(help="Its id.")], data: Data = None, as_json: AsJson = False
 ) -> None:
     """Give a device back to the city pack: its next import says what it is."""
-    _set("release", device, data, as_json)
+    _set("device", "release", device, data, as_json)
 
 
 @devices_cli.command("unknown", epilog=examples("devices unknown"))
@@ -108,10 +106,58 @@ def gateways_import(file: File, data: Data = None, dry_run: DryRun = False, as_j
     _import("gateways", file, data, dry_run, as_json)
 
 
+@gateways_cli.command("export", epilog=examples("gateways export"))
+def gateways_export(data: Data = None) -> None:
+    """Print all gateways in service as CSV, as an import takes them."""
+    _export("gateways", data)
+
+
+@gateways_cli.command("retire", epilog=examples("gateways retire"))
+def gateways_retire(gateway: Named, data: Data = None, as_json: AsJson = False) -> None:
+    """Take a gateway out and revoke its credentials; what it still sends is set aside."""
+    _set("gateway", "retire", gateway, data, as_json)
+
+
+@gateways_cli.command("restore", epilog=examples("gateways restore"))
+def gateways_restore(gateway: Named, data: Data = None, as_json: AsJson = False) -> None:
+    """Bring a retired gateway back; it needs new credentials."""
+    _set("gateway", "restore", gateway, data, as_json)
+
+
+@gateways_cli.command("release", epilog=examples("gateways release"))
+def gateways_release(gateway: Named, data: Data = None, as_json: AsJson = False) -> None:
+    """Give a gateway back to the city pack: its next import says what it is."""
+    _set("gateway", "release", gateway, data, as_json)
+
+
 @profiles_cli.command("import", epilog=examples("profiles import"))
 def profiles_import(file: File, data: Data = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Add or change profiles by TOML in the form of the pack's profiles.toml, all or none of them."""
     _import("profiles", file, data, dry_run, as_json)
+
+
+@profiles_cli.command("export", epilog=examples("profiles export"))
+def profiles_export(data: Data = None) -> None:
+    """Print all profiles in service as TOML, as an import takes them."""
+    _export("profiles", data)
+
+
+@profiles_cli.command("retire", epilog=examples("profiles retire"))
+def profiles_retire(profile: Named, data: Data = None, as_json: AsJson = False) -> None:
+    """Take a profile out that no device has any more."""
+    _set("profile", "retire", profile, data, as_json)
+
+
+@profiles_cli.command("restore", epilog=examples("profiles restore"))
+def profiles_restore(profile: Named, data: Data = None, as_json: AsJson = False) -> None:
+    """Bring a retired profile back."""
+    _set("profile", "restore", profile, data, as_json)
+
+
+@profiles_cli.command("release", epilog=examples("profiles release"))
+def profiles_release(profile: Named, data: Data = None, as_json: AsJson = False) -> None:
+    """Give a profile back to the city pack: its next import says what it is."""
+    _set("profile", "release", profile, data, as_json)
 
 
 def _import(kind: str, file: Path, data: Path | None, dry_run: bool, as_json: bool) -> None:
@@ -122,11 +168,24 @@ def _import(kind: str, file: Path, data: Path | None, dry_run: bool, as_json: bo
     _tell(asyncio.run(import_list(settings, kind, read_list(file), dry_run=dry_run)), as_json)
 
 
-def _set(what: str, device: str, data: Path | None, as_json: bool) -> None:
-    from app.commands.registry import set_device
+def _export(kind: str, data: Path | None) -> None:
+    from app.commands import registry
     from app.runtime import attached
 
-    _tell(asyncio.run(set_device(attached(data), what, device)), as_json)
+    exports = {
+        "devices": registry.export_devices,
+        "gateways": registry.export_gateways,
+        "profiles": registry.export_profiles,
+    }
+    asyncio.run(exports[kind](attached(data)))
+
+
+def _set(kind: str, what: str, name: str, data: Path | None, as_json: bool) -> None:
+    from app.commands import registry
+    from app.runtime import attached
+
+    works = {"device": registry.set_device, "gateway": registry.set_gateway, "profile": registry.set_profile}
+    _tell(asyncio.run(works[kind](attached(data), what, name)), as_json)
 
 
 def _tell(report: dict[str, Any], as_json: bool) -> None:

@@ -51,10 +51,10 @@ class Parts:
 async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     """Take messages from the broker, embedded or not, into the log."""
     from app.access import open_access
+    from ingest.division import Split
     from ingest.drops import DropKeeper
     from ingest.metrics import IngestMetrics
     from ingest.service import Ingest, IngestOptions
-    from ingest.subscriptions import Split
 
     settings = parts.settings
     metrics = IngestMetrics(parts.metrics)

@@ -40,6 +40,11 @@ REASONS: dict[str, Told] = {
         "Add the gateway on the page of gateways or in the city pack, claim its devices, then replay.",
         "operator",
     ),
+    "retired-gateway": Told(
+        "It comes from a gateway that was taken out of service.",
+        "If the gateway is in use again, restore it, then replay; else see who still runs it.",
+        "operator",
+    ),
     "unknown-device": Told(
         "It comes from a device that is not in the registry.",
         "Claim the device, or add it to the city pack and replay: what it sent goes into its place.",

@@ -180,9 +180,12 @@ class IngestRegistry:
         Grows with every change.
     routes : Routes
         Which topics carry which format.
+    retired : frozenset of str
+        Gateways that an operator or the pack has taken out: what they still send is set aside as theirs.
     """
 
     gateways: dict[str, int]
     devices: dict[str, KnownDevice]
     version: int
     routes: Routes = field(default_factory=Routes, compare=False)
+    retired: frozenset[str] = frozenset()

@@ -28,13 +28,17 @@ password() { openssl rand -hex 24; }
 # The value of a variable in .env; empty where it has none.
 value_of() { sed -n "s/^$1=//p" "$env_file" | tail -n 1; }
 
-# Salt and hash of a password as Mosquitto has them: PBKDF2 with SHA-512. The password is this machine's own and long, and it
-# shows in the list of processes for a moment: run this where nobody else is signed in.
+# Salt and hash of a password as Mosquitto has them: PBKDF2 with SHA-512. The password goes through a pipe, as all of them do
+# here: what a program is called with, everybody on this machine can read.
 hash_of() {
-    salt=$(openssl rand -base64 12)
-    hexsalt=$(echo "$salt" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \n')
-    hash=$(openssl kdf -keylen 64 -kdfopt digest:SHA512 -kdfopt "pass:$1" -kdfopt "hexsalt:$hexsalt" -kdfopt iter:101 \
-        -binary PBKDF2 | openssl base64 -A)
+    made=$(printf '%s' "$1" | python3 -c '
+import base64, hashlib, os, sys
+salt = os.urandom(12)
+hashed = hashlib.pbkdf2_hmac("sha512", sys.stdin.buffer.read(), salt, 101)
+print(base64.b64encode(salt).decode(), base64.b64encode(hashed).decode())
+')
+    salt=${made% *}
+    hash=${made#* }
 }
 
 # add_user FILE NAME PASSWORD; nothing where the name has one.
@@ -144,11 +148,14 @@ prepare() {
 # Write a value where the variable is empty.
 fill() {
     [ -z "$(value_of "$1")" ] || return 0
-    draft_env=$(sed "s|^$1=\$|$1=$2|" "$env_file")
+    draft_env=$(while IFS= read -r line || [ -n "$line" ]; do
+        if [ "$line" = "$1=" ]; then printf '%s=%s\n' "$1" "$2"; else printf '%s\n' "$line"; fi
+    done <"$env_file")
     printf '%s\n' "$draft_env" >"$env_file"
 }
 
 command -v openssl >/dev/null || fail "openssl is not installed: install it (3.0 or newer) and run this again"
+command -v python3 >/dev/null || fail "python3 is not installed: install it and run this again"
 case "$(openssl version)" in
 "OpenSSL 0"* | "OpenSSL 1"* | LibreSSL*) fail "needs OpenSSL 3.0 or newer, here is $(openssl version)" ;;
 esac
@@ -167,11 +174,16 @@ certificates)
     [ -e "$authority/ca.crt" ] && [ -e "$authority/revoked.pem" ] ||
         fail "there is no authority in $authority: make one with citynerve ca init (docs/deploy.md)"
     mkdir -p "$broker/doors" "$broker/gateways"
+    # A door that is open already takes its lists while it runs.
+    how="kill -s HUP"
+    cmp -s deploy/mosquitto/certificates.conf "$broker/doors/certificates.conf" || how=restart
     cat "$authority/ca.crt" >"$broker/gateways/ca.crt"
     cat "$authority/revoked.pem" >"$broker/gateways/revoked.pem"
+    { cat deploy/mosquitto/acl-certificates && if [ -e "$authority/refused" ]; then cat "$authority/refused"; fi; } \
+        >"$broker/gateways/acl"
     cat deploy/mosquitto/certificates.conf >"$broker/doors/certificates.conf"
     open_to_the_broker
-    echo "let the broker take it: docker compose restart mosquitto"
+    echo "let the broker take it: docker compose $how mosquitto"
     ;;
 -* | help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
 *)

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 from city.clock import SECOND_US, Clock
 from city.errors import EngineError, LogFullError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
-from ingest.deaths import DeathStore
+from ingest.division import Division
 from ingest.fairness import Fairness, FairnessOptions, slow_work_us
 from ingest.formats import Formats
 from ingest.formats.sparkplug_sessions import Changes
 from ingest.intake import Intake, Source
 from ingest.isolation import Apart, divide
+from ingest.limits import limits_of
 from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
 from ingest.records import tick_records
@@ -79,6 +79,7 @@ class _Work:
 
     intake: Intake
     attempt: int
+    received_at: int = 0
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
     times_of_receipt: dict[str, int] = field(default_factory=dict)
@@ -126,7 +127,6 @@ class Bridge:
         *,
         may_tick: Callable[[], Awaitable[bool]] = _nobody,
         states: StateStore | None = None,
-        deaths: DeathStore | None = None,
         births: BirthStore | None = None,
     ) -> None:
         self._source = source
@@ -137,8 +137,8 @@ class Bridge:
         self._metrics = metrics or IngestMetrics()
         self._may_tick = may_tick
         self._states = states
-        self._deaths = deaths
         self._births = births
+        self._division: Division | None = None
         self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
         self._mark: bytes = b""
         self._marked_at = float("-inf")
@@ -151,6 +151,10 @@ class Bridge:
         self._in_flight = 0
         self._attempt = 0
         self._warned = False
+
+    def hears(self, division: Division) -> None:
+        """Take from now on what falls to this process; the first of several hears the others' messages as well."""
+        self._division = division
 
     async def forget_nodes(self) -> None:
         """Forget what Sparkplug's nodes told: from now on another process hears them."""
@@ -165,9 +169,9 @@ class Bridge:
         CityNerveError
             Not retriable: the log's topics are missing, or a record that our own code made too large.
         """
-        limits = FlushOptions(
-            await self._log.partitions(READINGS), await self._log.partitions(DEAD_LETTERS), self._log.max_record_bytes
-        )
+        limits = await limits_of(self._log, stop)
+        if limits is None:
+            return
         queue: asyncio.Queue[_Work | None] = asyncio.Queue(maxsize=1)
         try:
             await together(self._take(stop, limits, queue), self._append(stop, queue))
@@ -221,9 +225,12 @@ class Bridge:
         work = _Work(intake, self._attempt)
         door = await self._newest_door()
         apart: Apart = {}
+        if self._division is not None:
+            intake = self._division.ours(intake)
         if self._fairness.isolated:
             intake, apart = divide(intake, door.registry, self._fairness.isolated)
-        flush = door.read(intake, self._clock.now_us(), limits, self._formats, self._codecs)
+        work.received_at = self._clock.now_us()
+        flush = door.read(intake, work.received_at, limits, self._formats, self._codecs)
         tick_at: int | None = None
         slow: list[int] = []
         for index in flush.left:
@@ -349,12 +356,7 @@ class Bridge:
     async def _finish(self, work: _Work) -> None:
         """Write states and acknowledge: the log has the flush."""
         if self._states is not None and (work.states or self._states.waiting):
-            await self._states.write(work.states, self._clock.now_us())
-        if self._deaths is not None:
-            self._deaths.note(self._source.deaths())
-            # Of several processes the one that ticks tells: all of them have seen it.
-            if self._deaths.waiting and await self._may_tick():
-                await self._deaths.write()
+            await self._states.write(work.states, work.received_at)
         self._formats.sessions.commit(work.changes)
         if self._births is not None and (work.changes.births or self._births.waiting):
             await self._births.write(work.changes.births)

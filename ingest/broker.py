@@ -18,7 +18,6 @@ from paho.mqtt.client import topic_matches_sub
 
 from city.errors import SettingsError
 from ingest.broker_clients import AmqttBroker, GatewayHandler
-from ingest.broker_life import Death
 from ingest.broker_options import BrokerOptions, amqtt_config, cannot_bind
 from ingest.broker_share import Bucket, Share
 from ingest.credentials import model
@@ -98,6 +97,10 @@ class EmbeddedBroker:
         return False
 
     @property
+    def life(self) -> None:
+        return None
+
+    @property
     def listening(self) -> bool:
         return monotonic() - self._started_at >= self._options.settle_s
 
@@ -164,9 +167,6 @@ class EmbeddedBroker:
         if stale:
             self._metrics.stale_acknowledgements.inc(stale)
         self._open_or_shut()
-
-    def deaths(self) -> list[Death]:
-        return []
 
     async def reconnect(self) -> None:
         self._metrics.reconnects.inc()

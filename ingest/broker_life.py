@@ -1,51 +1,80 @@
-"""Whether a broker has died between two connections, told from what it says of its age. Pure.
+"""Whether a broker has died since it was known to live, told from what it says of its age. Pure.
 
 A broker that dies loses what it had acknowledged and not handed on. Gateways that number their messages send them
-again; of the others nobody can know, so the death itself is published.
+again; of the others nobody can know, so the death itself is published. A broker that died twice before it had told its
+age in between has died once for us: the time that is published covers both.
 """
 
 from typing import NamedTuple
 
+_SECOND_S = 1.2
+"""Brokers tell whole seconds, and not at once: two ages of one life put its start so close together."""
+_AGREE_S = 0.5
+_DEATHS_MAX = 1_000
+
 
 class Death(NamedTuple):
-    """A death of the broker: how long ago it was last heard, and how long ago it had started again; s."""
+    """A death of the broker: when it is known to have lived before, and when it had started again; s."""
 
-    heard_ago_s: float
-    back_ago_s: float
+    alive_s: float
+    started_s: float
 
 
 class BrokerLife:
-    """Follows one broker over reconnections; times in seconds of a clock that never goes back."""
+    """Follows one broker over reconnections; times in seconds of a clock that never goes back.
+
+    Attributes
+    ----------
+    started_s, alive_s : float or None
+        When the life that we know of began, and when it surely still went on: what was read last says nothing of when
+        it was sent, but an age does.
+    """
 
     def __init__(self) -> None:
-        self._heard_at: float | None = None
-        self._lost_at: float | None = None
-        self._deaths: list[tuple[float, float]] = []
+        self.started_s: float | None = None
+        self.alive_s: float | None = None
+        self._lost = False
+        self._told_s: float | None = None
+        self._deaths: list[Death] = []
 
-    def heard(self, now_s: float) -> None:
-        """Note that the broker has said something."""
-        self._heard_at = now_s
+    def resume(self, alive_s: float, started_s: float) -> None:
+        """Go on from what an earlier process knew, before the first connection."""
+        self.alive_s, self.started_s = alive_s, started_s
+        self._lost = True
 
     def lost(self) -> None:
-        """Note that the connection ended; of several in a row the first one counts."""
-        if self._lost_at is None:
-            self._lost_at = self._heard_at
+        """Note that the connection ended: the next life may be another one."""
+        self._told_s = None
+        self._lost = True
 
     def lived(self, age_s: int, now_s: float) -> bool:
-        """Take the broker's age; return True where it must have died since it was last heard.
+        """Take the broker's age; return True where it must have died since it was last known to live.
 
-        Brokers tell whole seconds, and a retained age may be older than it says: both make the start look later, so
-        a start is believed only where it lies behind the loss of the connection.
+        What it says may have waited on the way to us, which makes a start look later: a new life is believed when two
+        ages in a row agree about its start.
         """
-        lost_at, self._lost_at = self._lost_at, None
-        started_at = now_s - age_s
-        if lost_at is None or started_at < lost_at:
-            return False
-        self._deaths.append((lost_at, started_at))
-        return True
+        started_s = now_s - age_s
+        before_s, self._told_s = self._told_s, started_s
+        if self.started_s is None or self.alive_s is None:
+            self._know(started_s, age_s)
+        elif started_s <= max(self.started_s, self.alive_s - 2 * _SECOND_S) + _SECOND_S:
+            self._know(min(self.started_s, started_s), age_s)
+        elif not self._lost:
+            self._know(self.started_s, age_s)
+        elif before_s is not None and before_s - started_s <= _AGREE_S:
+            if len(self._deaths) < _DEATHS_MAX:
+                self._deaths.append(Death(self.alive_s, started_s))
+            self._know(started_s, age_s)
+            return True
+        return False
 
-    def deaths(self, now_s: float) -> list[Death]:
-        """Return the deaths that showed since the last call."""
-        found = [Death(now_s - lost_at, now_s - started_at) for lost_at, started_at in self._deaths]
-        self._deaths.clear()
-        return found
+    def deaths(self) -> list[Death]:
+        """Return the deaths that showed and were not written yet."""
+        return list(self._deaths)
+
+    def written(self, count: int) -> None:
+        """Forget the first of `deaths`."""
+        del self._deaths[:count]
+
+    def _know(self, started_s: float, age_s: int) -> None:
+        self.started_s, self.alive_s, self._lost = started_s, started_s + age_s, False

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.broker_life import Death
+from ingest.broker_life import BrokerLife
 from ingest.message import Message
 
 PADDING = 8
@@ -139,8 +139,9 @@ class Source(Protocol):
     async def reconnect(self) -> None:
         """Let go of everything unacknowledged, so that it comes again."""
 
-    def deaths(self) -> list[Death]:
-        """Return deaths of the broker that showed since the last call; none where it acknowledges after the append."""
+    @property
+    def life(self) -> BrokerLife | None:
+        """What is known of the broker's life; None where it acknowledges after the append, and loses nothing."""
 
     def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
         """Take messages of these topic filters from now on, and of no others.

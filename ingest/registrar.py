@@ -3,22 +3,33 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import LiteralString
 
-from city.clock import Clock
+from city.clock import Clock, SystemClock
 from city.errors import Mistake, PackError
-from city.packlists import DEVICE_COLUMNS, ListedDevice, read_devices, read_gateways, read_profiles
+from city.packlists import (
+    DEVICE_COLUMNS,
+    GATEWAY_COLUMNS,
+    ListedDevice,
+    read_devices,
+    read_gateways,
+    read_profiles,
+)
+from city.packwrite import write_profiles
 from ingest.claims import Claimed, Seen, seen_of, send_back
 from ingest.codecs import CodecError, Codecs
+from ingest.credentials import store
+from ingest.credentials.store import Change
 from ingest.redeliver import Redelivery
 from storage import queries
 from storage.pool import Connection, Pool, engine_errors
-from stream import registrar, unknown
+from stream import registrar, registrar_gateways, registrar_profiles, unknown
+from stream.changes import Author, ChangeReport
 from stream.log import EventLog
 from stream.publication import publish
-from stream.registrar import Author, ChangeReport
 from stream.registry import load_ingest_registry
 from stream.unknown import UnknownDevice, UnknownGateway
 
@@ -54,11 +65,13 @@ class Registrar:
         """Add or change gateways by CSV, all or none, and read again what new ones have sent."""
 
         async def work(connection: Connection) -> ChangeReport:
-            return await registrar.put_gateways(connection, read_gateways(text), self._author(actor), dry_run=dry_run)
+            return await registrar_gateways.put_gateways(
+                connection, read_gateways(text), self._author(actor), dry_run=dry_run
+            )
 
         report = await self._change(work)
         if report.touched:
-            for gateway in report.added:
+            for gateway in (*report.added, *report.changed):
                 await send_back(self.redelivery, unknown.letters_of_gateway(self.pool, gateway), actor)
         return report
 
@@ -66,9 +79,11 @@ class Registrar:
         """Add or change profiles by TOML, all or none."""
 
         async def work(connection: Connection) -> ChangeReport:
-            profiles, codecs = read_profiles(text, await registrar.known_metrics(connection))
+            profiles, codecs = read_profiles(text, await registrar_profiles.known_metrics(connection))
             await asyncio.to_thread(_demand_compiling, codecs)
-            return await registrar.put_profiles(connection, profiles, codecs, self._author(actor), dry_run=dry_run)
+            return await registrar_profiles.put_profiles(
+                connection, profiles, codecs, self._author(actor), dry_run=dry_run
+            )
 
         return await self._change(work)
 
@@ -79,6 +94,46 @@ class Registrar:
     async def release(self, device_id: str, actor: str) -> ChangeReport:
         """Give a device back to the city pack."""
         return await self._change(lambda c: registrar.release_devices(c, [device_id], self._author(actor)))
+
+    async def retire_gateway(self, gateway_id: str, actor: str) -> ChangeReport:
+        """Take a gateway out, with everything that it may do at a broker: its credentials are revoked for good.
+
+        What it still sends is set aside, and nobody waits for the devices behind it.
+        """
+
+        async def work(connection: Connection) -> ChangeReport:
+            async with connection.transaction():
+                report = await registrar_gateways.set_gateways(connection, [gateway_id], self._author(actor), "retired")
+                change = Change(actor, SystemClock().now_us())
+                revoked = await store.revoke_all(connection, [gateway_id], change, "the gateway was retired")
+            return replace(report, revoked=revoked)
+
+        return await self._change(work)
+
+    async def restore_gateway(self, gateway_id: str, actor: str) -> ChangeReport:
+        """Bring a retired gateway back, and what it had sent meanwhile; it needs new credentials."""
+        report = await self._change(
+            lambda c: registrar_gateways.set_gateways(c, [gateway_id], self._author(actor), "restored")
+        )
+        if report.touched:
+            await send_back(self.redelivery, unknown.letters_of_gateway(self.pool, gateway_id), actor)
+        return report
+
+    async def release_gateway(self, gateway_id: str, actor: str) -> ChangeReport:
+        """Give a gateway back to the city pack."""
+        return await self._change(
+            lambda c: registrar_gateways.set_gateways(c, [gateway_id], self._author(actor), "released")
+        )
+
+    async def set_profile(self, profile_id: str, actor: str, kind: str) -> ChangeReport:
+        """Let a profile be ``retired``, ``restored`` or ``released`` to the city pack.
+
+        Raises
+        ------
+        ConflictError
+            Devices have the profile that is to be retired.
+        """
+        return await self._change(lambda c: registrar_profiles.set_profiles(c, [profile_id], self._author(actor), kind))
 
     async def claim(self, listed: ListedDevice, actor: str) -> tuple[ChangeReport, Claimed]:
         """Make an unknown device a known one, and send back what waits for it."""
@@ -103,11 +158,26 @@ class Registrar:
 
     async def devices_csv(self) -> AsyncIterator[str]:
         """Yield all devices that are not retired, as an import takes them."""
-        yield _line(DEVICE_COLUMNS)
+        async for line in self._csv(DEVICE_COLUMNS, _SQL.devices):
+            yield line
+
+    async def gateways_csv(self) -> AsyncIterator[str]:
+        """Yield all gateways that are not retired, as an import takes them."""
+        async for line in self._csv(GATEWAY_COLUMNS, _SQL.gateways):
+            yield line
+
+    async def profiles_toml(self) -> str:
+        """Return all profiles that are not retired, as an import takes them."""
+        with engine_errors():
+            async with self.pool.connection() as connection:
+                return write_profiles(await registrar_profiles.bodies(connection))
+
+    async def _csv(self, columns: Sequence[str], statement: LiteralString) -> AsyncIterator[str]:
+        yield _line(columns)
         with engine_errors():
             async with self.pool.connection() as connection, connection.cursor() as cursor:
-                async for row in cursor.stream(_SQL.devices, size=1000):
-                    yield _line([value or "" for value in row])
+                async for row in cursor.stream(statement, size=1000):
+                    yield _line(["" if value is None else str(value) for value in row])
 
     async def _change(self, work: Callable[[Connection], Awaitable[ChangeReport]]) -> ChangeReport:
         """Do one change and let detection learn of it."""
@@ -138,7 +208,7 @@ def _demand_compiling(codecs: Mapping[str, str]) -> None:
         raise PackError(mistakes, "the list")
 
 
-def _line(values: list[str] | tuple[str, ...]) -> str:
+def _line(values: Sequence[str]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(values)
     return out.getvalue()

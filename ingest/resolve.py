@@ -126,9 +126,9 @@ def resolve(
     objects = _timed(message, latest) if retained else message.objects
     number = registry.gateways.get(gateway_id)
     if number is None:
-        detail = f"gateway {gateway_id} is not in the registry: add it to the city pack, then replay"
+        reason, detail = _why_no_gateway(gateway_id, registry)
         for item in objects:
-            _refuse_object(message, "unknown-gateway", detail, item)
+            _refuse_object(message, reason, detail, item)
         return None
     home: PartitionRows | None = None
     for item in objects:
@@ -153,6 +153,13 @@ def resolve(
         if home is None:
             home = landed
     return home
+
+
+def _why_no_gateway(gateway_id: str, registry: IngestRegistry) -> tuple[str, str]:
+    """Return reason and detail for what comes from a gateway that may send nothing."""
+    if gateway_id in registry.retired:
+        return "retired-gateway", f"gateway {gateway_id} was taken out: if it is in use again, restore it, then replay"
+    return "unknown-gateway", f"gateway {gateway_id} is not in the registry: add it to the city pack, then replay"
 
 
 def _judged(at_us: int, received_at: int, latest: int) -> int:

@@ -8,13 +8,13 @@ from city.integration import ORDERED_FORMATS
 from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.bridge import Bridge, BridgeOptions
-from ingest.deaths import DeathStore
+from ingest.deaths import LifeKeeper
+from ingest.division import Division, Split, settle
 from ingest.intake import Source
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore
-from ingest.subscriptions import Split
 from ingest.tasks import pause, together
 from ingest.ticker import TickLease
 from storage.pool import Pool
@@ -56,7 +56,9 @@ class Ingest:
         metrics: IngestMetrics | None = None,
     ) -> None:
         self._source = source
+        self._pool = pool
         self._split = options.split
+        self._division: Division | None = None
         self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
         self._bridge = Bridge(
@@ -68,9 +70,9 @@ class Ingest:
             metrics,
             may_tick=self._lease.held,
             states=StateStore(pool),
-            deaths=DeathStore(pool, clock),
             births=BirthStore(pool),
         )
+        self._life = LifeKeeper(pool, clock, source.life, self._lease.held)
         self._leads = False
         self._alone = options.split is None and not source.shares
         self.ready = asyncio.Event()
@@ -84,12 +86,17 @@ class Ingest:
         CityNerveError
             Not retriable: settings, a log without its topics, nothing imported yet.
         """
+        if self._split is not None:
+            self._division = await settle(self._pool, self._split)
+            self._bridge.hears(self._division)
         await self._registry.start()
+        await self._life.start()
         drained = asyncio.Event()
         await together(
             self._source.run(drained),
             self._registry.run(stop),
             self._lease.run(stop),
+            self._life.run(stop),
             self._follow_lease(stop),
             self._bridge_then(stop, drained),
         )
@@ -103,8 +110,8 @@ class Ingest:
             kept.update(dict.fromkeys(integration.filters))
         several = [name for name in foreign if name not in ordered]
         filters, unwanted = [*OWN_FILTERS, *several], list[str]()
-        if self._split is not None:
-            filters, unwanted = self._split.filters(known.gateways, several)
+        if self._division is not None:
+            filters, unwanted = self._division.filters(known.gateways, several)
         (filters if self._leads or self._alone else unwanted).extend(ordered)
         self._source.listen(filters, unwanted, list(ordered))
 

@@ -24,7 +24,7 @@ from city.errors import SettingsError
 from city.topics import is_name
 from ingest import paho_contract
 from ingest.address import parse_url
-from ingest.broker_life import BrokerLife, Death
+from ingest.broker_life import BrokerLife
 from ingest.frame_client import TAKE_BYTES, ClientOptions, FrameClient
 from ingest.intake import (
     FLAGS,
@@ -106,7 +106,7 @@ class MqttSource:
         self._lost.set()
         self._readable: asyncio.Future[None] | None = None
         self._heard_at = 0.0
-        self._life = BrokerLife()
+        self.life = BrokerLife()
         self._unread = False
 
     @property
@@ -146,9 +146,6 @@ class MqttSource:
 
     async def reconnect(self) -> None:
         self._drop("asked to")
-
-    def deaths(self) -> list[Death]:
-        return self._life.deaths(monotonic())
 
     def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
         self._subscriptions.listen(self._client, filters, unwanted, ordered)
@@ -284,7 +281,6 @@ class MqttSource:
         self._unread = self._client.frames.has_more
         if outcome is MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._heard_at = monotonic()
-            self._life.heard(self._heard_at)
 
     def _own(self, intake: Intake) -> Intake:
         """Take out what was meant for us alone, and return marks under the empty topic."""
@@ -308,7 +304,7 @@ class MqttSource:
             return
         if topic == _DROPPED:
             self._metrics.tell_dropped(int(number))
-        elif topic == _UPTIME and self._life.lived(int(number), monotonic()):
+        elif topic == _UPTIME and self.life.lived(int(number), monotonic()):
             self._metrics.broker_deaths.inc()
             logger.warning("the broker had died: what it had acknowledged and not handed on is lost but for repeats")
 
@@ -323,7 +319,7 @@ class MqttSource:
             return
         logger.warning("MQTT connection lost, connecting again", extra={"reason": reason})
         self._metrics.reconnects.inc()
-        self._life.lost()
+        self.life.lost()
         self._subscriptions.forget()
         self._unread = False
         self._wake()

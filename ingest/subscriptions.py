@@ -1,15 +1,13 @@
 """What one MQTT session listens to: our own topics, shared or split among processes, and those of integrations."""
 
 import logging
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from city.errors import SettingsError
 from city.topics import READINGS_FILTER, ROOT, STATE_FILTER
 from ingest.message import OWN_FILTERS
 
@@ -20,30 +18,6 @@ _FORMER_FILTERS = (READINGS_FILTER, STATE_FILTER)
 
 _AT_ONCE = 100
 """Filters in one packet: some brokers take no more."""
-
-
-class Split:
-    """One of several processes among which gateways are divided by name, where a broker has no shared subscriptions."""
-
-    def __init__(self, text: str) -> None:
-        number, _, processes = text.partition("/")
-        if not (number.isdecimal() and processes.isdecimal() and 1 <= int(number) <= int(processes) <= 64):
-            raise SettingsError(f"CITYNERVE_MQTT_SPLIT is {text[:20]!r}: say 2/4 for the second of four processes")
-        self.number, self.processes = int(number), int(processes)
-
-    def takes(self, name: str) -> bool:
-        """Tell whether a gateway, or a filter of an integration, falls to this process."""
-        return zlib.crc32(name.encode()) % self.processes == self.number - 1
-
-    def filters(self, gateways: Iterable[str], foreign: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Return what this process listens to, and what an earlier session, divided otherwise, may have listened to."""
-        mine: list[str] = []
-        others: list[str] = [*OWN_FILTERS]
-        for gateway in gateways:
-            (mine if self.takes(gateway) else others).append(f"{ROOT}/{gateway}/+")
-        for name in foreign:
-            (mine if self.takes(name) else others).append(name)
-        return mine, others
 
 
 class Subscriptions:

@@ -68,6 +68,17 @@ CREATE TABLE broker_drops (                                -- what brokers say t
     grew_at         timestamptz                            -- city time; NULL: never
 );
 
+CREATE TABLE split_divisions (                             -- among how many ingest processes gateways were divided by name
+    processes       integer PRIMARY KEY
+);
+
+CREATE TABLE split_gateways (                              -- made once: who is registered later stays with the first process
+    processes       integer NOT NULL REFERENCES split_divisions,
+    gateway_id      text NOT NULL,
+    number          integer NOT NULL,
+    PRIMARY KEY (processes, gateway_id)
+);
+
 CREATE TABLE shards (
     shard           integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 1023),
     partition       integer NOT NULL
@@ -100,7 +111,7 @@ CREATE TABLE registry_events (                             -- who changed what o
     event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at              timestamptz NOT NULL,
     actor           text NOT NULL,                         -- a role, never a name
-    kind            text NOT NULL CHECK (kind IN ('imported', 'added', 'changed', 'claimed', 'retired', 'released')),
+    kind            text NOT NULL CHECK (kind IN ('imported', 'added', 'changed', 'claimed', 'retired', 'released', 'restored')),
     subject         text NOT NULL CHECK (subject IN ('pack', 'device', 'gateway', 'profile')),
     subject_id      text NOT NULL,
     detail          jsonb NOT NULL DEFAULT '{}',
@@ -217,6 +228,12 @@ CREATE TABLE broker_deaths (                               -- when what it had a
     back_at         timestamptz NOT NULL
 );
 CREATE INDEX broker_deaths_by_time ON broker_deaths (back_at);
+
+CREATE TABLE broker_life (                                 -- by the machine's clock: a death is seen although ingest was away
+    only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    started_at      timestamptz NOT NULL,
+    alive_at        timestamptz NOT NULL
+);
 
 CREATE TABLE dead_letters (
     letter_id       text PRIMARY KEY,                      -- log-partition-offset on dead-letters

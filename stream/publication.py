@@ -10,6 +10,7 @@ from city.topics import READINGS
 from storage import queries
 from storage.pool import Pool, transaction
 from stream import codec
+from stream.lock import hold_registry
 from stream.log import Append, EventLog
 from stream.registry import installation_of, load_roots
 
@@ -54,7 +55,7 @@ async def publish(
         Database or log did not answer.
     """
     async with transaction(pool) as connection:
-        await connection.execute(_SQL.lock)
+        await hold_registry(connection)
         standing = await installation_of(connection)
         known = standing.published >= standing.version and standing.log_identity == log.identity
         if known and standing.published_at_us >= renew_before_us:

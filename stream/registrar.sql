@@ -1,9 +1,5 @@
 -- What operators write into the registry: in force at once, kept over imports, each change an event.
 
--- name: lock
--- One import, change or publication at a time, over all processes; released with the transaction.
-SELECT pg_advisory_xact_lock(7201001)
-
 -- name: stage_devices
 DROP TABLE IF EXISTS wanted_devices;
 CREATE TEMP TABLE wanted_devices (
@@ -73,74 +69,11 @@ ON CONFLICT (device_id) DO UPDATE
        shard = EXCLUDED.shard, report_interval_s = EXCLUDED.report_interval_s,
        silence_intervals = EXCLUDED.silence_intervals, address = EXCLUDED.address, origin = 'operator', retired = false
 
--- name: settle_intervals
-UPDATE devices d
-   SET report_interval_s = (p.body ->> 'report_interval_s')::integer,
-       silence_intervals = (p.body ->> 'silence_intervals')::double precision
-  FROM profiles p
- WHERE p.profile_id = d.profile_id AND d.device_id = ANY(%(devices)s)
+-- name: devices_held
+SELECT device_id, retired, origin FROM devices WHERE device_id = ANY(%(names)s) ORDER BY device_id FOR UPDATE
 
--- name: settle_series
--- A series keeps its id for ever; new ones are numbered in the order of their names.
-INSERT INTO series (device_id, metric)
-SELECT d.device_id, m.metric
-  FROM devices d
-  JOIN profiles p USING (profile_id)
- CROSS JOIN LATERAL jsonb_array_elements_text(p.body -> 'metrics') AS m (metric)
- WHERE d.device_id = ANY(%(devices)s)
-   AND NOT EXISTS (SELECT FROM series o WHERE o.device_id = d.device_id AND o.metric = m.metric)
- ORDER BY d.device_id, m.metric
+-- name: set_devices
+UPDATE devices SET retired = coalesce(%(retired)s, retired), origin = %(origin)s WHERE device_id = ANY(%(names)s)
 
--- name: settle_retired_series
-UPDATE series s SET retired = NOT s.retired
-  FROM devices d JOIN profiles p USING (profile_id)
- WHERE d.device_id = s.device_id AND d.device_id = ANY(%(devices)s) AND s.retired = (p.body -> 'metrics' ? s.metric)
-
--- name: devices_for_change
-SELECT d.device_id, a.root_id, d.retired, d.origin
-  FROM devices d JOIN assets a USING (asset_id) WHERE d.device_id = ANY(%(devices)s) ORDER BY d.device_id FOR UPDATE OF d
-
--- name: retire_devices
-UPDATE devices SET retired = true, origin = 'operator' WHERE device_id = ANY(%(devices)s)
-
--- name: release_devices
-UPDATE devices SET origin = 'pack' WHERE device_id = ANY(%(devices)s)
-
--- name: gateways_as_they_are
-SELECT asset_id, kind, name, lat, lon, district_id, retired FROM assets WHERE asset_id = ANY(%(gateways)s)
-
--- name: known_districts
-SELECT district_id FROM districts
-
--- name: put_gateway
-INSERT INTO assets AS a (asset_id, kind, name, parent_id, root_id, correlation_group, gateway_id, district_id, lat, lon,
-                         origin)
-VALUES (%(gateway)s, 'gateway', %(name)s, NULL, %(gateway)s, %(gateway)s, %(gateway)s, %(district)s, %(lat)s, %(lon)s,
-        'operator')
-ON CONFLICT (asset_id) DO UPDATE
-   SET name = EXCLUDED.name, district_id = EXCLUDED.district_id, lat = EXCLUDED.lat, lon = EXCLUDED.lon,
-       origin = 'operator', retired = false
-
--- name: number_gateway
-INSERT INTO gateways (gateway_id) VALUES (%(gateway)s) ON CONFLICT DO NOTHING
-
--- name: metrics
-SELECT metric, unit, low, high FROM metrics ORDER BY metric
-
--- name: profiles
-SELECT profile_id, body, retired, origin FROM profiles ORDER BY profile_id
-
--- name: put_profile
-INSERT INTO profiles (profile_id, body, origin) VALUES (%(profile)s, %(body)s, 'operator')
-ON CONFLICT (profile_id) DO UPDATE SET body = EXCLUDED.body, origin = 'operator', retired = false
-
--- name: devices_of_profiles
-SELECT d.device_id, a.root_id FROM devices d JOIN assets a USING (asset_id)
- WHERE d.profile_id = ANY(%(profiles)s) AND NOT d.retired
-
--- name: next_version
-UPDATE installation SET registry_version = registry_version + 1 RETURNING registry_version
-
--- name: note
-INSERT INTO registry_events (at, actor, kind, subject, subject_id, detail, registry_version)
-VALUES (%(at)s, %(actor)s, %(kind)s, %(subject)s, %(subject_id)s, %(detail)s, %(version)s)
+-- name: roots_of_devices
+SELECT DISTINCT a.root_id FROM devices d JOIN assets a USING (asset_id) WHERE d.device_id = ANY(%(names)s)

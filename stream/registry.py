@@ -27,6 +27,7 @@ from storage.pool import Connection, engine_errors
 from stream import wire
 from stream.assets import asset_rows
 from stream.installation import ensure_installation, load_clock, resume_clock
+from stream.lock import hold_registry
 
 __all__ = [
     "ImportReport",
@@ -93,7 +94,7 @@ async def import_pack(
     at = to_datetime(SystemClock().now_us() if at_us is None else at_us)
     with engine_errors():
         async with connection.transaction():
-            await connection.execute(_SQL.lock)
+            await hold_registry(connection)
             await _stage(connection, pack)
             if await _one(connection, _SQL.another_city):
                 raise SettingsError(
@@ -131,9 +132,11 @@ async def load_ingest_registry(connection: Connection) -> IngestRegistry:
         async with connection.transaction():
             installation = await installation_of(connection)
             gateways: dict[str, int] = dict(await (await connection.execute(_SQL.ingest_gateways)).fetchall())
+            retired = frozenset(row[0] for row in await (await connection.execute(_SQL.retired_gateways)).fetchall())
             profiles: dict[str, Any] = dict(await (await connection.execute(_SQL.profiles)).fetchall())
             rows = await (await connection.execute(_SQL.ingest_series)).fetchall()
-    return IngestRegistry(gateways, wire.devices(rows, profiles), installation.version, wire.routes(installation.pack))
+    routes = wire.routes(installation.pack)
+    return IngestRegistry(gateways, wire.devices(rows, profiles), installation.version, routes, retired)
 
 
 async def load_roots(connection: Connection, only: Collection[str] | None = None) -> list[RootDefinition]:

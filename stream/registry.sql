@@ -1,7 +1,3 @@
--- name: lock
--- One import or publication at a time, over all processes; released with the transaction.
-SELECT pg_advisory_xact_lock(7201001)
-
 -- name: stage
 -- Empty copies of the registry's tables, for this transaction only.
 DROP TABLE IF EXISTS staged_districts, staged_assets, staged_devices, staged_metrics, staged_series, staged_profiles,
@@ -236,6 +232,9 @@ SELECT profile_id, body FROM profiles WHERE NOT retired
 -- name: ingest_gateways
 SELECT g.gateway_id, g.number FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id WHERE NOT a.retired
 
+-- name: retired_gateways
+SELECT g.gateway_id FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id WHERE a.retired
+
 -- name: ingest_series
 -- Every metric that may come, with its partition and its limits.
 SELECT coalesce(d.address, d.device_id), d.device_id, d.gateway_id, d.profile_id, s.metric, s.series_id, h.partition, m.low, m.high, m.unit
@@ -268,5 +267,7 @@ SELECT a.root_id, d.device_id, a.kind, a.asset_id, a.correlation_group,
   JOIN assets a USING (asset_id)
   JOIN series s USING (device_id)
  WHERE NOT d.retired AND NOT s.retired AND (%(roots)s::text[] IS NULL OR a.root_id = ANY(%(roots)s))
+       -- Nobody waits for a device whose gateway was taken out.
+   AND NOT EXISTS (SELECT FROM assets g WHERE g.asset_id = d.gateway_id AND g.retired)
  GROUP BY d.device_id, a.asset_id
  ORDER BY a.root_id, d.device_id

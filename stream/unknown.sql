@@ -29,7 +29,7 @@ SELECT letter_id FROM dead_letters
 -- name: letters_of_gateway
 -- While unknown gateways flood, what they send is bundled together under no name: it may be among that.
 SELECT letter_id FROM dead_letters
- WHERE (reason = 'unknown-gateway' AND gateway_id = %(name)s
+ WHERE (reason IN ('unknown-gateway', 'retired-gateway') AND gateway_id = %(name)s
         OR gateway_id = '' AND reason IN ('isolated', 'unknown-gateway'))
    AND state = 'open' AND letter_id > %(after)s
  ORDER BY letter_id LIMIT %(limit)s

@@ -13,7 +13,7 @@ from ingest.credentials.authority import Authority
 from ingest.credentials.told import told
 from storage.pool import Pool
 
-KEY, CERTIFICATE, REVOKED = "ca.key", "ca.crt", "revoked.pem"
+KEY, CERTIFICATE, REVOKED, REFUSED = "ca.key", "ca.crt", "revoked.pem", "refused"
 _PASSPHRASE_BYTES_MAX = 1024
 _REQUEST_BYTES_MAX = 64 * 1024
 
@@ -91,7 +91,9 @@ async def _write_list(pool: Pool, folder: Path, signer: Authority) -> int:
     now_us = change().now_us
     async with pool.connection() as connection:
         revoked = await reads.revoked_certificates(connection, now_us)
+        names = await reads.revoked_names(connection, now_us)
     _write(folder / REVOKED, authority.revocation_list(signer, revoked, now_us), 0o644)
+    _write(folder / REFUSED, authority.refusals(names), 0o644)
     return len(revoked)
 
 

@@ -15,7 +15,7 @@ from city.packlists import ListedDevice, device_problems
 from ingest.redeliver import Redelivery
 from ingest.registrar import Registrar
 from ingest.registry import RegistryFollower
-from stream.registrar import ChangeReport
+from stream.changes import ChangeReport
 
 ACTOR = "operator"
 
@@ -44,6 +44,36 @@ async def export_devices(settings: Settings) -> None:
     async with opened(settings) as registrar:
         async for line in registrar.devices_csv():
             sys.stdout.write(line)
+
+
+async def export_gateways(settings: Settings) -> None:
+    """Write all gateways to stdout."""
+    async with opened(settings) as registrar:
+        async for line in registrar.gateways_csv():
+            sys.stdout.write(line)
+
+
+async def export_profiles(settings: Settings) -> None:
+    """Write all profiles to stdout."""
+    async with opened(settings) as registrar:
+        sys.stdout.write(await registrar.profiles_toml())
+
+
+async def set_gateway(settings: Settings, what: str, gateway_id: str) -> dict[str, Any]:
+    """Retire a gateway, bring it back, or give it to the pack."""
+    async with opened(settings) as registrar:
+        if what == "retire":
+            report = await registrar.retire_gateway(gateway_id, ACTOR)
+            return told(report) | {"revoked": report.revoked}
+        work = {"restore": registrar.restore_gateway, "release": registrar.release_gateway}[what]
+        return told(await work(gateway_id, ACTOR))
+
+
+async def set_profile(settings: Settings, what: str, profile_id: str) -> dict[str, Any]:
+    """Retire a profile, bring it back, or give it to the pack."""
+    kind = {"retire": "retired", "restore": "restored", "release": "released"}[what]
+    async with opened(settings) as registrar:
+        return told(await registrar.set_profile(profile_id, ACTOR, kind))
 
 
 async def set_device(settings: Settings, what: str, device_id: str) -> dict[str, Any]:

@@ -167,6 +167,14 @@ def revocation_list(authority: Authority, revoked: Iterable[tuple[str, int]], no
     return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
+def refusals(names: Iterable[str]) -> bytes:
+    """Return what Mosquitto's list of access needs so that these may publish nothing, open connections included.
+
+    A list of revoked certificates ends no connection: it is asked where one begins.
+    """
+    return "".join(f"\nuser {name}\ntopic deny #\n" for name in names).encode()
+
+
 def serials_of(list_pem: bytes) -> Sequence[str]:
     """Return the serial numbers on a list."""
     return [f"{entry.serial_number:x}" for entry in x509.load_pem_x509_crl(list_pem)]

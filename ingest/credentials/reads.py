@@ -89,6 +89,12 @@ async def revoked_certificates(connection: Connection, now_us: int) -> list[tupl
     return [(serial, from_datetime(at)) for serial, at in rows]
 
 
+async def revoked_names(connection: Connection, now_us: int) -> list[str]:
+    """Return whose certificates are revoked, all of them that have not run out."""
+    rows = await (await connection.execute(_SQL.names_revoked, {"now": to_datetime(now_us)})).fetchall()
+    return [name for (name,) in rows]
+
+
 async def take_turn(connection: Connection) -> bool:
     """Return whether nobody else tells the broker now; the turn ends with the transaction."""
     row = await (await connection.execute(_SQL.take_turn)).fetchone()

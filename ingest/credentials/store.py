@@ -204,7 +204,7 @@ async def _count(connection: Connection, gateway_id: str, change: Change) -> int
     values = {"gateway_id": gateway_id, "now": to_datetime(change.now_us)}
     known = await (await connection.execute(_SQL.gateway_known, values)).fetchone()
     if known is None or not known[0]:
-        raise NotFoundError(f"gateway {shown(gateway_id)} is not in the registry: add it to the city pack first")
+        raise NotFoundError(f"gateway {shown(gateway_id)} is not in the registry, or retired: add or restore it first")
     row = await (await connection.execute(_SQL.counts, values)).fetchone()
     assert row is not None
     ever, valid = row

@@ -3,7 +3,8 @@
 SELECT pg_advisory_xact_lock(hashtext('credentials'), hashtext(%(gateway_id)s))
 
 -- name: gateway_known
-SELECT EXISTS (SELECT FROM gateways WHERE gateway_id = %(gateway_id)s)
+SELECT EXISTS (SELECT FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id
+                WHERE g.gateway_id = %(gateway_id)s AND NOT a.retired)
 
 -- name: counts
 -- Passwords that a gateway ever had, and its credentials that are valid now.
@@ -83,6 +84,12 @@ SELECT login, gateway_id, publish, read, password_hash, sealed, serial, expires_
   FROM credentials
  WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
  ORDER BY credential_id
+
+-- name: names_revoked
+-- Whose certificates are revoked, all of them that have not run out.
+SELECT login FROM credentials
+ WHERE kind = 'certificate' AND expires_at > %(now)s
+ GROUP BY login HAVING bool_and(revoked_at IS NOT NULL) ORDER BY login
 
 -- name: certificates_revoked
 -- For the list of revoked certificates: those that have not run out.

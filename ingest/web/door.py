@@ -11,10 +11,10 @@ from typing import NamedTuple
 from city.clock import Clock
 from city.errors import EngineError
 from city.registry import IngestRegistry
-from city.topics import DEAD_LETTERS, READINGS
 from ingest.codecs import Codecs
 from ingest.fairness import UNKNOWN, Fairness, FairnessOptions
 from ingest.formats import Formats
+from ingest.limits import limits_of
 from ingest.meta import FlushOptions
 from ingest.records import Flush
 from ingest.state import StateStore
@@ -143,9 +143,9 @@ class Door:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Append until `stop` is set, then what had been taken by then."""
-        limits = FlushOptions(
-            await self._log.partitions(READINGS), await self._log.partitions(DEAD_LETTERS), self._log.max_record_bytes
-        )
+        limits = await limits_of(self._log, stop)
+        if limits is None:
+            return
         self._open = True
         try:
             while not stop.is_set():

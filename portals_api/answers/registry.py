@@ -85,7 +85,7 @@ class ChangeOut(BaseModel):
     event_id: int
     at: str
     actor: str
-    kind: Literal["imported", "added", "changed", "claimed", "retired", "released"]
+    kind: Literal["imported", "added", "changed", "claimed", "retired", "released", "restored"]
     subject: Literal["pack", "device", "gateway", "profile"]
     subject_id: str
     detail: dict[str, Any]
@@ -198,6 +198,14 @@ class ChangedOut(BaseModel):
     changed: list[str]
     unchanged: int
     version: int = Field(description="Of the registry afterwards; 0 where nothing was changed")
+
+
+class RetiredOut(ChangedOut):
+    """What the retirement of a gateway did."""
+
+    model_config = shown_by({"added": [], "changed": ["GW-01"], "unchanged": 0, "version": 12, "revoked": 1})
+
+    revoked: int = Field(description="Credentials that ended with it")
 
 
 UNKNOWN_DEVICE = {"name": "A84041FFFF123456", "gateway": "GW-01", "letters": 12, "first_at": AT, "last_at": AT}

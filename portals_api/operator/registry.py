@@ -19,6 +19,7 @@ from portals_api.answers.registry import (
     RegistryDevicePage,
     RegistryDeviceWhole,
     RegistryGatewayPage,
+    RetiredOut,
     UnknownOut,
 )
 from portals_api.answers.shape import example_of
@@ -28,12 +29,13 @@ from portals_api.operator.gate import OperatorDep
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next, printable
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
-from stream.registrar import ChangeReport
+from stream.changes import ChangeReport
 
 router = APIRouter(tags=["operator"])
 
 _AT = "/api/v1/operator"
 _ERRORS = (400, 401, 403, 404, 413, 415)
+_SET = (401, 403, 404, 409)
 _CSV = "text/csv"
 _TOML = "application/toml"
 Part = Annotated[
@@ -163,6 +165,43 @@ async def import_gateways(
     return await _imported(request, _CSV, portal, operator.actor, registry_writes.import_gateways, dry_run=dry_run)
 
 
+@router.get(
+    _AT + "/gateways.csv",
+    summary="Export gateways",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {_CSV: {"example": "gateway_id,name,lat,lon,district_id\nGW-9,Calle Nueve,43.5,-5.6,centre\n"}}
+        }
+    },
+)
+async def export_gateways(portal: PortalDep, operator: OperatorDep) -> Response:
+    """Return all gateways that are not retired, in the form that an import takes."""
+    headers = {"Content-Disposition": 'attachment; filename="gateways.csv"'}
+    return StreamingResponse(portal.registrar.gateways_csv(), media_type=_CSV, headers=headers)
+
+
+@router.post(_AT + "/gateways/{gateway}/retire", summary="Retire a gateway", **documented(RetiredOut, *_SET))
+async def retire_gateway(portal: PortalDep, operator: OperatorDep, gateway: Id) -> dict[str, Any]:
+    """Take a gateway out and revoke all of its credentials; what it still sends is set aside."""
+    report = await portal.registrar.retire_gateway(gateway, operator.actor)
+    return _told(report) | {"revoked": report.revoked}
+
+
+@router.post(_AT + "/gateways/{gateway}/restore", summary="Restore a gateway", **documented(ChangedOut, *_SET))
+async def restore_gateway(portal: PortalDep, operator: OperatorDep, gateway: Id) -> dict[str, Any]:
+    """Bring a retired gateway back, and what it had sent meanwhile; it needs new credentials."""
+    return _told(await portal.registrar.restore_gateway(gateway, operator.actor))
+
+
+@router.post(
+    _AT + "/gateways/{gateway}/release", summary="Give a gateway back to the pack", **documented(ChangedOut, *_SET)
+)
+async def release_gateway(portal: PortalDep, operator: OperatorDep, gateway: Id) -> dict[str, Any]:
+    """Let the next import of the city pack say what the gateway is."""
+    return _told(await portal.registrar.release_gateway(gateway, operator.actor))
+
+
 @router.get(_AT + "/profiles", summary="List profiles", **documented(ProfileList, 401, 404))
 async def list_profiles(portal: PortalDep, operator: OperatorDep) -> dict[str, Any]:
     """List what devices of each make report, and what they call it."""
@@ -180,6 +219,38 @@ async def import_profiles(
 ) -> dict[str, Any]:
     """Add or change profiles by TOML, in the form of the pack's profiles.toml."""
     return await _imported(request, _TOML, portal, operator.actor, registry_writes.import_profiles, dry_run=dry_run)
+
+
+@router.get(
+    _AT + "/profiles.toml",
+    summary="Export profiles",
+    response_class=Response,
+    responses={200: {"content": {_TOML: {"example": '["acme"]\nmetrics = ["active_power_w"]\n'}}}},
+)
+async def export_profiles(portal: PortalDep, operator: OperatorDep) -> Response:
+    """Return all profiles that are not retired, in the form that an import takes."""
+    headers = {"Content-Disposition": 'attachment; filename="profiles.toml"'}
+    return Response(await portal.registrar.profiles_toml(), media_type=_TOML, headers=headers)
+
+
+@router.post(_AT + "/profiles/{profile}/retire", summary="Retire a profile", **documented(ChangedOut, *_SET))
+async def retire_profile(portal: PortalDep, operator: OperatorDep, profile: Id) -> dict[str, Any]:
+    """Take a profile out that no device has any more."""
+    return _told(await portal.registrar.set_profile(profile, operator.actor, "retired"))
+
+
+@router.post(_AT + "/profiles/{profile}/restore", summary="Restore a profile", **documented(ChangedOut, *_SET))
+async def restore_profile(portal: PortalDep, operator: OperatorDep, profile: Id) -> dict[str, Any]:
+    """Bring a retired profile back."""
+    return _told(await portal.registrar.set_profile(profile, operator.actor, "restored"))
+
+
+@router.post(
+    _AT + "/profiles/{profile}/release", summary="Give a profile back to the pack", **documented(ChangedOut, *_SET)
+)
+async def release_profile(portal: PortalDep, operator: OperatorDep, profile: Id) -> dict[str, Any]:
+    """Let the next import of the city pack say what the profile is."""
+    return _told(await portal.registrar.set_profile(profile, operator.actor, "released"))
 
 
 @router.get(_AT + "/registry/changes", summary="List changes", **documented(ChangePage, 400, 401, 404))

@@ -11,7 +11,7 @@ from ingest.claims import fitting
 from portals_api.answers.registry import ClaimIn, DeviceIn
 from portals_api.operator import registry_rows
 from portals_api.portal import Portal
-from stream.registrar import ChangeReport
+from stream.changes import ChangeReport
 
 T = TypeVar("T")
 _MISTAKES_MAX = 20

@@ -1,7 +1,7 @@
 """What the log and the consumers of the Kafka engine share: options, headers, errors."""
 
 import asyncio
-import contextlib
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +13,8 @@ from aiokafka.errors import KafkaError
 
 from city.errors import EngineError
 from stream.log import Append, Record
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,16 @@ async def stop_consumer(consumer: Any, timeout_s: float) -> None:
     """Leave the group, if there is one, and close; a server that is gone needs no goodbye."""
     if consumer._fetcher is not None:
         await end_task(consumer._fetcher._fetch_task)  # `stop` would wait for it, and it may miss the one signal
-    with contextlib.suppress(EngineError):
+    us = asyncio.current_task()
+    try:
         async with engine_errors(timeout_s):
             await consumer.stop()
+    except EngineError:
+        logger.debug("a consumer of Kafka was closed without a goodbye")
+    except asyncio.CancelledError:
+        # It waits for tasks that it has cancelled, and takes their end for ours.
+        if us is not None and us.cancelling():
+            raise
 
 
 def to_headers(record: Append) -> list[tuple[str, bytes]]:

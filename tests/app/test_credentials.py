@@ -165,8 +165,10 @@ def test_a_certificate_from_request_to_revocation_at_a_running_broker(env: dict[
     finally:
         ingest.stop()
     assert list(serials_of((folder / "revoked.pem").read_bytes())) == [issued["serial"]]
+    assert (folder / "refused").read_text() == "", "it has another one that is valid"
     told(env, "revoke", next_one["serial"])
     assert certified("list", *signing, env=env)["certificates"] == 2
+    assert "user GW-1\ntopic deny #" in (folder / "refused").read_text()
     assert "is a password" in refusal(called("ca", "revoke", told(env, "create", "GW-1")["login"], *signing, env=env))
 
 

@@ -34,11 +34,12 @@ class Folder:
 
     path: Path
 
-    def prepare(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run deploy/prepare.sh."""
+    def prepare(self, *words: str, path: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run deploy/prepare.sh; `path` is where it finds programs."""
         tool("openssl")
         command = ["sh", str(self.path / "deploy" / "prepare.sh"), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+        env = {**os.environ, "PATH": path or os.environ["PATH"]}
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, env=env)
 
     def compose(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run docker-compose, without any setting of ours from outside."""

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
 import queue
+import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,6 +27,7 @@ from ingest.credentials.authority import (
     issue,
     make_authority,
     read_authority,
+    refusals,
     revocation_list,
 )
 from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptions
@@ -488,19 +492,33 @@ def enters(broker: Broker, shows: Path | None) -> bool:
         client.close()
 
 
-def test_revoked_certificate_is_refused_once_the_broker_has_the_list(
+def test_revoked_certificate_opens_nothing_from_the_signal_on_and_its_open_connection_says_nothing(
     certified: tuple[Broker, Path, Authority], deployment: Folder, tmp_path: Path
 ) -> None:
     broker, folder, signer = certified
     now_us = SystemClock().now_us()
     stays, goes = (issue(signer, name, 30, now_us) for name in ("GW-1", "GW-2"))
-    assert enters(broker, shown(tmp_path, stays))
-    assert enters(broker, shown(tmp_path, goes))
-    (folder / "revoked.pem").write_bytes(revocation_list(signer, [(goes.serial, now_us)], now_us))
-    told = deployment.prepare("certificates").stdout
-    assert "docker compose restart mosquitto" in told
-    broker.stop()
-    broker.start()
+    door = {"port": broker.certificates_port}
+    with (
+        Client(broker, "citynerve-ingest") as ingest,
+        Client(broker, None, shows=shown(tmp_path, stays), client_id="a", **door) as good,
+        Client(broker, None, shows=shown(tmp_path, goes), client_id="b", **door) as bad,
+    ):
+        assert ingest.subscribe("citynerve/v1/+/+") == 1
+        assert bad.publish("citynerve/v1/GW-2/readings", b"before") == 0
+        assert ingest.event() == ("citynerve/v1/GW-2/readings", b"before")
+        (folder / "revoked.pem").write_bytes(revocation_list(signer, [(goes.serial, now_us)], now_us + 2_000_000))
+        (folder / "refused").write_bytes(refusals(["GW-2"]))
+        assert "docker compose kill -s HUP mosquitto" in deployment.prepare("certificates").stdout
+        os.kill(broker.pid, signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while bad.publish("citynerve/v1/GW-2/readings", b"after") == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert good.publish("citynerve/v1/GW-1/readings", b"stays") == 0
+        while (heard := ingest.event())[1] == b"after":
+            pass
+        assert heard == ("citynerve/v1/GW-1/readings", b"stays")
     assert enters(broker, shown(tmp_path, stays))
     assert not enters(broker, shown(tmp_path, goes))
 

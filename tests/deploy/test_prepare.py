@@ -1,6 +1,7 @@
 """The first step of a deployment: makes secrets once, and never touches what is there."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -41,6 +42,38 @@ def test_secrets_are_for_their_owner_alone(deployment: Folder) -> None:
     assert (deployment.path / "deploy" / "secrets" / "ca.key").stat().st_mode & 0o777 == 0o600
     values = [value for name, value in deployment.settings().items() if name.endswith("PASSWORD")]
     assert len(set(values)) == len(values) == 6
+
+
+def test_no_program_is_called_with_a_password(deployment: Folder, tmp_path: Path) -> None:
+    """What a program is called with, everybody on a machine can read."""
+    shims, calls = tmp_path / "shims", tmp_path / "calls"
+    shims.mkdir()
+    for name in (
+        "awk",
+        "cat",
+        "cp",
+        "grep",
+        "mktemp",
+        "od",
+        "openssl",
+        "printf",
+        "python3",
+        "sed",
+        "tail",
+        "tr",
+        "cut",
+    ):
+        shim = shims / name
+        shim.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >>"{calls}"\nexec {shutil.which(name)} "$@"\n')
+        shim.chmod(0o755)
+    done = deployment.prepare(path=f"{shims}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    seen = calls.read_text()
+    assert "openssl" in seen
+    assert "python3" in seen
+    values = [value for name, value in deployment.settings().items() if name.endswith(("PASSWORD", "KEY"))]
+    assert len(values) > 6
+    assert [value for value in values if value in seen] == []
 
 
 def test_two_deployments_share_no_secret(deployment: Folder, prepared: Folder) -> None:

@@ -56,7 +56,7 @@ class FastGateway:
     def start(self) -> None:
         self._thread.start()
 
-    def finish(self, timeout_s: float = 120.0) -> None:
+    def finish(self, timeout_s: float = 400.0) -> None:
         """Stop making messages; return when the broker has acknowledged all of them."""
         self._stop.set()
         self._thread.join(timeout_s)

@@ -6,8 +6,9 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -30,6 +31,8 @@ RATE = 500
 """Messages a second of each: 5,000 together, five readings each."""
 DEATHS = int(os.environ.get("CITYNERVE_TEST_DEATHS", "10"))
 PREFIX = "deaths."
+ROLES = ("ingest", "store")
+ROLES_KILLED = ("ingest", "kafka", "mosquitto")
 
 
 def pack() -> dict[str, str]:
@@ -96,75 +99,145 @@ class City:
         return told["appended"] - sum(told[name] for name in told if name != "appended")
 
 
+class Deaths(NamedTuple):
+    """When the broker was killed and when it had started again, seconds since 1970."""
+
+    killed_at: list[float]
+    started_at: list[float]
+
+
+class Played:
+    """A city of real processes and servers, and the gateways that speak to it."""
+
+    def __init__(self, folder: Path, database_url: str, broker: Mosquitto) -> None:
+        kafka = folder / "kafka"
+        kafka.mkdir()
+        self.kafka, self.broker = make_kafka(kafka), broker
+        self.city = City(database_url)
+        self.environment = {
+            "CITYNERVE_DATABASE_URL": database_url,
+            "CITYNERVE_KAFKA": self.kafka.bootstrap,
+            "CITYNERVE_KAFKA_PREFIX": PREFIX,
+            "CITYNERVE_MQTT_URL": broker.url,
+            "CITYNERVE_CITY": str(write_pack(folder / "pack", pack())),
+            "CITYNERVE_SPEED": "1",
+            "CITYNERVE_DATA": str(folder / "data"),
+        }
+        self.ingest, self.store = (Process(role, ["run", role], self.environment, folder) for role in ROLES)
+        self.numbered = [FastGateway(broker.port, f"G-{number}", RATE) for number in range(GATEWAYS)]
+        self.plain = FastGateway(broker.port, "G-U", 50, numbered=False)
+
+    def start(self) -> None:
+        """Return once readings flow from the gateways to the database."""
+        self.kafka.start()
+        done = called("setup", env=self.environment)
+        assert done.returncode == 0, done.stderr
+        self.ingest.start()
+        self.store.start()
+        wait_until(lambda: "ticks" in self.ingest.log.read_text(), self.told)
+        for gateway in (*self.numbered, self.plain):
+            gateway.start()
+        wait_until(lambda: self.city.ledger()["stored"] > 10_000, self.told)
+
+    def kill_all(self) -> Deaths:
+        """Kill ingest, Kafka and Mosquitto, each as often as asked for, in an order that is always the same."""
+        victims = list(ROLES_KILLED) * DEATHS
+        random.Random(11).shuffle(victims)
+        deaths = Deaths([], [])
+        for victim in victims:
+            time.sleep(1.5)
+            if victim == "ingest":
+                self.ingest.kill()
+                time.sleep(0.5)
+                self.ingest.start()
+                continue
+            server = self.kafka if victim == "kafka" else self.broker
+            killed_at = time.time()
+            server.kill()
+            time.sleep(0.5)
+            server.start()
+            if victim == "mosquitto":
+                deaths.killed_at.append(killed_at)
+                deaths.started_at.append(time.time())
+        return deaths
+
+    def finish(self) -> int:
+        """Let gateways send what they have left; return the readings that numbered ones sent."""
+        for gateway in (*self.numbered, self.plain):
+            gateway.finish()
+        wanted = sum(gateway.sent for gateway in self.numbered) * len(METRICS)
+        wait_until(lambda: self.stored() >= wanted and self.city.behind() == 0, self.told)
+        return wanted
+
+    def stored(self, *, numbered: bool = True) -> int:
+        word = "NOT LIKE" if numbered else "LIKE"
+        counted = f"SELECT count(*) FROM readings JOIN series USING (series_id) WHERE device_id {word} 'G-U%'"
+        return int(self.city.rows(counted)[0][0])
+
+    def told(self) -> str:
+        ends = [f"--- {p.name}\n{p.log.read_text()[-2000:]}" for p in (self.ingest, self.store) if p.log.exists()]
+        return "\n".join([str(self.city.ledger()), *ends])
+
+    def stop(self) -> None:
+        for process in (self.ingest, self.store):
+            process.stop()
+        self.kafka.stop()
+
+
+def assert_exactly_once(played: Played, wanted: int) -> None:
+    """What was appended is stored, and nothing else; of numbered gateways that is everything that they sent."""
+    count, keys = asyncio.run(appended(played.kafka.bootstrap))
+    city, ledger = played.city, played.city.ledger()
+    stored = set(city.rows("SELECT series_id, (extract(epoch FROM observed_at) * 1000000)::bigint FROM readings"))
+    assert stored == keys, "what was appended is stored, and nothing else"
+    assert len(stored) == ledger["stored"] == city.rows("SELECT count(*) FROM readings")[0][0]
+    assert played.stored() == wanted, "of numbered gateways everything"
+    assert ledger["appended"] == count
+    assert ledger["quarantined"] == ledger["conflicting"] == 0
+    assert city.rows("SELECT count(*) FROM ledger_gaps WHERE gateway_id <> 'G-U'")[0][0] == 0
+
+
+def assert_every_death_is_published(played: Played, deaths: Deaths) -> int:
+    """Each kill lies in one published time and each published time holds a kill; return how many were published.
+
+    Two kills share one only where ingest did not hear the broker's age in between: it lived too shortly, or ingest was
+    away. The time then goes from before the first to after the second.
+    """
+    statement = (
+        "SELECT extract(epoch FROM last_heard_at)::float8, extract(epoch FROM back_at)::float8 FROM broker_deaths"
+    )
+    wait_until(lambda: any(back > deaths.killed_at[-1] for _, back in played.city.rows(statement)), played.told)
+    published = sorted(played.city.rows(statement))
+    assert all(back <= heard for (_, back), (heard, _) in pairwise(published)), published
+    # The broker tells its age in whole seconds: what is published of a start may be a second off.
+    within = [
+        [killed for killed in deaths.killed_at if heard - 1.0 <= killed <= back + 1.0] for heard, back in published
+    ]
+    assert all(within), f"a death that was none: {published}, {deaths}"
+    assert sorted(killed for found in within for killed in found) == deaths.killed_at, f"{published}, {deaths}"
+    for (_, back), found in zip(published, within, strict=True):
+        started = deaths.started_at[deaths.killed_at.index(found[-1])]
+        assert abs(back - started) < 2.0, f"{published}, {deaths}"
+    return len(published)
+
+
 def test_nothing_is_lost_or_stored_twice_while_ingest_kafka_and_mosquitto_are_killed(
     tmp_path: Path, database_url: str, make_mosquitto: Callable[[], Mosquitto]
 ) -> None:
-    folder = tmp_path / "kafka"
-    folder.mkdir()
-    kafka, broker = make_kafka(folder), make_mosquitto()
-    kafka.start()
-    city = City(database_url)
-    environment = {
-        "CITYNERVE_DATABASE_URL": database_url,
-        "CITYNERVE_KAFKA": kafka.bootstrap,
-        "CITYNERVE_KAFKA_PREFIX": PREFIX,
-        "CITYNERVE_MQTT_URL": broker.url,
-        "CITYNERVE_CITY": str(write_pack(tmp_path / "pack", pack())),
-        "CITYNERVE_SPEED": "1",
-        "CITYNERVE_DATA": str(tmp_path / "data"),
-    }
-    done = called("setup", env=environment)
-    assert done.returncode == 0, done.stderr
-    ingest, store = (Process(role, ["run", role], environment, tmp_path) for role in ("ingest", "store"))
-    gateways = [FastGateway(broker.port, f"G-{number}", RATE) for number in range(GATEWAYS)]
-    plain = FastGateway(broker.port, "G-U", 50, numbered=False)
-
-    def told() -> str:
-        ends = [f"--- {p.name}\n{p.log.read_text()[-2000:]}" for p in (ingest, store) if p.log.exists()]
-        return "\n".join([str(city.ledger()), *ends])
-
+    played = Played(tmp_path, database_url, make_mosquitto())
     try:
-        ingest.start()
-        store.start()
-        wait_until(lambda: "ticks" in ingest.log.read_text(), told)
-        for gateway in (*gateways, plain):
-            gateway.start()
-        wait_until(lambda: city.ledger()["stored"] > 10_000, told)
-        deaths = ["ingest", "kafka", "mosquitto"] * DEATHS
-        random.Random(11).shuffle(deaths)
+        played.start()
         began = time.monotonic()
-        for victim in deaths:
-            time.sleep(1.5)
-            if victim == "ingest":
-                ingest.kill()
-                time.sleep(0.5)
-                ingest.start()
-            else:
-                server = kafka if victim == "kafka" else broker
-                server.kill()
-                time.sleep(0.5)
-                server.start()
+        deaths = played.kill_all()
         held_s = time.monotonic() - began
-        for gateway in (*gateways, plain):
-            gateway.finish()
-        wanted = sum(gateway.sent for gateway in gateways) * len(METRICS)
-        numbered = "SELECT count(*) FROM readings r JOIN series USING (series_id) WHERE device_id NOT LIKE 'G-U%'"
-        wait_until(lambda: city.rows(numbered)[0][0] >= wanted and city.behind() == 0, told)
-        count, keys = asyncio.run(appended(kafka.bootstrap))
-        ledger = city.ledger()
-        stored = set(city.rows("SELECT series_id, (extract(epoch FROM observed_at) * 1000000)::bigint FROM readings"))
-        assert stored == keys, "what was appended is stored, and nothing else"
-        assert len(stored) == ledger["stored"] == city.rows("SELECT count(*) FROM readings")[0][0]
-        assert city.rows(numbered)[0][0] == wanted, "of numbered gateways everything"
-        assert ledger["appended"] == count
-        assert ledger["quarantined"] == ledger["conflicting"] == 0
-        assert city.rows("SELECT count(*) FROM ledger_gaps WHERE gateway_id <> 'G-U'")[0][0] == 0
-        deaths_told = city.rows("SELECT count(*) FROM broker_deaths WHERE back_at > last_heard_at")[0][0]
-        assert 1 <= deaths_told <= DEATHS, "what devices without numbers lost with the broker is not hidden"
-        lost = plain.sent * len(METRICS) - city.rows(numbered.replace("NOT LIKE", "LIKE"))[0][0]
-        told_of = f"{len(deaths)} deaths in {held_s:.0f} s, {wanted} readings, {ledger['duplicate']} repeats"
-        sys.stdout.write(f"{told_of}, {lost} lost without numbers, {deaths_told} deaths of the broker published\n")
+        assert len(deaths.killed_at) == DEATHS
+        wanted = played.finish()
+        assert_exactly_once(played, wanted)
+        published = assert_every_death_is_published(played, deaths)
+        lost = played.plain.sent * len(METRICS) - played.stored(numbered=False)
+        sys.stdout.write(
+            f"{3 * DEATHS} deaths in {held_s:.0f} s, {wanted} readings, {played.city.ledger()['duplicate']} repeats,"
+            f" {lost} lost without numbers, {DEATHS} deaths of the broker published in {published} times\n"
+        )
     finally:
-        for process in (ingest, store):
-            process.stop()
-        kafka.stop()
+        played.stop()

@@ -182,6 +182,7 @@ class Fed:
     """A source that gives what it was told to, and keeps what was acknowledged."""
 
     listening = True
+    life = None
 
     def __init__(self, intakes: list[Intake]) -> None:
         self.intakes = intakes
@@ -195,9 +196,6 @@ class Fed:
 
     def acknowledge(self, intake: Intake) -> None:
         self.acknowledged += len(intake)
-
-    def deaths(self) -> list[Any]:
-        return []
 
     def mark(self, payload: bytes) -> None:
         raise AssertionError(payload)

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 
-from city.clock import SystemClock
+from city.clock import ManualClock, SystemClock
 from city.registry import IngestRegistry
-from city.topics import READINGS, state_topic
-from ingest.bridge import BridgeOptions
+from city.topics import READINGS, readings_topic, state_topic
+from ingest.bridge import Bridge, BridgeOptions
 from ingest.formats.state import read_state
+from ingest.intake import Intake
+from ingest.message import Message
 from ingest.registry import RegistryFollower
 from ingest.service import Ingest, IngestOptions
 from ingest.state import StateStore
@@ -19,7 +22,17 @@ from storage.pool import Pool, open_pool
 from stream import codec
 from stream.logs.postgres import open_postgres_log
 from tests.ingest.conftest import OpenSource
-from tests.ingest.world import Publisher, eventually, make_topics, reading, readings_reach, records_of, running
+from tests.ingest.test_fairness import Fed
+from tests.ingest.world import (
+    Publisher,
+    eventually,
+    make_topics,
+    reading,
+    readings_reach,
+    records_of,
+    registry,
+    running,
+)
 from tests.support.fix_postgres import with_database
 
 CITY = """
@@ -162,6 +175,41 @@ def test_a_lease_that_is_lost_with_the_database_says_that_nobody_else_has_it(dat
                 while not await lease.held():  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             assert not lease.away
+
+    asyncio.run(main())
+
+
+def test_a_state_is_of_when_it_was_received_however_long_the_log_takes() -> None:
+    """A gateway's will and its next birth may pass through two processes, of which the first is the slower."""
+    clock, told = ManualClock(1_000_000), list[tuple[dict[str, str], int]]()
+
+    class SlowLog:
+        max_record_bytes = 1 << 20
+
+        async def partitions(self, topic: str) -> int:
+            return 3
+
+        async def append(self, records: Any) -> list[int]:
+            clock.advance(60)
+            return []
+
+    class States:
+        waiting = False
+
+        async def write(self, states: dict[str, str], at_us: int) -> None:
+            told.append((states, at_us))
+
+    async def main() -> None:
+        messages = [
+            Message(state_topic("G-1"), b"offline", 1, 1, 1),
+            Message(readings_topic("G-1"), b"{", 1, 2, 1),
+            Message(state_topic("G-1"), b"online", 1, 3, 1),
+        ]
+        source: Any = Fed([Intake.of(messages)])
+        made = Bridge(source, SlowLog(), registry, clock, states=States())  # type: ignore[arg-type]
+        async with running(made):
+            await eventually(lambda: source.acknowledged == 3)
+        assert told == [({"G-1": "online"}, 1_000_000)]
 
     asyncio.run(main())
 

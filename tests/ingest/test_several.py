@@ -14,8 +14,8 @@ from city.metric import ACTIVE_POWER, DIMMING_LEVEL
 from city.registry import DeviceDefinition, IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import READINGS, readings_topic
 from ingest.bridge import Bridge, BridgeOptions
+from ingest.division import Division, Split
 from ingest.source import MqttOptions, MqttSource
-from ingest.subscriptions import Split
 from stream import codec
 from stream.codec import RecordMeta, Tick
 from stream.log import Append, EventLog, Record
@@ -81,7 +81,10 @@ async def play(mosquitto: Mosquitto, database_url: str, sources: list[MqttSource
         async def first() -> bool:
             return number == 0
 
-        return Bridge(source, witness, lambda: REGISTRY, clock, options, may_tick=first)  # type: ignore[arg-type]
+        made = Bridge(source, witness, lambda: REGISTRY, clock, options, may_tick=first)  # type: ignore[arg-type]
+        if len(sources) > 1 and not source.shares:
+            made.hears(division(number + 1))
+        return made
 
     bridges = [bridge(source, number) for number, source in enumerate(sources)]
     sent = Counter[str]()
@@ -171,8 +174,13 @@ def shared(mosquitto: Mosquitto) -> list[MqttSource]:
 def split(mosquitto: Mosquitto) -> list[MqttSource]:
     sources = [MqttSource(MqttOptions(mosquitto.url, f"ingest-{n}", backoff_s_max=0.2)) for n in range(3)]
     for number, source in enumerate(sources, 1):
-        source.listen(*Split(f"{number}/3").filters(REGISTRY.gateways, []))
+        source.listen(*division(number).filters(REGISTRY.gateways, []))
     return sources
+
+
+def division(number: int) -> Division:
+    """G-1 falls to the second of three, all else to the first."""
+    return Division(Split(f"{number}/3"), {"G-1": 2})
 
 
 @pytest.mark.parametrize("several", [shared, split])

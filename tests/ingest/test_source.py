@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+import psycopg
 import pytest
 
 from city.errors import SettingsError
 from city.topics import readings_topic
 from ingest import paho_contract
 from ingest.address import parse_url
+from ingest.division import Division, Split, settle
 from ingest.message import Message
 from ingest.plain_client import PlainClient
 from ingest.source import MqttOptions, MqttSource
-from ingest.subscriptions import Split
+from storage.pool import open_pool
 from tests.ingest.conftest import listening
 from tests.ingest.world import Publisher, acknowledge, eventually, running, take_all
 from tests.support.fix_mosquitto import Mosquitto
@@ -267,37 +269,76 @@ def test_a_paho_that_is_not_as_we_know_it_takes_its_own_way_and_that_is_told_onc
 
 def test_processes_divide_gateways_by_name_and_no_message_comes_twice(mosquitto: Mosquitto) -> None:
     gateways = [f"G-{number}" for number in range(12)]
+    given = {name: Split("1/3").falls_to(name) for name in gateways[:11]}
+    divisions = [Division(Split(f"{number}/3"), given) for number in (1, 2, 3)]
 
     async def main() -> None:
-        before = MqttSource(MqttOptions(mosquitto.url, "ingest-1"))
+        before = MqttSource(MqttOptions(mosquitto.url, "ingest-2"))
         async with running(before):
             await listening(before)
         sources = [MqttSource(MqttOptions(mosquitto.url, f"ingest-{number}")) for number in (1, 2, 3)]
-        for number, source in enumerate(sources, 1):
+        for number, source in enumerate(sources):
             # Divided otherwise before: what an earlier session listened to must not come twice.
-            source.listen(*Split(f"{number % 3 + 1}/3").filters(gateways, ["a/+/up"]))
+            source.listen(*divisions[number - 1].filters(gateways, ["a/+/up"]))
         async with running(*sources):
             await asyncio.gather(*(listening(source) for source in sources))
-        for number, source in enumerate(sources, 1):
-            source.listen(*Split(f"{number}/3").filters(gateways[:11], ["a/+/up"]))
+        for division, source in zip(divisions, sources, strict=True):
+            source.listen(*division.filters(gateways[:11], ["a/+/up"]))
         async with running(*sources):
             await asyncio.gather(*(listening(source) for source in sources))
-            for number, source in enumerate(sources, 1):
-                source.listen(*Split(f"{number}/3").filters(gateways, ["a/+/up"]))
-            await asyncio.gather(*(listening(source) for source in sources))
-            async with Publisher(mosquitto.port) as publisher:
-                for number in range(120):
-                    topic = "a/b/up" if number % 10 == 9 else readings_topic(gateways[number % 12])
-                    publisher.publish(number, b"%d" % number, topic=topic)
-                await eventually(lambda: len(publisher.acknowledged) == 120)
             taken: list[list[Message]] = [[], [], []]
+            async with Publisher(mosquitto.port) as publisher:
+                for number in range(240):
+                    if number == 120:
+                        for division, source in zip(divisions, sources, strict=True):
+                            source.listen(*division.filters(gateways, ["a/+/up"]))
+                    name = (*gateways, "nobody-knows-it")[number % 13]
+                    topic = "a/b/up" if number % 10 == 9 else readings_topic(name)
+                    publisher.publish(number, b"%d" % number, topic=topic)
+                await eventually(lambda: len(publisher.acknowledged) == 240)
             for _ in range(3):
-                for mine, source in zip(taken, sources, strict=True):
-                    mine += (await source.take(max_messages=500, wait_s=0.3, gather_s=0.05)).single()
-        assert sorted(int(m.payload) for mine in taken for m in mine) == list(range(120))
+                for mine, source, division in zip(taken, sources, divisions, strict=True):
+                    intake = await source.take(max_messages=500, wait_s=0.3, gather_s=0.05)
+                    mine += division.ours(intake).single()
+        assert sorted(int(m.payload) for mine in taken for m in mine) == list(range(240))
         assert all(taken)
         for mine in taken:
             assert [int(m.payload) for m in mine] == sorted(int(m.payload) for m in mine)
+        heard = {m.topic.split("/")[2] for m in taken[0] if m.topic.startswith("citynerve/")}
+        assert {"G-11", "nobody-knows-it"} <= heard, "who was not there when gateways were divided"
+
+    asyncio.run(main())
+
+
+def test_a_division_is_made_once_and_the_same_for_all_and_who_comes_later_stays_with_the_first(
+    database_url: str,
+) -> None:
+    def register(numbers: range) -> None:
+        with psycopg.connect(database_url) as connection:
+            for number in numbers:
+                connection.execute(
+                    "INSERT INTO assets (asset_id, kind, name, root_id, correlation_group)"
+                    " VALUES (%(id)s, 'gateway', %(id)s, %(id)s, 'g')",
+                    {"id": f"G-{number}"},
+                )
+                connection.execute("INSERT INTO gateways (gateway_id) VALUES (%s)", (f"G-{number}",))
+
+    async def main() -> None:
+        pool = await open_pool(database_url)
+        register(range(10))
+        first = await asyncio.gather(*(settle(pool, Split(f"{n}/3")) for n in (1, 2, 3)))
+        register(range(10, 20))
+        again = [await settle(pool, Split(f"{n}/3")) for n in (1, 2, 3)]
+        other = [await settle(pool, Split(f"{n}/2")) for n in (1, 2)]
+        await pool.close()
+        everybody = [f"G-{number}" for number in range(20)]
+        mine = [division.filters(everybody, [])[0] for division in again]
+        assert [division.filters(everybody, [])[0] for division in first] == mine
+        assert mine[0] == ["citynerve/v1/+/+"]
+        narrow = sorted(mine[1] + mine[2])
+        assert len(narrow) == len(set(narrow)) > 3
+        assert not {f"citynerve/v1/G-{number}/+" for number in range(10, 20)} & set(narrow)
+        assert any(f"G-{n}/+" in one for n in range(10, 20) for one in other[1].filters(everybody, [])[0])
 
     asyncio.run(main())
 

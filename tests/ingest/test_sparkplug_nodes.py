@@ -17,6 +17,7 @@ from city.topics import DEAD_LETTERS, READINGS
 from ingest.births import BirthStore, load_book
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.bundle import Bundled, bundle_topic, pack
+from ingest.division import Split
 from ingest.formats import Formats
 from ingest.formats.sparkplug_births import Birth, BirthTold, Definition
 from ingest.message import OWN_FILTERS
@@ -26,7 +27,6 @@ from ingest.redeliver import Redelivery
 from ingest.registry import RegistryFollower
 from ingest.service import Ingest, IngestOptions
 from ingest.source import MqttOptions, MqttSource
-from ingest.subscriptions import Split
 from stream import codec
 from stream.deadletter import DeadLetterStage
 from stream.log import Append, EventLog

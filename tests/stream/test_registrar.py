@@ -13,11 +13,11 @@ from city.packlists import ListedDevice, ListedGateway, read_devices, read_gatew
 from city.profile import parse_pack
 from city.topics import PARTITIONS
 from storage.pool import Connection, Pool, open_pool
-from stream import registrar
+from stream import registrar, registrar_gateways, registrar_profiles
+from stream.changes import Author
 from stream.installation import ensure_installation
 from stream.logs.postgres import open_postgres_log
 from stream.publication import publish
-from stream.registrar import Author
 from stream.registry import import_pack, load_ingest_registry, load_roots
 from tests.city.packs import SMALL, changed
 
@@ -178,7 +178,7 @@ def test_gateways_are_added_and_changed(database_url: str) -> None:
         listed = read_gateways(
             "gateway_id,name,lat,lon,district_id\nGW-9,Nueve,43.5,-5.6,centre\nGW-1,Uno,43.5,-5.6,centre\n"
         )
-        report = await registrar.put_gateways(connection, listed, OPERATOR)
+        report = await registrar_gateways.put_gateways(connection, listed, OPERATOR)
         assert (report.added, report.changed, report.unchanged) == (("GW-9",), (), 1)
         assert "GW-9" in (await load_ingest_registry(connection)).gateways
         await import_pack(connection, parse_pack(changed("lamps.csv", "36,", "40,")), 12)
@@ -188,7 +188,7 @@ def test_gateways_are_added_and_changed(database_url: str) -> None:
             (Gateway("GW-7", "x", 0, 0, "far"), "far"),
         ):
             with pytest.raises(PackError, match=word):
-                await registrar.put_gateways(connection, [ListedGateway(2, gateway)], OPERATOR)
+                await registrar_gateways.put_gateways(connection, [ListedGateway(2, gateway)], OPERATOR)
 
     with_city(database_url, main)
 
@@ -196,19 +196,19 @@ def test_gateways_are_added_and_changed(database_url: str) -> None:
 def test_devices_follow_their_profile(database_url: str) -> None:
     async def main(connection: Connection) -> None:
         await registrar.put_devices(connection, [NEW], OPERATOR)
-        metrics = await registrar.known_metrics(connection)
+        metrics = await registrar_profiles.known_metrics(connection)
         text = '[lamp]\nmetrics = ["active_power_w"]\nreport_interval_s = 60\nsilence_intervals = 3\n'
         text += '[lamp.names]\nP = { metric = "active_power_w", unit = "kW" }\n'
         profiles, codecs = read_profiles(text, metrics)
         assert codecs == {}
-        report = await registrar.put_profiles(connection, profiles, {}, OPERATOR)
+        report = await registrar_profiles.put_profiles(connection, profiles, {}, OPERATOR)
         assert (report.changed, report.roots) == (("lamp",), {"CM-1"})
         known = await load_ingest_registry(connection)
         assert set(known.devices["A84041"].targets) == {"active_power_w", "P"}
         assert set(known.devices["N-L-1"].targets) == {"active_power_w", "P"}
         await import_pack(connection, parse_pack(changed("lamps.csv", "36,", "40,")), 12)
         assert set((await load_ingest_registry(connection)).devices["A84041"].targets) == {"active_power_w", "P"}
-        again = await registrar.put_profiles(connection, profiles, {}, OPERATOR)
+        again = await registrar_profiles.put_profiles(connection, profiles, {}, OPERATOR)
         assert (again.unchanged, again.touched) == (1, False)
 
     with_city(database_url, main)

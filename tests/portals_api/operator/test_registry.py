@@ -12,8 +12,11 @@ import httpx2
 import pytest
 
 from city.clock import ManualClock
+from city.errors import NotFoundError
 from city.profile import parse_pack
 from city.topics import DEAD_LETTERS, PARTITIONS, READINGS, readings_topic
+from ingest.credentials import reads, store
+from ingest.credentials.store import Change
 from ingest.meta import FlushOptions
 from ingest.records import Flush
 from portals_api.deps import PortalDeps, PortalOptions
@@ -26,7 +29,7 @@ from stream.deadletter import DeadLetterStage
 from stream.log import EventLog, TopicPartition
 from stream.logs.postgres import open_postgres_log
 from stream.publication import publish
-from stream.registry import import_pack, load_ingest_registry
+from stream.registry import import_pack, load_ingest_registry, load_roots
 from stream.store import StoreStage
 from tests.city.packs import SMALL
 
@@ -125,6 +128,100 @@ def test_a_claimed_devices_messages_come_into_place(database_url: str) -> None:
         assert [change["kind"] for change in whole["changes"]] == ["claimed"]
         again = await desk.json("POST", "/api/v1/operator/unknown/claim", json=claim)
         assert (again["letters"], again["version"]) == (0, 0)
+
+    at_the_desk(database_url, main)
+
+
+def test_a_retired_gateway_may_nothing_until_it_is_restored_and_then_nothing_of_it_is_lost(database_url: str) -> None:
+    reading = {"device": "N-L-1", "at": NOW // 1000, "active_power_w": 31}
+    later = {"device": "N-L-1", "at": NOW // 1000 + 1, "active_power_w": 32}
+
+    async def roots(desk: Desk) -> list[str]:
+        async with desk.pool.connection() as connection:
+            return sorted(device.device_id for root in await load_roots(connection) for device in root.devices)
+
+    async def main(desk: Desk) -> None:
+        issued = await store.create(desk.pool, "GW-1", Change("operator", NOW))
+        everybody = await roots(desk)
+        await desk.receive("GW-1", reading)
+        done = await desk.json("POST", "/api/v1/operator/gateways/GW-1/retire")
+        assert (done["changed"], done["revoked"]) == (["GW-1"], 1)
+        async with desk.pool.connection() as connection:
+            assert (await reads.grants(connection, NOW))[0] == []
+            assert (await reads.events(connection, issued.credential.credential_id))[-1]["detail"] == {
+                "reason": "the gateway was retired"
+            }
+        with pytest.raises(NotFoundError, match="retired"):
+            await store.create(desk.pool, "GW-1", Change("operator", NOW))
+        assert "N-L-1" in everybody
+        assert "N-L-1" not in await roots(desk), "nobody waits for what is behind it"
+        await desk.receive("GW-1", later)
+        await desk.work()
+        letters = await desk.json("GET", "/api/v1/operator/letters")
+        assert [one["reason"] for one in letters["items"]] == ["retired-gateway"]
+        assert await desk.stored("N-L-1") == [("active_power_w", 31.0)]
+        async with desk.pool.connection() as connection:
+            await import_pack(connection, parse_pack(SMALL), 12)
+        assert "N-L-1" not in await roots(desk), "no import brings it back"
+        back = await desk.json("POST", "/api/v1/operator/gateways/GW-1/restore")
+        assert back["changed"] == ["GW-1"]
+        assert (await desk.json("POST", "/api/v1/operator/gateways/GW-1/restore"))["unchanged"] == 1
+        await desk.work()
+        assert await roots(desk) == everybody
+        assert await desk.stored("N-L-1") == [("active_power_w", 31.0), ("active_power_w", 32.0)]
+        await store.create(desk.pool, "GW-1", Change("operator", NOW))
+        await desk.json("POST", "/api/v1/operator/gateways/GW-1/release")
+        changes = await desk.json("GET", "/api/v1/operator/registry/changes?subject=gateway&name=GW-1")
+        assert [one["kind"] for one in changes["items"]] == ["released", "restored", "retired"]
+        await desk.json("POST", "/api/v1/operator/gateways/nobody/retire", 404)
+
+    at_the_desk(database_url, main)
+
+
+def test_a_profile_is_retired_when_no_device_has_it_and_comes_back(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        refused = await desk.json("POST", "/api/v1/operator/profiles/lamp/retire", 409)
+        assert "3 devices have profile" in refused["error"]["message"]
+        listed = '["spare"]\nmetrics = ["active_power_w"]\nreport_interval_s = 900\nsilence_intervals = 8.0\n'
+        toml = {"content-type": "application/toml"}
+        await desk.json("POST", "/api/v1/operator/profiles/import", content=listed, headers=toml)
+        for verb in ("retire", "restore", "release"):
+            done = await desk.json("POST", f"/api/v1/operator/profiles/spare/{verb}")
+            assert done["changed"] == ["spare"], verb
+
+    at_the_desk(database_url, main)
+
+
+def test_what_is_exported_is_taken_again_and_changes_nothing(database_url: str) -> None:
+    listed = """
+["acme"]
+metrics = ["active_power_w"]
+report_interval_s = 900
+silence_intervals = 8.0
+ignore = ["rssi", "a\\u007fb", "*"]
+codec = "acme.js"
+
+["acme".names]
+"P \\"x\\" \\\\" = { metric = "active_power_w", unit = "kW", values = { "an" = 1, "äus" = 0.5e-7 } }
+
+[codecs]
+"acme.js" = '''
+function decodeUplink(input) { return { data: { P: "\\n" } }; }
+'''
+"""
+
+    async def main(desk: Desk) -> None:
+        toml, csv = {"content-type": "application/toml"}, {"content-type": "text/csv"}
+        at = "/api/v1/operator"
+        await desk.json("POST", f"{at}/profiles/import", content=listed.encode(), headers=toml)
+        for kind, form, headers in (("devices", "csv", csv), ("gateways", "csv", csv), ("profiles", "toml", toml)):
+            exported = await desk.http.get(f"{at}/{kind}.{form}")
+            assert exported.status_code == 200
+            done = await desk.json(
+                "POST", f"{at}/{kind}/import?dry_run=true", content=exported.content, headers=headers
+            )
+            assert (done["added"], done["changed"]) == ([], []), kind
+            assert done["unchanged"] > 0
 
     at_the_desk(database_url, main)
 
@@ -383,5 +480,36 @@ def test_an_unknown_gateway_is_added_by_its_form_and_a_mistake_is_told_in_the_re
         waiting = await desk.json("GET", "/api/v1/operator/unknown")
         assert waiting["gateways"] == []
         assert [one["name"] for one in waiting["devices"]] == ["A84041"]
+
+    at_the_desk(database_url, main)
+
+
+def test_gateways_and_profiles_are_taken_out_and_brought_back_on_their_pages(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        page = (await desk.http.get("/operator/gateways/GW-1", headers=PAGE)).text
+        assert "Sí, retirarlo ahora" in page
+        done = await desk.http.post("/operator/gateways/GW-1/retire", headers=PAGE, follow_redirects=True)
+        assert str(done.url).endswith("/operator/gateways/GW-1")
+        assert "retirado" in done.text
+        assert "Sí, retirarlo ahora" not in done.text
+        assert (await desk.json("GET", "/api/v1/operator/gateways"))["items"][0]["retired"]
+        done = await desk.http.post("/operator/gateways/GW-1/restore", headers=PAGE, follow_redirects=True)
+        assert "Sí, retirarlo ahora" in done.text
+        assert (await desk.http.post("/operator/gateways/GW-1/sell", headers=PAGE)).status_code == 404
+        assert (await desk.http.get("/operator/gateways/NONE", headers=PAGE)).status_code == 404
+        await desk.json(
+            "POST",
+            "/api/v1/operator/profiles/import",
+            content='[acme]\nmetrics = ["active_power_w"]\nreport_interval_s = 60\nsilence_intervals = 3\n',
+            headers={"Content-Type": "application/toml"},
+        )
+        page = (await desk.http.get("/operator/profiles", headers=PAGE)).text
+        assert 'action="/operator/profiles/acme/retire"' in page
+        assert 'action="/operator/profiles/lamp/retire"' not in page
+        assert "cuando tengan otro perfil, se podrá retirar" in page
+        done = await desk.http.post("/operator/profiles/acme/retire", headers=PAGE, follow_redirects=True)
+        assert 'action="/operator/profiles/acme/restore"' in done.text
+        done = await desk.http.post("/operator/profiles/acme/restore", headers=PAGE, follow_redirects=True)
+        assert 'action="/operator/profiles/acme/retire"' in done.text
 
     at_the_desk(database_url, main)

@@ -8,12 +8,12 @@ from pathlib import Path
 from city.clock import isoformat
 from city.errors import NotFoundError
 from city.topics import is_name
-from portals_api import reads
+from portals_api import reads, ticket_reads
 from portals_api.i18n import plain_text
 from portals_api.observa.ledger_rows import read_page
 from portals_api.paging import decode_cursor, page
-from portals_api.reads import TicketFilter
 from portals_api.rows import Row, rows
+from portals_api.ticket_reads import TicketFilter
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
 from storage.pool import Pool, engine_errors
@@ -68,7 +68,7 @@ async def _asset(pool: Pool, viewer: Viewer, kind: str, asset_id: str) -> Row:
     if not found:
         raise NotFoundError(f"there is no {kind} {asset_id!r}")
     one = found[0]
-    tickets = await reads.tickets(pool, viewer, TicketFilter(scope=asset_id), limit=_TICKETS_MAX)
+    tickets = await ticket_reads.tickets(pool, viewer, TicketFilter(scope=asset_id), limit=_TICKETS_MAX)
     return {
         **one,
         "url": f"/{PLURALS[kind]}/{asset_id}",
@@ -207,6 +207,6 @@ async def district(pool: Pool, viewer: Viewer, district_id: str) -> Row:
         "url": f"/districts/{district_id}",
         **(await rows(pool, _SQL.district_centre, district=district_id))[0],
         "lamp_states": {"ok": max(one["lamps"] - faulty - out, 0), "faulty": faulty, "out": out},
-        "ticket_list": (await reads.tickets(pool, viewer, wanted, limit=_TICKETS_MAX))["items"],
+        "ticket_list": (await ticket_reads.tickets(pool, viewer, wanted, limit=_TICKETS_MAX))["items"],
         "facility_list": (await reads.facilities(pool, limit=_LAMPS_MAX, district=district_id))["items"],
     }

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -26,6 +27,12 @@ async def portal_of(request: Request) -> Portal:
 PortalDep = Annotated[Portal, Depends(portal_of)]
 
 
+def parameters_of(dependant: Dependant) -> set[str]:
+    """Return the names of the query parameters that a route takes, by itself and by what it depends on."""
+    found = {field.alias for field in dependant.query_params}
+    return found.union(*(parameters_of(one) for one in dependant.dependencies))
+
+
 async def known_parameters(request: Request) -> None:
     """Refuse a query that the API does not know: a filter misspelt would answer with everything.
 
@@ -37,7 +44,7 @@ async def known_parameters(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or not route.path.startswith(API):
         return
-    known = {field.alias for field in route.dependant.query_params}
+    known = parameters_of(route.dependant)
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         name = unknown[0][:64]
@@ -56,7 +63,7 @@ async def known_district(request: Request, portal: PortalDep) -> None:
         There is none of that name.
     """
     route, district = request.scope.get("route"), request.query_params.get("district", "")
-    takes_one = isinstance(route, APIRoute) and any(q.alias == "district" for q in route.dependant.query_params)
+    takes_one = isinstance(route, APIRoute) and "district" in parameters_of(route.dependant)
     if takes_one and is_name(district):  # What is no name at all, the parameter itself refuses.
         await reads.demand_district(portal.pool, district)
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from portals_api import reads
+from portals_api import reads, ticket_reads
 from portals_api.params import NameQuery
 from portals_api.portal import address
 from portals_api.routing import PortalDep
@@ -17,7 +17,7 @@ _SHOWN_MAX = 200
 async def crew(portal: PortalDep, request: Request, district: NameQuery = None) -> Response:
     """Show what is to be done, gravest first."""
     viewer = await portal.viewer()
-    found = await reads.worklist(portal.pool, viewer, district=district, limit=_SHOWN_MAX)
+    found = await ticket_reads.worklist(portal.pool, viewer, district=district, limit=_SHOWN_MAX)
     if not portal.wants_page(request):
         return JSONResponse({"items": found, "next": None})
     return await portal.page(

@@ -9,14 +9,14 @@ from city.errors import NotFoundError
 from city.lighting import LightingSchedule
 from city.metric import ACTIVE_POWER
 from incidents.store import schedule_of
-from portals_api import network, reads
+from portals_api import network, reads, ticket_reads
 from portals_api.answers.lamps import LampPage, LampWhole
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.power import NIGHTS_US, expected_w, power_chart
-from portals_api.reads import TicketFilter
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
+from portals_api.ticket_reads import TicketFilter
 from storage.pool import transaction
 
 router = APIRouter(tags=["lamps"])
@@ -48,7 +48,7 @@ async def _whole(portal: Portal, lamp_id: str) -> tuple[Row, LightingSchedule | 
     schedule = await _schedule(portal, lamp_id)
     series = await reads.asset_series(portal.pool, lamp_id)
     level = schedule.dimming_level(portal.deps.clock.now_us()) if schedule else None
-    tickets = await reads.tickets(portal.pool, viewer, TicketFilter(scope=lamp_id), limit=20)
+    tickets = await ticket_reads.tickets(portal.pool, viewer, TicketFilter(scope=lamp_id), limit=20)
     return {
         **lamp,
         "commanded_on": None if level is None else level > 0,

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from observatory.figures import FIGURES
 from observatory.periods import Step
-from portals_api import reads
+from portals_api import ticket_reads
 from portals_api.observa.figures import card_of, read_period
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep
@@ -49,7 +49,10 @@ async def mended(portal: Portal, limit: int = _MENDED) -> list[Row]:
     viewer = await portal.viewer()
     found = await rows(portal.pool, _SQL.mended, hidden=hidden_kinds(viewer), limit=limit)
     times = {row["id"]: {"repaired_at": row["repaired_at"], "hours": row["hours"]} for row in found}
-    return [{**ticket, **times[ticket["id"]]} for ticket in await reads.tickets_by_id(portal.pool, viewer, list(times))]
+    return [
+        {**ticket, **times[ticket["id"]]}
+        for ticket in await ticket_reads.tickets_by_id(portal.pool, viewer, list(times))
+    ]
 
 
 @router.get("/cuida", include_in_schema=False)
@@ -61,7 +64,7 @@ async def cuida_page(portal: PortalDep, request: Request) -> Response:
     wanted, found, _ = await read_period(portal, figures, Step.HOUR, None, since, None, 31 * 24)
     values: dict[str, Any] = {
         **await broken(portal),
-        "gravest": await reads.worklist(portal.pool, viewer, district=None, limit=_GRAVEST),
+        "gravest": await ticket_reads.worklist(portal.pool, viewer, district=None, limit=_GRAVEST),
         "mended": await mended(portal),
     }
     if not portal.wants_page(request):

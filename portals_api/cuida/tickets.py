@@ -16,7 +16,7 @@ from city.errors import ConflictError
 from city.metric import ACTIVE_POWER
 from city.ticket import Actor, TicketState
 from incidents.store import schedule_of
-from portals_api import codes, reads
+from portals_api import codes, reads, ticket_reads
 from portals_api.answers.tickets import TicketPage, TicketWhole
 from portals_api.bodies import content_type, read_form, read_json
 from portals_api.examples import TRANSITION_BODY
@@ -24,10 +24,10 @@ from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId
 from portals_api.portal import Portal, address
 from portals_api.power import power_chart
-from portals_api.reads import TicketFilter
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
 from portals_api.schemas import TransitionIn
+from portals_api.ticket_reads import TicketFilter
 from storage.pool import transaction
 
 router = APIRouter(tags=["tickets"])
@@ -74,7 +74,7 @@ async def _move(portal: Portal, ticket_id: int, wanted: TransitionIn) -> None:
     """Do a crew's decision. Until crews have accounts, whoever reaches the portals acts as one."""
     if not portal.options.crew_without_account:
         raise HTTPException(403, "only a crew may do this: sign in")
-    await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+    await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
     desk = await portal.desk()
     await desk.move(portal.pool, ticket_id, wanted.to, wanted.version, Actor.CREW, wanted.reason)
 
@@ -105,7 +105,7 @@ def _us(at: str) -> int:
 
 
 async def _one_page(request: Request, portal: Portal, ticket_id: int, status: int = 200, problem: str = "") -> Response:
-    ticket = await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+    ticket = await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
     return await portal.page(
         request,
         "ticket.html",
@@ -132,13 +132,13 @@ async def list_tickets(
 ) -> dict[str, Any]:
     """List tickets, the newest number first."""
     wanted = TicketFilter(state, scope, category, district, open_only)
-    return await reads.tickets(portal.pool, await portal.viewer(), wanted, limit=limit, cursor=cursor)
+    return await ticket_reads.tickets(portal.pool, await portal.viewer(), wanted, limit=limit, cursor=cursor)
 
 
 @router.get("/api/v1/tickets/{ticket_id}", summary="Get a ticket", **documented(TicketWhole, 404))
 async def get_ticket(portal: PortalDep, ticket_id: TicketId) -> dict[str, Any]:
     """Return one ticket with alarms, reports and timeline."""
-    return await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+    return await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
 
 
 @router.post(
@@ -152,7 +152,7 @@ async def post_transition(request: Request, portal: PortalDep, ticket_id: Ticket
     if content_type(request) != "application/json":
         raise HTTPException(415, "send application/json")
     await _move(portal, ticket_id, _transition(await read_json(request)))
-    return await reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+    return await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
 
 
 @router.get("/tickets", include_in_schema=False)
@@ -167,7 +167,7 @@ async def tickets_page(
     """Show a page of tickets."""
     chosen = TicketState(state) if state in set(TicketState) else None
     wanted = TicketFilter(chosen, category=category, district=district, open_only=state == _OPEN)
-    found = await reads.tickets(portal.pool, await portal.viewer(), wanted, limit=_PAGE, cursor=cursor)
+    found = await ticket_reads.tickets(portal.pool, await portal.viewer(), wanted, limit=_PAGE, cursor=cursor)
     if not portal.wants_page(request):
         return JSONResponse(found)
     filters = {"category": category, "district": district}
@@ -190,7 +190,7 @@ async def tickets_page(
 async def ticket_page(request: Request, portal: PortalDep, ticket_id: TicketId) -> Response:
     """Show one ticket."""
     if not portal.wants_page(request):
-        return JSONResponse(await reads.ticket(portal.pool, await portal.viewer(), ticket_id))
+        return JSONResponse(await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id))
     return await _one_page(request, portal, ticket_id)
 
 

@@ -5,15 +5,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from portals_api import hours, network, reads
+from portals_api import hours, network, reads, ticket_reads
 from portals_api.answers.facilities import FacilityPage, FacilityWhole
 from portals_api.chart import sparkline
 from portals_api.history import latest_of
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal
-from portals_api.reads import TicketFilter
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
+from portals_api.ticket_reads import TicketFilter
 
 router = APIRouter(tags=["facilities"])
 
@@ -26,7 +26,7 @@ AIR_STATION = "air-station"
 async def _whole(portal: Portal, facility_id: str) -> Row:
     found = await reads.facility(portal.pool, facility_id)
     viewer = await portal.viewer()
-    tickets = await reads.tickets(portal.pool, viewer, TicketFilter(scope=facility_id), limit=20)
+    tickets = await ticket_reads.tickets(portal.pool, viewer, TicketFilter(scope=facility_id), limit=20)
     series = await reads.asset_series(portal.pool, facility_id)
     city = await portal.installation()
     opening = hours.of(await reads.facility_hours(portal.pool, facility_id), portal.deps.clock.now_us(), city.timezone)

@@ -1,10 +1,10 @@
 """The ledger: what arrived from each gateway in each hour, and what became of it. Public, as page and open data."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from markupsafe import Markup
 
@@ -21,7 +21,16 @@ from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, Since, Unt
 from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep, documented
 from portals_api.visibility import visible
-from stream.accounts import LedgerHour, LedgerRow, check_balance, one_moment, read_deaths, read_hours, read_ledger
+from stream.accounts import (
+    LedgerHour,
+    LedgerQuery,
+    LedgerRow,
+    check_balance,
+    one_moment,
+    read_deaths,
+    read_hours,
+    read_ledger,
+)
 
 router = APIRouter(tags=["ledger"])
 
@@ -77,38 +86,37 @@ async def list_deaths(
     return {"items": [ledger_rows.death_of(death) for death in found], "next": None}
 
 
-@router.get("/api/v1/ledger.csv", summary="Get the ledger as CSV", response_class=Response, responses={200: _CSV})
-async def get_csv(
-    portal: PortalDep,
+async def _rows_wanted(
     limit: _SomeLimit = None,
     cursor: Next = None,
     gateway: NameQuery = None,
     since: Since = None,
     until: Until = None,
-) -> Response:
+) -> tuple[LedgerQuery, int | None]:
+    """Return which rows of the list are to be taken away: all that fit, or with `limit` and `next` a page of them."""
+    return query_of(gateway, since, until, cursor, LIMIT_DEFAULT), limit
+
+
+_Wanted = Annotated[tuple[LedgerQuery, int | None], Depends(_rows_wanted)]
+
+
+def _file(name: str, media_type: str, body: AsyncIterator[str]) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(body, media_type=media_type, headers=headers)
+
+
+@router.get("/api/v1/ledger.csv", summary="Get the ledger as CSV", response_class=Response, responses={200: _CSV})
+async def get_csv(portal: PortalDep, wanted: _Wanted) -> Response:
     """Return the rows of the list as a table: all that fit, or with `limit` and `next` a page of it."""
-    query = query_of(gateway, since, until, cursor, LIMIT_DEFAULT)
-    headers = {"Content-Disposition": 'attachment; filename="ledger.csv"'}
-    body = ledger_rows.stream_csv(portal.pool, query, limit)
-    return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
+    return _file("ledger.csv", "text/csv; charset=utf-8", ledger_rows.stream_csv(portal.pool, *wanted))
 
 
 @router.get(
     "/api/v1/ledger.jsonl", summary="Get the ledger as lines of JSON", response_class=Response, responses={200: _LINES}
 )
-async def get_lines(
-    portal: PortalDep,
-    limit: _SomeLimit = None,
-    cursor: Next = None,
-    gateway: NameQuery = None,
-    since: Since = None,
-    until: Until = None,
-) -> Response:
+async def get_lines(portal: PortalDep, wanted: _Wanted) -> Response:
     """Return the rows of the list, each as a line of JSON: all that fit, or with `limit` and `next` a page of them."""
-    query = query_of(gateway, since, until, cursor, LIMIT_DEFAULT)
-    headers = {"Content-Disposition": 'attachment; filename="ledger.jsonl"'}
-    body = ledger_rows.stream_lines(portal.pool, query, limit)
-    return StreamingResponse(body, media_type="application/x-ndjson", headers=headers)
+    return _file("ledger.jsonl", "application/x-ndjson", ledger_rows.stream_lines(portal.pool, *wanted))
 
 
 @router.get("/ledger", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""The operators' pages of gateways: a list, and a form that adds one."""
+"""The operators' pages of gateways: a list, a form that adds one, and one with its changes and what is done with it."""
 
 import csv
 import io
@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import AfterValidator
+from starlette.exceptions import HTTPException
 
 from city.packlists import GATEWAY_COLUMNS
 from portals_api import reads
@@ -15,7 +16,7 @@ from portals_api.bodies import read_form
 from portals_api.operator import registry_rows, registry_writes
 from portals_api.operator.gate import OperatorDep
 from portals_api.operator.registry_writes import Mistaken
-from portals_api.params import Next, printable
+from portals_api.params import Id, Next, printable
 from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep
 from portals_api.visibility import visible
@@ -55,6 +56,32 @@ async def add_gateway(request: Request, portal: PortalDep, operator: OperatorDep
     return RedirectResponse(address(HOME, text=gateway, added=gateway), 303)
 
 
+@router.get(HOME + "/{gateway}", include_in_schema=False)
+async def gateway_page(request: Request, portal: PortalDep, operator: OperatorDep, gateway: Id) -> Response:
+    """Show one gateway, its changes, and what can be done with it."""
+    one = await registry_rows.gateway(portal.pool, gateway)
+    if not portal.wants_page(request):
+        return JSONResponse(one)
+    has_page = visible("gateway", await portal.viewer()) and not one["retired"]
+    districts = await reads.districts(portal.pool)
+    return await portal.page(request, "operator_gateway.html", one=one, has_page=has_page, districts=districts)
+
+
+@router.post(HOME + "/{gateway}/{what}", include_in_schema=False)
+async def set_gateway(request: Request, portal: PortalDep, operator: OperatorDep, gateway: Id, what: Id) -> Response:
+    """Retire a gateway, bring it back, or give it back to the pack."""
+    registrar = portal.registrar
+    work = {
+        "retire": registrar.retire_gateway,
+        "restore": registrar.restore_gateway,
+        "release": registrar.release_gateway,
+    }.get(what)
+    if work is None:
+        raise HTTPException(404)
+    await work(gateway, operator.actor)
+    return RedirectResponse(f"{HOME}/{gateway}", 303)
+
+
 async def _page(
     request: Request,
     portal: Portal,
@@ -75,7 +102,6 @@ async def _page(
         given=given,
         problem=problem,
         districts=await reads.districts(portal.pool),
-        has_pages=visible("gateway", await portal.viewer()),
         more_url=address(HOME, text=text),
         json_url=address("/api/v1/operator/gateways", part=text),
     )

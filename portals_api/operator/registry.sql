@@ -33,6 +33,13 @@ SELECT g.gateway_id AS gateway, a.name, a.lat, a.lon, a.district_id AS district,
  ORDER BY g.gateway_id
  LIMIT %(limit)s
 
+-- name: gateway
+SELECT g.gateway_id AS gateway, a.name, a.lat, a.lon, a.district_id AS district, g.state, a.origin, a.retired,
+       (SELECT count(*) FROM devices d WHERE d.gateway_id = g.gateway_id AND NOT d.retired) AS devices,
+       (SELECT count(*) FROM credentials c WHERE c.gateway_id = g.gateway_id AND c.revoked_at IS NULL
+           AND (c.expires_at IS NULL OR c.expires_at > now())) AS credentials
+  FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id WHERE g.gateway_id = %(gateway)s
+
 -- name: profiles
 SELECT p.profile_id AS profile, p.body, p.origin, p.retired,
        (SELECT count(*) FROM devices d WHERE d.profile_id = p.profile_id AND NOT d.retired) AS devices

@@ -1,6 +1,7 @@
 """The operators' pages of the registry: devices, gateways, profiles, changes, and who waits to be claimed."""
 
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -102,6 +103,16 @@ async def profiles_page(request: Request, portal: PortalDep, operator: OperatorD
     if not portal.wants_page(request):
         return JSONResponse({"items": found, "next": None})
     return await portal.page(request, "operator_profiles.html", profiles=found, json_url="/api/v1/operator/profiles")
+
+
+@router.post(PROFILES + "/{profile}/{what}", include_in_schema=False)
+async def set_profile(request: Request, portal: PortalDep, operator: OperatorDep, profile: Id, what: Id) -> Response:
+    """Retire a profile that no device has, bring it back, or give it back to the pack."""
+    kind = {"retire": "retired", "restore": "restored", "release": "released"}.get(what)
+    if kind is None:
+        raise HTTPException(404)
+    await portal.registrar.set_profile(profile, operator.actor, kind)
+    return RedirectResponse(f"{PROFILES}#profile-{quote(profile, safe='')}", 303)
 
 
 @router.post("/operator/import/{kind}", include_in_schema=False)

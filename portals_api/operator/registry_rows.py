@@ -45,6 +45,21 @@ async def gateways(pool: Pool, *, limit: int, cursor: str | None, text: str | No
     return page(await rows(pool, _SQL.gateways, **parameters), limit, lambda row: [row["gateway"]])
 
 
+async def gateway(pool: Pool, gateway_id: str) -> Row:
+    """Return one gateway with what was changed of it.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that name.
+    """
+    found = await rows(pool, _SQL.gateway, gateway=gateway_id)
+    if not found:
+        raise NotFoundError(f"there is no gateway {shown(gateway_id)}")
+    changes = await events(pool, limit=50, cursor=None, subject="gateway", subject_id=gateway_id)
+    return {**found[0], "changes": changes["items"]}
+
+
 async def profiles(pool: Pool) -> list[Row]:
     """Return all profiles, each with how many devices have it."""
     found = []

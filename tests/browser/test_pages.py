@@ -54,6 +54,7 @@ PAGES = {
     "operator-device": "/operator/devices/N-L-1",
     "operator-unknown": "/operator/unknown",
     "operator-gateways": "/operator/gateways?new=GW-77",
+    "operator-gateway": "/operator/gateways/G-1",
     "operator-profiles": "/operator/profiles",
     "operator-changes": "/operator/changes",
     "missing": "/tickets/999",

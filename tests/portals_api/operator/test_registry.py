@@ -482,3 +482,34 @@ def test_an_unknown_gateway_is_added_by_its_form_and_a_mistake_is_told_in_the_re
         assert [one["name"] for one in waiting["devices"]] == ["A84041"]
 
     at_the_desk(database_url, main)
+
+
+def test_gateways_and_profiles_are_taken_out_and_brought_back_on_their_pages(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        page = (await desk.http.get("/operator/gateways/GW-1", headers=PAGE)).text
+        assert "Sí, retirarlo ahora" in page
+        done = await desk.http.post("/operator/gateways/GW-1/retire", headers=PAGE, follow_redirects=True)
+        assert str(done.url).endswith("/operator/gateways/GW-1")
+        assert "retirado" in done.text
+        assert "Sí, retirarlo ahora" not in done.text
+        assert (await desk.json("GET", "/api/v1/operator/gateways"))["items"][0]["retired"]
+        done = await desk.http.post("/operator/gateways/GW-1/restore", headers=PAGE, follow_redirects=True)
+        assert "Sí, retirarlo ahora" in done.text
+        assert (await desk.http.post("/operator/gateways/GW-1/sell", headers=PAGE)).status_code == 404
+        assert (await desk.http.get("/operator/gateways/NONE", headers=PAGE)).status_code == 404
+        await desk.json(
+            "POST",
+            "/api/v1/operator/profiles/import",
+            content='[acme]\nmetrics = ["active_power_w"]\nreport_interval_s = 60\nsilence_intervals = 3\n',
+            headers={"Content-Type": "application/toml"},
+        )
+        page = (await desk.http.get("/operator/profiles", headers=PAGE)).text
+        assert 'action="/operator/profiles/acme/retire"' in page
+        assert 'action="/operator/profiles/lamp/retire"' not in page
+        assert "cuando tengan otro perfil, se podrá retirar" in page
+        done = await desk.http.post("/operator/profiles/acme/retire", headers=PAGE, follow_redirects=True)
+        assert 'action="/operator/profiles/acme/restore"' in done.text
+        done = await desk.http.post("/operator/profiles/acme/restore", headers=PAGE, follow_redirects=True)
+        assert 'action="/operator/profiles/acme/retire"' in done.text
+
+    at_the_desk(database_url, main)

@@ -20,8 +20,8 @@ from city.clock import SystemClock
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.topics import PARTITIONS
 from ingest.bridge import Bridge, BridgeOptions
+from ingest.division import Division, Split
 from ingest.intake import Intake, Source
-from ingest.subscriptions import Split
 from stream import codec
 from stream.log import Append, EventLog
 
@@ -42,18 +42,19 @@ def registry() -> IngestRegistry:
 
 
 class Metered:
-    """A source whose acknowledged messages are counted: they are on the log."""
+    """A source whose acknowledged messages are counted: they are on the log, here or by the process whose they are."""
 
-    def __init__(self, source: Any, meter: Meter) -> None:
+    def __init__(self, source: Any, meter: Meter, division: Division | None) -> None:
         self._source = source
         self._meter = meter
+        self._division = division
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
     def acknowledge(self, intake: Intake) -> None:
         self._source.acknowledge(intake)
-        self._meter.add(intake.messages)
+        self._meter.add((intake if self._division is None else self._division.ours(intake)).messages)
 
 
 class TimedLog:
@@ -80,6 +81,12 @@ class TimedLog:
         return float(np.percentile(ages[len(ages) // 10 :], percent)) / 1000
 
 
+def division_of(arguments: argparse.Namespace) -> Division:
+    """Return what this process hears of gateways that are divided by name."""
+    split = Split(arguments.split)
+    return Division(split, {gateway: split.falls_to(gateway) for gateway in registry().gateways})
+
+
 async def open_source(arguments: argparse.Namespace) -> Source:
     """Open the source that is asked for; drivers are imported only then."""
     if arguments.source == "mosquitto":
@@ -93,7 +100,7 @@ async def open_source(arguments: argparse.Namespace) -> Source:
         )
         source = MqttSource(options)
         if arguments.split:
-            source.listen(*Split(arguments.split).filters(registry().gateways, ()))
+            source.listen(*division_of(arguments).filters(registry().gateways, ()))
         return source
     from ingest.broker import BrokerOptions, EmbeddedBroker
 
@@ -123,7 +130,10 @@ async def run(arguments: argparse.Namespace) -> None:
     meter = Meter(arguments.count)
     known = registry()
     into: Any = timed if arguments.timed else log
-    bridge = Bridge(Metered(source, meter), into, lambda: known, SystemClock(), BridgeOptions())
+    division = division_of(arguments) if arguments.split else None
+    bridge = Bridge(Metered(source, meter, division), into, lambda: known, SystemClock(), BridgeOptions())
+    if division is not None:
+        bridge.hears(division)
     stop, left = asyncio.Event(), asyncio.Event()
     tasks = [asyncio.create_task(bridge.run(stop)), asyncio.create_task(source.run(left))]
     while not source.listening:  # noqa: ASYNC110

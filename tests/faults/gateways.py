@@ -11,6 +11,8 @@ METRICS = ("active_power_w", "supply_voltage_v", "dimming_level_pct", "co2_ppm",
 DEVICES = 50
 """Of each gateway."""
 _UNACKNOWLEDGED_MAX = 20_000
+_PATIENCE_S = 60.0
+"""A broker that writes a large back-log down takes nothing meanwhile; who gave up would send all of it again."""
 
 
 def device_id(gateway: str, index: int) -> str:
@@ -70,6 +72,7 @@ class FastGateway:
             try:
                 with socket.create_connection(("127.0.0.1", self._port), timeout=5) as sock:
                     self._greet(sock)
+                    sock.settimeout(_PATIENCE_S)
                     self._repeat(sock)
                     while last is None or self.sent < last or self._waiting:
                         if last is None and self._stop.is_set():
@@ -127,6 +130,6 @@ class FastGateway:
         except TimeoutError:
             return
         finally:
-            sock.settimeout(5)
+            sock.settimeout(_PATIENCE_S)
         for _ in range(min(len(data) // 4, len(self._waiting))):
             self._waiting.popleft()

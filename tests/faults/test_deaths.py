@@ -27,8 +27,8 @@ from tests.support.fix_mosquitto import Mosquitto
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 GATEWAYS = 10
-RATE = 500
-"""Messages a second of each: 5,000 together, five readings each."""
+RATE = int(os.environ.get("CITYNERVE_TEST_DEATHS_RATE", "500"))
+"""Messages a second of each: 5,000 together unless said otherwise, five readings each."""
 DEATHS = int(os.environ.get("CITYNERVE_TEST_DEATHS", "10"))
 PREFIX = "deaths."
 ROLES = ("ingest", "store")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MANY = 1_024
+_MANY = 2_048
 """So many messages a flush that those to come may wait the longest."""
 
 

@@ -9,7 +9,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import clock_gettime, monotonic
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -81,22 +81,21 @@ class CodecProcess:
         assert running.stdin is not None
         assert running.stdout is not None
         deadline, cpu_s = monotonic() + patience_s, _cpu_s(running.pid)
-        answer = bytearray()
+        asked, answer = memoryview(json.dumps(request).encode() + b"\n"), bytearray()
         try:
-            running.stdin.write(json.dumps(request).encode() + b"\n")
-            running.stdin.flush()
-            waiting = select.poll()
-            waiting.register(running.stdout, select.POLLIN)
             while not answer.endswith(b"\n"):
+                waiting = select.poll()
+                waiting.register(*((running.stdin, select.POLLOUT) if asked else (running.stdout, select.POLLIN)))
                 if not waiting.poll(min(answer_s, patience_s) * 1000):
                     used_s = _cpu_s(running.pid) - cpu_s
                     if used_s >= 0.9 * answer_s or monotonic() >= deadline:
                         raise TookTooLongError(used_s)
-                    continue
-                part = running.stdout.read1(65_536)  # type: ignore[attr-defined]
-                if not part:
+                elif asked:
+                    asked = asked[os.write(running.stdin.fileno(), asked[: select.PIPE_BUF]) :]
+                elif part := os.read(running.stdout.fileno(), 65_536):
+                    answer += part
+                else:
                     raise ConnectionError("the process ended")
-                answer += part
         except TookTooLongError:
             self.end()
             raise
@@ -139,13 +138,11 @@ class CodecProcess:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the CPU that a process has used, in seconds; where the system does not tell, the clock."""
+    """Return the CPU that a process has used, in seconds; where the system keeps no such clock, the time."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text()
+        return clock_gettime(~pid << 3 | 2)  # As clock_getcpuclockid(3) makes it on Linux; Python has no name for it.
     except OSError:
         return monotonic()
-    user, system = told.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _kill(running: "subprocess.Popen[bytes]") -> None:

@@ -18,9 +18,11 @@ from ingest.births import BirthStore, load_book
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.bundle import Bundled, bundle_topic, pack
 from ingest.division import Split
+from ingest.formats import Formats
 from ingest.formats.sparkplug_births import Birth, BirthTold, Definition
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
+from ingest.records import Flush, FlushOptions
 from ingest.redeliver import Redelivery
 from ingest.registry import RegistryFollower
 from ingest.service import Ingest, IngestOptions
@@ -232,6 +234,42 @@ def test_births_of_nodes_whose_messages_lie_in_a_bundle_are_found(database_url: 
                 book = await load_book(connection, ["bundle", "broken"])
             assert book.birth_for(("g", "e"), "d", AT_MS * 1000, unborn=True) == birth
             assert book.birth_for(("other", "e"), "d", AT_MS * 1000, unborn=True) is None
+
+    asyncio.run(main())
+
+
+def test_messages_of_an_isolated_node_come_back_by_the_births_among_them(database_url: str) -> None:
+    """Births and data lie in bundles of several flushes: each is read by what was told before it, if that is known."""
+    at, second = AT_MS * 1000, 1_000_000
+
+    async def main() -> None:
+        async with pool_of(database_url) as pool:
+            await register(pool, EXAMPLE)
+            log = await open_postgres_log(pool)
+            await make_topics(log)
+            follower = RegistryFollower(pool)
+            await follower.refresh()
+            limits = FlushOptions(await log.partitions(READINGS), await log.partitions(DEAD_LETTERS), 1 << 20)
+            formats = Formats()
+
+            async def isolated(number: int, *messages: tuple[str, bytes]) -> None:
+                flush = Flush(follower.current(), at + number * second, limits, formats)
+                flush.isolate("EDGE-1", [Bundled(topic, body, False) for topic, body in messages])
+                await log.append(flush.records())
+                await BirthStore(pool).write(formats.sessions.take_changes().births)
+
+            def kilowatts(value: float, seq: int, ms: int) -> tuple[str, bytes]:
+                return DDATA, payload({"alias": 3, "double_value": value, "timestamp": AT_MS + ms}, seq=seq)
+
+            await isolated(0, *BIRTHS, kilowatts(0.25, 2, 1))
+            await isolated(1, kilowatts(0.5, 3, 2))
+            await isolated(2, *BIRTHS, kilowatts(0.75, 2, 3))
+            await drive(pool, DeadLetterStage(log.identity), *await records_of(log, DEAD_LETTERS))
+            ids = [letter_id for (letter_id,) in await rows(pool, "SELECT letter_id FROM dead_letters ORDER BY 1")]
+            report = await Redelivery(pool, log, SystemClock(), follower).replay(ids, "operator")
+            assert (report.letters, report.still_bad) == (3, 0)
+            assert {250.0, 500.0, 750.0} <= set(await values_on(log)), "kilowatts by the births' alias and unit"
+            await log.close()
 
     asyncio.run(main())
 

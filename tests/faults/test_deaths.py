@@ -208,16 +208,16 @@ def assert_every_death_is_published(played: Played, deaths: Deaths) -> int:
     )
     wait_until(lambda: any(back > deaths.killed_at[-1] for _, back in played.city.rows(statement)), played.told)
     published = sorted(played.city.rows(statement))
-    assert all(back <= heard for (_, back), (heard, _) in pairwise(published)), published
-    # The broker tells its age in whole seconds: what is published of a start may be a second off.
-    within = [
-        [killed for killed in deaths.killed_at if heard - 1.0 <= killed <= back + 1.0] for heard, back in published
-    ]
-    assert all(within), f"a death that was none: {published}, {deaths}"
-    assert sorted(killed for found in within for killed in found) == deaths.killed_at, f"{published}, {deaths}"
-    for (_, back), found in zip(published, within, strict=True):
-        started = deaths.started_at[deaths.killed_at.index(found[-1])]
-        assert abs(back - started) < 3.5, f"{published}, {deaths}"
+    assert all(back <= heard + 0.1 for (_, back), (heard, _) in pairwise(published)), published
+    told = f"{published}, {deaths}"
+    found: list[list[float]] = [[] for _ in published]
+    for killed, started in zip(deaths.killed_at, deaths.started_at, strict=True):
+        # The last time that begins before it is its own. The broker tells whole seconds, so that a start may be
+        # published a second too early; and its first word may have waited, so that it may be published later.
+        place = max(index for index, (heard, _) in enumerate(published) if heard - 0.3 <= killed)
+        assert started <= published[place][1] + 1.2, told
+        found[place].append(killed)
+    assert all(found), f"a death that was none: {told}"
     return len(published)
 
 

@@ -338,7 +338,9 @@ CREATE TABLE credential_version (                          -- moves with every c
 
 CREATE TABLE credential_keeper (                           -- the public key with which passwords are sealed for the broker's keeper
     only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    public_key      bytea NOT NULL
+    public_key      bytea NOT NULL,
+    told_at         timestamptz,                           -- when the broker was last told of all credentials
+    to_rotate       text[] NOT NULL DEFAULT '{}'           -- logins whose passwords the broker has lost for good
 );
 
 -- ---------------------------------------------------------------- worker state

@@ -76,6 +76,8 @@ class CredentialKeeper:
             grants, ends_at = await reads.grants(connection, self._now_us())
             # The turn ends with the transaction, so the broker is told within it.
             applied = await self._engine.apply(grants)
+            if self._public_key is not None:
+                await reads.note_told(connection, applied.to_rotate)
         self._version, self._ends_at = version, ends_at
         self._applied_at = asyncio.get_running_loop().time()
         self._metrics.valid.set(len(grants))

@@ -101,6 +101,11 @@ async def take_turn(connection: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
+async def note_told(connection: Connection, to_rotate: Sequence[str]) -> None:
+    """Write down, for operators, that the broker knows all but these, whose passwords it has lost."""
+    await connection.execute(_SQL.note_told, {"to_rotate": list(to_rotate)})
+
+
 async def publish_keeper_key(connection: Connection, public_key: bytes) -> None:
     """Let everybody who makes passwords seal them for the broker's keeper."""
     await connection.execute(_SQL.set_keeper_key, {"public_key": public_key})

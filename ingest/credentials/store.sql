@@ -24,6 +24,9 @@ INSERT INTO credential_keeper (public_key) VALUES (%(public_key)s)
 ON CONFLICT (only_one) DO UPDATE SET public_key = excluded.public_key
  WHERE credential_keeper.public_key <> excluded.public_key
 
+-- name: note_told
+UPDATE credential_keeper SET told_at = now(), to_rotate = %(to_rotate)s
+
 -- name: insert
 INSERT INTO credentials (gateway_id, login, kind, password_hash, sealed, serial, publish, read, created_at, created_by,
                          expires_at)

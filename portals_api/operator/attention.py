@@ -43,6 +43,7 @@ async def attention(portal: Portal) -> dict[str, Any]:
         async with portal.pool.connection() as connection:
             drops = [{**one._asdict(), "grew_at": isoformat(one.grew_at)} for one in await read_drops(connection)]
             died = await read_deaths(connection, query_of(None, now - _DEATHS_FOR, None, None, _SHOWN))
+    kept = await rows(portal.pool, _SQL.keeper)
     return {
         "isolated": isolated,
         "unknown": {
@@ -56,6 +57,8 @@ async def attention(portal: Portal) -> dict[str, Any]:
         "broker_deaths": [{**death_of(d), "hours": (d.back_at - d.last_heard_at) / HOUR_US} for d in died],
         "credentials": {
             "speaking_for_others": await _waiting(portal, "wrong-gateway"),
+            "not_told_since": next((one["told_at"] for one in kept if one["late"]), None),
+            "to_rotate": [login for one in kept for login in one["to_rotate"]],
             "ending": await rows(portal.pool, _SQL.ending_credentials, days=_ENDS_WITHIN_DAYS, limit=_SHOWN),
         },
         "workers": [one._asdict() for one in await read_standings(portal.pool, portal.deps.log)],

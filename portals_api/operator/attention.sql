@@ -19,3 +19,7 @@ SELECT credential_id AS id, gateway_id AS gateway, login, expires_at
    AND NOT EXISTS (SELECT FROM credential_events e WHERE e.credential_id = c.credential_id AND e.kind = 'replaced')
  ORDER BY expires_at, credential_id
  LIMIT %(limit)s
+
+-- name: keeper
+-- Whether a broker with a keeper is told of credentials; the keeper tells it all of them each twenty seconds.
+SELECT told_at, told_at < now() - interval '2 minutes' AS late, to_rotate FROM credential_keeper WHERE told_at IS NOT NULL

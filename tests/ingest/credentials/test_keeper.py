@@ -16,7 +16,7 @@ from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptio
 from ingest.credentials.keeper import CredentialKeeper
 from ingest.credentials.metrics import AccessMetrics
 from ingest.credentials.store import Change, Topics
-from storage.pool import Pool
+from storage.pool import Pool, fetch_all
 from tests.ingest.credentials.conftest import ADMIN, Client, Dynsec, dynsec
 from tests.ingest.credentials.test_store import BY, NOW, registered
 from tests.ingest.world import eventually
@@ -141,6 +141,10 @@ def test_mosquitto_killed_and_robbed_of_its_file_knows_everybody_again(
                 await _until(lambda: enters(server, name, word))
                 # Made before the broker had a keeper: nobody knows the password any more, and that is told.
                 await eventually(lambda: sample(registry, "citynerve_credentials_to_rotate") == 1)
+                kept = await fetch_all(
+                    pool, "SELECT to_rotate, told_at > now() - interval '1 min' FROM credential_keeper"
+                )
+                assert kept == [(["GW-2"], True)]
                 assert not await asyncio.to_thread(enters, server, "GW-2", before.password)
                 assert word not in server.log.read_text()
 

@@ -29,6 +29,11 @@ def later(us: int) -> Change:
 async def registered(url: str) -> AsyncIterator[Pool]:
     """A pool on a database with two gateways."""
     with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO assets (asset_id, kind, name, root_id, correlation_group, gateway_id, lat, lon, attributes)"
+            " SELECT name, 'gateway', name, name, name, name, 43.5, -5.6, '{}' FROM unnest(ARRAY['GW-1', 'GW-2']) name"
+            " ON CONFLICT DO NOTHING"
+        )
         connection.execute("INSERT INTO gateways (gateway_id) VALUES ('GW-1'), ('GW-2') ON CONFLICT DO NOTHING")
     pool = await open_pool(url, size=6)
     try:

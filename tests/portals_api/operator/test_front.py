@@ -40,7 +40,12 @@ def test_where_nothing_calls_every_part_of_the_front_page_says_so(portals: Open)
         async with portals(operator_on_loopback=True) as p:
             told = (await p.http.get("/operator", headers=JSON)).json()
             assert told["isolated"] == told["letters"] == told["broker_drops"] == told["broker_deaths"] == []
-            assert told["credentials"] == {"speaking_for_others": [], "ending": []}
+            assert told["credentials"] == {
+                "speaking_for_others": [],
+                "not_told_since": None,
+                "to_rotate": [],
+                "ending": [],
+            }
             page = (await p.http.get("/operator", headers=EN)).text
             for said in (
                 "Nothing calls for you.",
@@ -104,7 +109,13 @@ def test_unknown_ones_the_broker_credentials_and_workers_show_on_the_front_page(
                     " ('detect', 'readings', 1, 1, 0, 'x', '1', now() - interval '1 hour')"
                 )
                 connection.execute("UPDATE log_heads SET next_offset = 7 WHERE topic = 'readings' AND partition = 0")
+                connection.execute(
+                    "INSERT INTO credential_keeper (public_key, told_at, to_rotate)"
+                    " VALUES ('key', now() - interval '1 h', '{G-1~2}')"
+                )
             told = (await p.http.get("/operator", headers=JSON)).json()
+            assert told["credentials"]["not_told_since"] is not None
+            assert told["credentials"]["to_rotate"] == ["G-1~2"]
             assert [one["name"] for one in told["unknown"]["devices"]] == ["A84041"]
             assert [one["gateway"] for one in told["unknown"]["gateways"]] == ["GW-77"]
             assert [one["gateway"] for one in told["credentials"]["speaking_for_others"]] == ["G-1"]
@@ -121,6 +132,8 @@ def test_unknown_ones_the_broker_credentials_and_workers_show_on_the_front_page(
             assert "G-1 speaks for devices of another gateway." in page
             assert "The credential G-1~3 of a gateway ends" in page
             assert "does not get on" in page
+            assert "The broker has not been told of credentials since" in page
+            assert "make new ones for G-1~2" in page
             assert "Nothing calls for you." not in page
 
     run(main())

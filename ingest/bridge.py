@@ -28,6 +28,7 @@ from ingest.isolation import Apart, divide
 from ingest.limits import limits_of
 from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
+from ingest.receipt import Moments
 from ingest.records import tick_records
 from ingest.state import StateStore
 from ingest.tasks import pause, together
@@ -133,6 +134,7 @@ class Bridge:
         self._log = log
         self._registry = registry
         self._clock = clock
+        self._moments = Moments(clock)
         self._options = options or BridgeOptions()
         self._metrics = metrics or IngestMetrics()
         self._may_tick = may_tick
@@ -229,7 +231,7 @@ class Bridge:
             intake = self._division.ours(intake)
         if self._fairness.isolated:
             intake, apart = divide(intake, door.registry, self._fairness.isolated)
-        work.received_at = self._clock.now_us()
+        work.received_at = self._moments.take(len(work.intake))
         flush = door.read(intake, work.received_at, limits, self._formats, self._codecs)
         tick_at: int | None = None
         slow: list[int] = []

@@ -32,7 +32,10 @@ class Flush:
     Attributes
     ----------
     received_at : int
-        City time of receipt, µs UTC, the same for all.
+        City time of receipt of the first message, µs UTC; each counts as received a microsecond after the one before
+        it, so that successive values of a device that tells no time are no contradictions of one moment.
+    messages : int
+        How many places of the flush are taken: the next message counts as received so many µs after the first.
     rows, aside
         Readings by partition, and what is set aside.
     work_us : dict
@@ -52,6 +55,7 @@ class Flush:
     work_us: dict[str, float] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
+    messages: int = 0
     aside: Aside = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +74,8 @@ class Flush:
     def add(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Take one message; `retained` where the broker had kept it."""
         came = Bundled(topic, payload, retained)
+        received_at = self.aside.received_at = self.received_at + self.messages
+        self.messages += 1
         try:
             origin = self.registry.routes.origin_of(topic)
         except DataError as exc:
@@ -80,13 +86,13 @@ class Flush:
         self._charge(gateway, payload)
         try:
             live = not retained and gateway in self.registry.gateways
-            message = self.formats.parse(origin, payload, Receipt(self.received_at, live))
+            message = self.formats.parse(origin, payload, Receipt(received_at, live))
         except Unreadable as exc:
             self.aside.set_aside(came, gateway, exc.reason, Refusal(exc.detail, []))
             return
         if message.raw:
-            decode_raw(message, gateway, self.registry, self.codecs, self.received_at)
-        home = resolve(message, gateway, self.registry, self.received_at, self.rows, retained=retained)
+            decode_raw(message, gateway, self.registry, self.codecs, received_at)
+        home = resolve(message, gateway, self.registry, received_at, self.rows, retained=retained)
         if home is None and message.number is not None and not message.refused:
             home = self._any_rows(gateway)
         if message.number is not None and home is not None:
@@ -102,6 +108,7 @@ class Flush:
         if gateway in self.registry.gateways:
             told = [(message.topic, message.payload) for message in messages if not message.retained]
             self.formats.pass_over(told, self.received_at)
+        self.aside.received_at = self.received_at
         self.aside.isolate(gateway, messages)
 
     def _charge(self, gateway: str, payload: bytes) -> None:

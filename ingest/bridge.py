@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from city.clock import SECOND_US, Clock
-from city.errors import EngineError, LogFullError
+from city.errors import EngineError, LogFullError, RecordTooLargeError
 from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
@@ -29,6 +29,7 @@ from ingest.limits import limits_of
 from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
 from ingest.records import tick_records
+from ingest.shrink import shrunk
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from stream.log import Append, EventLog
@@ -338,6 +339,14 @@ class Bridge:
                 await self._log.append(work.appends)
                 self._metrics.append_seconds.observe(monotonic() - started)
                 return True
+            except RecordTooLargeError as exc:
+                # One message must not stop the others: it would come again and again.
+                work.appends, larger = shrunk(work.appends, self._log.max_record_bytes)
+                if not larger or max(len(one.value) for one in work.appends) > self._log.max_record_bytes:
+                    raise
+                self._metrics.too_large.inc(larger)
+                logger.error("records too large for the log were divided", extra={"reason": str(exc)[:300]})
+                continue
             except EngineError as exc:
                 self._metrics.append_failures.inc()
                 full = isinstance(exc, LogFullError)

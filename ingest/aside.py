@@ -1,8 +1,7 @@
 """The dead letters of one flush: what was not understood or not placed, with its bytes and why. Pure."""
 
-import base64
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from city.clock import hour_of
@@ -12,8 +11,8 @@ from ingest.fairness import UNKNOWN
 from ingest.formats import Refusal
 from ingest.formats.native import number_of
 from ingest.meta import NUMBER_BYTES, OVERHEAD_BYTES, FlushOptions, Numbers, encode_meta, first_of, settled
-from stream import codec
 from stream.codec import DEAD_LETTER, DeadLetter
+from stream.letter_form import letters_within
 from stream.log import Append
 
 _WHY_ISOLATED = (
@@ -57,23 +56,25 @@ class Aside:
         """Set a message aside, or `units` readings of one; its numbers go with the first letter."""
         self.quarantined[reason] = self.quarantined.get(reason, 0) + units
         told = numbers or {}
-        room = self.options.record_bytes_max - OVERHEAD_BYTES
-        detail = refusal.detail
-        kept = message.payload[: room // 2]
-        if len(kept) < len(message.payload):
-            detail += f" (the first {len(kept)} of {len(message.payload)} bytes are kept)"
-        encoded = base64.b64encode(kept).decode()
-        topic = _printable(message.topic)
-        left = room - len(encoded) - NUMBER_BYTES * sum(len(ranges) for ranges in told.values())
-        for only, count in _portions(refusal.only, units, left):
-            letter = DeadLetter(
-                reason, detail, topic, encoded, gateway, self.received_at, count, only, devices, message.retained
-            )
-            meta = encode_meta({gateway: count}, hour_of(self.received_at), told)
+        limit = self.options.record_bytes_max - OVERHEAD_BYTES
+        limit -= NUMBER_BYTES * sum(len(ranges) for ranges in told.values())
+        whole = DeadLetter(
+            reason,
+            refusal.detail,
+            message.topic,
+            "",
+            gateway,
+            self.received_at,
+            units,
+            tuple(refusal.only),
+            devices,
+            message.retained,
+        )
+        for letter, value in letters_within(whole, message.payload, limit):
+            meta = encode_meta({gateway: letter.units}, hour_of(self.received_at), told)
             told = {}
             self.refusals[gateway] = self.refusals.get(gateway, 0) + 1
             partition = zlib.crc32(gateway.encode()) % self.options.dead_letter_partitions
-            value = codec.encode(letter)
             self.letters.append(Append(DEAD_LETTERS, partition, DEAD_LETTER, value, self.received_at, meta))
 
     def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
@@ -101,25 +102,3 @@ def _numbers_of(gateway: str, messages: Sequence[Bundled]) -> Numbers:
     for epoch, number in (one for one in found if one is not None):
         numbers.setdefault((gateway, epoch), []).append([number, number])
     return numbers
-
-
-def _printable(topic: str) -> str:
-    """Return a topic as databases take it: some brokers let control characters through."""
-    return topic[:1024] if topic.isprintable() else ascii(topic[:1024])[1:-1]
-
-
-def _portions(only: list[tuple[int, str]], units: int, room: int) -> Iterator[tuple[tuple[tuple[int, str], ...], int]]:
-    """Divide the readings of a dead letter so that each part's list fits into `room` bytes."""
-    if not only:
-        yield (), units
-        return
-    part: list[tuple[int, str]] = []
-    size = 0
-    for position, metric in only:
-        width = len(metric) + 16
-        if part and size + width > room:
-            yield tuple(part), len(part)
-            part, size = [], 0
-        part.append((position, metric))
-        size += width
-    yield tuple(part), len(part)

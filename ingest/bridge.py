@@ -8,14 +8,14 @@ senders back.
 
 import asyncio
 import logging
-from collections import deque
+from bisect import insort
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from city.clock import SECOND_US, Clock
-from city.errors import EngineError, LogFullError
+from city.errors import EngineError, LogFullError, RecordTooLargeError
 from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
@@ -30,6 +30,7 @@ from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
 from ingest.receipt import Moments
 from ingest.records import tick_records
+from ingest.shrink import shrunk
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from stream.log import Append, EventLog
@@ -76,8 +77,12 @@ class BridgeOptions:
 
 @dataclass(slots=True)
 class _Work:
-    """One flush on its way; `attempt` grows each time everything in flight is let go."""
+    """One flush on its way; `number` is its place in the order of receipt.
 
+    `attempt` grows each time everything in flight is let go.
+    """
+
+    number: int
     intake: Intake
     attempt: int
     received_at: int = 0
@@ -148,7 +153,10 @@ class Bridge:
         self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)
         self._reading = asyncio.Lock()
-        self._left_over: deque[Intake] = deque()
+        self._left_over: list[tuple[int, Intake]] = []
+        self._taken = 0
+        self._last = 0
+        self._ended = -1
         self._door: Door | None = None
         self._in_flight = 0
         self._attempt = 0
@@ -179,37 +187,49 @@ class Bridge:
             await together(self._take(stop, limits, queue), self._append(stop, queue))
         finally:
             self._codecs.close()
-        left = sum(len(intake) for intake in self._left_over)
+        left = sum(len(intake) for _, intake in self._left_over)
         if left:
             logger.warning("stopped with messages of QoS 0 that the log did not take", extra={"messages": left})
 
     async def _take(self, stop: asyncio.Event, limits: FlushOptions, queue: "asyncio.Queue[_Work | None]") -> None:
-        last = 0
         while not stop.is_set():
             listening = self._source.listening
             self._metrics.listening.set(listening)
             await self._send_mark(listening)
             await self._newest_door()
-            if self._left_over:
-                intake = self._left_over.popleft()
-            else:
-                intake = await self._source.take(
-                    max_messages=self._options.messages_max,
-                    wait_s=min(0.25, self._tick_every_s),
-                    gather_s=self._gather_s(last),
-                )
-                last = intake.messages
-                self._metrics.received.inc(last)
+            number, intake = await self._next()
             if len(intake):
                 self._in_flight += len(intake)
                 self._metrics.in_flight.set(self._in_flight)
-                await queue.put(await self._build(intake, limits))
+                await queue.put(await self._build(number, intake, limits))
         await queue.put(None)
 
-    def _gather_s(self, last: int) -> float:
-        """Return how long to gather after a flush of `last` messages."""
+    async def _next(self) -> tuple[int, Intake]:
+        """Return what goes to the log next, and its place in the order of receipt: what was let go comes first."""
+        if not self._left_over:
+            intake = await self._source.take(
+                max_messages=self._options.messages_max,
+                wait_s=min(0.25, self._tick_every_s),
+                gather_s=self._gather_s(),
+            )
+            self._taken += 1
+            self._last = intake.messages
+            self._metrics.received.inc(intake.messages)
+            if intake.generation <= self._ended:
+                # Read before its connection was let go: the broker brings it again, but for what nobody repeats.
+                intake = intake.unrepeatable
+            if not self._left_over:
+                return self._taken, intake
+            self._keep(self._taken, intake)
+        return self._left_over.pop(0)
+
+    def _keep(self, number: int, intake: Intake) -> None:
+        insort(self._left_over, (number, intake), key=lambda kept: kept[0])
+
+    def _gather_s(self) -> float:
+        """Return how long to gather."""
         options = self._options
-        longer = (options.flush_s_max - options.flush_s) * min(1.0, last / _MANY)
+        longer = (options.flush_s_max - options.flush_s) * min(1.0, self._last / _MANY)
         return options.flush_s + max(0.0, longer)
 
     async def _newest_door(self) -> "Door":
@@ -222,9 +242,9 @@ class Bridge:
             self._door = await asyncio.to_thread(_open_door, known)
         return self._door
 
-    async def _build(self, intake: Intake, limits: FlushOptions) -> _Work:
+    async def _build(self, number: int, intake: Intake, limits: FlushOptions) -> _Work:
         """Turn messages into records; a mark that came back becomes ticks, behind everything received before it."""
-        work = _Work(intake, self._attempt)
+        work = _Work(number, intake, self._attempt)
         door = await self._newest_door()
         apart: Apart = {}
         if self._division is not None:
@@ -325,6 +345,7 @@ class Bridge:
             else:
                 # Flushes behind this one go the same way: their ticks would overtake what comes again.
                 self._attempt += 1
+                self._ended = self._source.generation
                 async with self._reading:
                     self._formats.sessions.roll_back()
                 self._abandon(work)
@@ -340,6 +361,14 @@ class Bridge:
                 await self._log.append(work.appends)
                 self._metrics.append_seconds.observe(monotonic() - started)
                 return True
+            except RecordTooLargeError as exc:
+                # One message must not stop the others: it would come again and again.
+                work.appends, larger = shrunk(work.appends, self._log.max_record_bytes)
+                if not larger or max(len(one.value) for one in work.appends) > self._log.max_record_bytes:
+                    raise
+                self._metrics.too_large.inc(larger)
+                logger.error("records too large for the log were divided", extra={"reason": str(exc)[:300]})
+                continue
             except EngineError as exc:
                 self._metrics.append_failures.inc()
                 full = isinstance(exc, LogFullError)
@@ -372,7 +401,7 @@ class Bridge:
         """Leave a flush to the broker, which redelivers after a reconnect; keep what it would not."""
         kept = work.intake.unrepeatable
         if len(kept):
-            self._left_over.append(kept)
+            self._keep(work.number, kept)
         self._release(work)
 
     def _release(self, work: _Work) -> None:

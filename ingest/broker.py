@@ -101,6 +101,10 @@ class EmbeddedBroker:
         return None
 
     @property
+    def generation(self) -> int:
+        return self._generation
+
+    @property
     def listening(self) -> bool:
         return monotonic() - self._started_at >= self._options.settle_s
 

@@ -103,16 +103,23 @@ class FrameBuffer:
                 self.has_more = why == scan.LIMIT
                 if why == scan.CUT:
                     self._skip = more
+                if not self.count:
+                    # Frames of other types alone would fill the buffer in the end.
+                    self._forget_read()
                 return others
 
     def cut(self) -> Intake:
         """Return the messages found so far, and keep what stands behind them."""
         taken = Intake(
-            self._bytes[: self._position].tobytes(),
+            self._bytes[: self._position + PADDING].tobytes(),
             np.ascontiguousarray(self._frames[: self.count]).copy(),
             self.generation,
         )
+        self.count = 0
+        self._forget_read()
+        return taken
+
+    def _forget_read(self) -> None:
         rest = self._end - self._position
         self._data[:rest] = self._data[self._position : self._end]
-        self._position, self._end, self.count = 0, rest, 0
-        return taken
+        self._position, self._end = 0, rest

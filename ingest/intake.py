@@ -124,6 +124,10 @@ class Source(Protocol):
         """True where several processes divide the messages among them."""
 
     @property
+    def generation(self) -> int:
+        """Of the connection that brings messages now, or brought the last; it grows with each."""
+
+    @property
     def listening(self) -> bool:
         """True while messages can arrive: connected and subscribed, or bound."""
 

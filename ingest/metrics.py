@@ -39,6 +39,10 @@ class IngestMetrics:
             "Times that a codec was left alone for taking too long",
         )
         self.append_failures = counter("citynerve_ingest_append_failures_total", "Appends that the log did not take")
+        self.too_large = counter(
+            "citynerve_ingest_too_large_records_total",
+            "Records that the log found too large and that were divided: a mistake of ours, or a limit made smaller",
+        )
         self.reconnects = counter(
             "citynerve_ingest_reconnects_total", "Connections to the broker that were lost or let go"
         )

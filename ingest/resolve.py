@@ -1,6 +1,7 @@
 """From a parsed message to rows of the log, by the registry and the rules of time. Pure."""
 
 from array import array
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import NamedTuple
 
 import numpy as np
@@ -27,16 +28,17 @@ _GOOD, _TIME_OF_RECEIPT = int(Quality.GOOD), int(Quality.TIME_OF_RECEIPT)
 _UNSET, _AHEAD, _OUT_OF_STEP = int(Quality.TIME_UNSET), int(Quality.TIME_AHEAD), int(Quality.TIME_OUT_OF_STEP)
 
 
-_UNKNOWN_CHARACTERS_MAX = 16_384
+_UNKNOWN_BYTES_MAX = 65_536
+"""As JSON writes them: a character takes up to 12."""
 
 
 def unknown_names(message: ParsedMessage, reason: str) -> tuple[str, ...]:
     """Return the devices for which a letter of this reason waits, as many as fit into a modest list."""
     if reason != UNKNOWN_DEVICE:
         return ()
-    names, room = [], _UNKNOWN_CHARACTERS_MAX
+    names, room = [], _UNKNOWN_BYTES_MAX
     for name in message.unknown:
-        room -= len(name)
+        room -= len(_quoted(name)) + 1
         if room < 0:
             break
         names.append(name)

@@ -50,7 +50,9 @@ _NEVER = 0xFFFFFFFF
 """The session of MQTT 5 that does not expire, like any of MQTT 3.1.1."""
 _RECEIVE_MAXIMUM = 65_535
 """As many messages may be on their way to us as there are packet ids."""
-_CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_PROTOCOL)
+_CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN)
+_SOON_S = 2.0
+"""A connection that the broker ends sooner than this was probably taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,17 @@ class MqttSource:
         self._lost.set()
         self._readable: asyncio.Future[None] | None = None
         self._heard_at = 0.0
+        self._connected_at = 0.0
         self.life = BrokerLife()
         self._unread = False
 
     @property
     def shares(self) -> bool:
         return bool(self._options.share)
+
+    @property
+    def generation(self) -> int:
+        return self._generation
 
     @property
     def listening(self) -> bool:
@@ -203,7 +210,7 @@ class MqttSource:
             return False
         self._generation += 1
         self._client.renew(self._generation)
-        self._heard_at = monotonic()
+        self._heard_at = self._connected_at = monotonic()
         self._lost.clear()
         self._changed.set()
         return True
@@ -257,6 +264,9 @@ class MqttSource:
         sock = self._client.socket()
         if sock is None:
             return False
+        if isinstance(sock, ssl.SSLSocket) and sock.pending():
+            # Already deciphered: the kernel will not tell of it.
+            return True
         self._readable = loop.create_future()
         loop.add_reader(sock, _resolve, self._readable)
         try:
@@ -275,8 +285,13 @@ class MqttSource:
             return
         outcome = self._client.receive(max_messages)
         self._flush_writes()
+        if outcome is MQTTErrorCode.MQTT_ERR_PROTOCOL:
+            self._drop("what came is no MQTT, or a message of QoS 2, for which only another client can have asked")
+            return
         if outcome in _CLOSED:
-            self._drop("the broker closed the connection")
+            soon = monotonic() - self._connected_at < _SOON_S
+            hint = f" at once: does another client call itself {self._options.client_id}?" if soon else ""
+            self._drop(f"the broker closed the connection{hint}")
             return
         self._unread = self._client.frames.has_more
         if outcome is MQTTErrorCode.MQTT_ERR_SUCCESS:

@@ -54,6 +54,8 @@ class Tables(NamedTuple):
         What a value must lie between, in the metric's own unit.
     scale, offset : float64[n_rules]
         That unit's value is what came * `scale` + `offset`.
+    partitions : int
+        Of readings: more than the highest to which anything in the registry goes, also what the slow way alone reads.
     """
 
     topics: Names
@@ -70,6 +72,7 @@ class Tables(NamedTuple):
     high: Float64
     scale: Float64
     offset: Float64
+    partitions: int
 
 
 def tables_of(registry: IngestRegistry) -> Tables:
@@ -90,7 +93,9 @@ def tables_of(registry: IngestRegistry) -> Tables:
     series: list[int] = []
     partition: list[int] = []
     rule: list[int] = []
+    partitions = 1
     for device, known in registry.devices.items():
+        partitions = max(partitions, 1 + max((target.partition for target in known.targets.values()), default=0))
         if not is_name(device):
             continue
         devices.append(device)
@@ -119,6 +124,7 @@ def tables_of(registry: IngestRegistry) -> Tables:
         limits[:, 1].copy(),
         limits[:, 2].copy(),
         limits[:, 3].copy(),
+        partitions,
     )
 
 

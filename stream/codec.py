@@ -182,7 +182,7 @@ class DeadLetter:
     detail : str
         For people: what is wrong and what to do.
     topic : str
-        MQTT topic.
+        MQTT topic, as it came: `stream.letters.printable_topic` writes it out for people.
     payload : str
         The bytes as received, base64.
     gateway_id : str
@@ -197,6 +197,8 @@ class DeadLetter:
         Names on the wire of devices that the registry does not know; the first of them, where they are very many.
     retained : bool
         The broker had kept the message: when it was received says nothing of when it was sent.
+    packed : str
+        `only`, where it is long: `stream.letter_form` packs and unpacks it.
     """
 
     reason: str
@@ -209,6 +211,7 @@ class DeadLetter:
     only: tuple[tuple[int, str], ...] = ()
     devices: tuple[str, ...] = ()
     retained: bool = False
+    packed: str = ""
 
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from storage.pool import Connection
 from stream import codec, ledger
 from stream.codec import DeadLetter
 from stream.ledger import Entry, Tally, clean
+from stream.letter_form import decode_letter
 from stream.log import Record, TopicPartition
 from stream.worker import Outcome
 
@@ -70,7 +71,7 @@ class DeadLetterStage:
         for record in records:
             effects.entries.append(ledger.entry_of(record))
             if record.kind == codec.DEAD_LETTER:
-                effects.letters.append(Kept(record.offset, codec.decode(DeadLetter, record.value)))
+                effects.letters.append(Kept(record.offset, decode_letter(record.value)))
         return Outcome(effects=effects)
 
     def snapshot(self, state: None) -> bytes | None:

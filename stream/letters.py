@@ -72,7 +72,9 @@ class LetterSummary:
     Attributes
     ----------
     only : tuple of (int, str)
-        Position of the object and metric of each reading that is set aside; empty: all of the message.
+        Position of the object and metric of each reading that is set aside, of very many the first; empty: all of it.
+    topic : str
+        As it came: `printable_topic` writes it out for people.
     open_units : int
         What of it nobody has sent back yet.
     settled : int
@@ -202,6 +204,11 @@ def letter_of(row: Sequence[Any]) -> DeadLetter:
     encoded = base64.b64encode(payload).decode()
     at_us = from_datetime(received_at)
     return DeadLetter(reason, detail, topic, encoded, gateway_id, at_us, units, _only(only), retained=retained)
+
+
+def printable_topic(topic: str) -> str:
+    """Return a topic as people can read it, not too much of it: some brokers let control characters through."""
+    return topic[:1024] if topic.isprintable() else ascii(topic[:1024])[1:-1]
 
 
 def payload_text(payload: bytes, limit: int = 2_000) -> str:

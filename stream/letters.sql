@@ -15,7 +15,8 @@ OFFSET %(skip)s LIMIT 1
 -- name: list
 -- A page of letters, newest first. Text is looked for in the first bytes of a payload as they are escaped for people, so
 -- that what is no text does not stand in the way; capitals do not matter.
-SELECT letter_id, reason, detail, topic, gateway_id, received_at, units, only_readings, sent_back, settled, replayed_at,
+SELECT letter_id, reason, detail, topic, gateway_id, received_at, units,
+       jsonb_path_query_array(only_readings, '$[0 to 99]'), sent_back, settled, replayed_at,
        octet_length(payload), state, tries
   FROM dead_letters
  WHERE state = %(state)s
@@ -39,7 +40,8 @@ SELECT reason, count(*), sum(units - sent_back)::bigint FROM dead_letters WHERE 
 
 -- name: inspect
 -- One letter, as in a list, and its bytes.
-SELECT letter_id, reason, detail, topic, gateway_id, received_at, units, only_readings, sent_back, settled, replayed_at,
+SELECT letter_id, reason, detail, topic, gateway_id, received_at, units,
+       jsonb_path_query_array(only_readings, '$[0 to 999]'), sent_back, settled, replayed_at,
        octet_length(payload), state, tries, payload
   FROM dead_letters WHERE letter_id = %(letter_id)s
 

@@ -24,7 +24,7 @@ _LARGEST = sys.float_info.max
 
 
 def parse(origin: Origin, payload: bytes) -> ParsedMessage:
-    """Read one message.
+    """Read one message; NaN and Infinity, which many senders write, are refused with their metric alone.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise Unreadable("too-large", f"over {PAYLOAD_BYTES_MAX} bytes: send fewer readings a message")
     try:
-        body = from_json(payload, allow_inf_nan=False)
+        body = from_json(payload, allow_inf_nan=True)
     except ValueError as exc:
         raise Unreadable("not-json", f"not JSON in UTF-8 without a byte order mark: {str(exc)[:200]}") from exc
     if type(body) is not dict:
@@ -57,7 +57,7 @@ def number_of(payload: bytes) -> tuple[str, int] | None:
     if len(payload) > PAYLOAD_BYTES_MAX or b'"n"' not in payload:
         return None
     try:
-        body = from_json(payload, allow_inf_nan=False)
+        body = from_json(payload, allow_inf_nan=True)
         if type(body) is not dict:
             return None
         message = ParsedMessage([])
@@ -182,7 +182,9 @@ def _refuse_reading(message: ParsedMessage, position: int, metric: str, value: o
     if not is_metric(metric):
         reason, detail = "bad-metric-name", "a metric is named in lower case, its unit last: active_power_w"
     elif type(value) is float or type(value) is int:
-        reason, detail = "not-a-number", "a number too large for any sensor"
+        nothing = value != value
+        reason = "not-a-number"
+        detail = "NaN is no value: leave the metric out" if nothing else "a number too large for any sensor"
     else:
         reason, detail = "not-a-number", f"a metric's value must be a number, this is {_kind(value)}"
     message.refuse(reason, f"{_safe(metric)}: {detail}", position, _safe(metric))

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from city.clock import Clock
-from city.errors import EngineError
+from city.errors import EngineError, RecordTooLargeError
 from city.registry import IngestRegistry
 from ingest.codecs import Codecs
 from ingest.fairness import UNKNOWN, Fairness, FairnessOptions
@@ -18,6 +18,7 @@ from ingest.limits import limits_of
 from ingest.meta import FlushOptions
 from ingest.receipt import Moments
 from ingest.records import Flush
+from ingest.shrink import shrunk
 from ingest.state import StateStore
 from ingest.tasks import pause
 from ingest.web.metrics import WebMetrics
@@ -210,6 +211,14 @@ class Door:
             try:
                 await self._log.append(records)
                 return True
+            except RecordTooLargeError as exc:
+                # One message must not shut the door for the others.
+                records, larger = shrunk(records, self._log.max_record_bytes)
+                if not larger or max(len(one.value) for one in records) > self._log.max_record_bytes:
+                    raise
+                self._metrics.too_large.inc(larger)
+                logger.error("records too large for the log were divided", extra={"reason": str(exc)[:300]})
+                continue
             except EngineError as exc:
                 self._metrics.append_failures.inc()
                 logger.warning("the log did not take messages of HTTPS", extra={"reason": str(exc)[:300]})

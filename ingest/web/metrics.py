@@ -18,6 +18,11 @@ class WebMetrics:
         self.append_failures = Counter(
             "citynerve_webhook_append_failures_total", "Appends that the log did not take", registry=registry
         )
+        self.too_large = Counter(
+            "citynerve_webhook_too_large_records_total",
+            "Records that the log found too large and that were divided: a mistake of ours, or a limit made smaller",
+            registry=registry,
+        )
         self.refused = Counter(
             "citynerve_webhook_refused_messages_total", "Messages sent away for want of room", registry=registry
         )

@@ -138,7 +138,7 @@ def row_of(one: LetterSummary) -> dict[str, Any]:
         "state": one.state.value,
         "reason": one.reason,
         "detail": one.detail,
-        "topic": one.topic,
+        "topic": letters.printable_topic(one.topic),
         "gateway": one.gateway_id,
         "received_at": isoformat(one.received_at),
         "units": one.units,

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from time import monotonic
 
+import pytest
+
 from city.clock import SystemClock
 from city.registry import KnownDevice, WireProfile
 from city.topics import DEAD_LETTERS, READINGS
@@ -25,6 +27,7 @@ from tests.ingest.world import (
     Publisher,
     eventually,
     make_topics,
+    port_of,
     reading,
     readings_reach,
     records_of,
@@ -351,5 +354,36 @@ def test_a_codec_that_hangs_does_not_stop_the_loop(open_source: OpenSource, data
             assert letter.reason == "codec-timeout"
             assert max(gaps) < 0.4, "the codec held its process for half a second"
             await log.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_what_was_read_before_its_connection_was_let_go_does_not_overtake_what_comes_again(
+    mosquitto: Mosquitto, database_url: str, qos: int
+) -> None:
+    """The second message is still being gathered when the append of the first is given up."""
+    options = replace(QUICK, flush_s=1.5, flush_s_max=1.5, append_patience_s=0.5)
+
+    async def main() -> None:
+        log = await open_postgres_log(database_url)
+        await make_topics(log)
+        held = HeldLog(log)
+        held.fail = True
+        source = MqttSource(MqttOptions(mosquitto.url, backoff_s_max=0.2))
+        async with running(bridge(source, held, options), source):
+            await eventually(lambda: source.listening)
+            async with Publisher(port_of(mosquitto.url)) as gateway:
+                gateway.publish(0, qos=qos)
+                await asyncio.wait_for(held.waiting.wait(), 10)
+                gateway.publish(1, qos=qos)
+                connection = source.generation
+                await eventually(lambda: source.generation > connection)
+                held.fail = False
+                await readings_reach(log, {0, 1})
+        records = [record for record in await records_of(log, READINGS) if record.kind == codec.BATCH]
+        values = [value for record in records for value in codec.decode_batch(record.value).value.tolist()]
+        assert values == [0.0, 1.0]
+        await log.close()
 
     asyncio.run(main())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from ingest.frames import BUFFER_BYTES_MAX, FrameBuffer
-from ingest.intake import Intake, pubacks
+from ingest.intake import PADDING, PAYLOAD_END, Intake, pubacks
 from ingest.message import Message
 from ingest.scan import FRAME_BYTES_MAX
 from tests.ingest.world import publish_frame
@@ -124,3 +124,20 @@ def test_what_is_not_mqtt_ends_the_connection(frame: bytes) -> None:
     put(buffer, frame)
     with pytest.raises(ValueError, match=r"frame|PUBLISH"):
         buffer.scan(10)
+
+
+def test_behind_the_last_message_stand_the_bytes_that_kernels_look_at() -> None:
+    buffer = FrameBuffer(1)
+    put(buffer, publish_frame("citynerve/v1/G-1/readings", b"{}", 1, 7))
+    buffer.scan(10)
+    intake = buffer.cut()
+    assert len(intake.data) >= intake.frames[-1, PAYLOAD_END] + PADDING
+
+
+def test_frames_of_other_types_alone_do_not_fill_the_buffer() -> None:
+    buffer = FrameBuffer(1)
+    answers = b"\xd0\x00" * 50_000
+    for _ in range(BUFFER_BYTES_MAX // len(answers) + 2):
+        put(buffer, answers)
+        assert len(buffer.scan(10)) == 50_000
+    assert buffer.held_bytes == 0

@@ -117,8 +117,6 @@ def test_a_time_that_is_none_sets_its_object_aside(at: object) -> None:
     [
         (b"", "not-json"),
         (b"\xef\xbb\xbf{}", "not-json"),
-        (b'{"device":"D-1","a_w":NaN}', "not-json"),
-        (b'{"device":"D-1","a_w":-Infinity}', "not-json"),
         (b'{"device":"\xff","a_w":1}', "not-json"),
         (b'{"device":"\\ud800","a_w":1}', "not-json"),
         (b'{"device":"D\x01","a_w":1}', "not-json"),
@@ -239,6 +237,12 @@ def accepted_whole(payload: str) -> bool:
         return not parse(payload).refused
     except Unreadable:
         return False
+
+
+def test_what_is_no_number_is_set_aside_alone() -> None:
+    message = parse(b'{"readings":[{"device":"D-1","a_w":NaN,"b_w":1},{"device":"D-2","a_w":-Infinity}]}')
+    assert [(found.device, found.readings) for found in message.objects] == [("D-1", {"b_w": 1})]
+    assert message.refused["not-a-number"].only == [(0, "a_w"), (1, "a_w")]
 
 
 @settings(max_examples=200)

@@ -1,4 +1,4 @@
-"""Messages that are received together are received one after the other: no value of a device without a clock is lost."""
+"""Messages that come together are received one after the other: no value of a device without a clock is lost."""
 
 from city.clock import SECOND_US, ManualClock
 from city.registry import IngestRegistry, KnownDevice

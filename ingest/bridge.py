@@ -88,6 +88,7 @@ class _Work:
     received_at: int = 0
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
+    left_to_others: int = 0
     times_of_receipt: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -249,6 +250,7 @@ class Bridge:
         apart: Apart = {}
         if self._division is not None:
             intake = self._division.ours(intake)
+            work.left_to_others = len(work.intake) - len(intake)
         if self._fairness.isolated:
             intake, apart = divide(intake, door.registry, self._fairness.isolated)
         work.received_at = self._moments.take(len(work.intake))
@@ -409,7 +411,9 @@ class Bridge:
         self._metrics.in_flight.set(self._in_flight)
 
     def _count(self, work: _Work) -> None:
-        messages = work.intake.messages
+        messages = work.intake.messages - work.left_to_others
+        if work.left_to_others:
+            self._metrics.left_to_others.inc(work.left_to_others)
         if messages:
             self._metrics.messages.inc(messages)
             self._metrics.flush_messages.observe(messages)

@@ -1,4 +1,4 @@
-"""Which of the processes that divide gateways by name are there: the first of them takes what the missing would hear."""
+"""Which of the processes that divide gateways by name listen: the first takes what the missing would hear."""
 
 import asyncio
 import logging

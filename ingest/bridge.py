@@ -20,7 +20,7 @@ from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
 from ingest.division import Division
-from ingest.fairness import Fairness, FairnessOptions, slow_work_us
+from ingest.fairness import Fairness, FairnessOptions, kept_work_us
 from ingest.formats import Formats
 from ingest.formats.sparkplug_sessions import Changes
 from ingest.intake import Intake, Source
@@ -42,6 +42,9 @@ logger = logging.getLogger(__name__)
 
 _MANY = 2_048
 """So many messages a flush that those to come may wait the longest."""
+
+_MANY_SLOW, _MUCH_SLOW = 200, 20_000
+"""Messages, and their bytes, that the slow way reads within about ten milliseconds: more it reads in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +267,8 @@ class Bridge:
             else:
                 slow.append(index)
         async with self._reading:
-            if slow and door.has_codecs:
-                # Codecs may take their time: acknowledgements, pings and commands go on meanwhile.
+            if slow and (door.has_codecs or len(slow) > _MANY_SLOW or intake.bytes_of(slow) > _MUCH_SLOW):
+                # This may take a while: acknowledgements, pings and commands go on meanwhile.
                 await asyncio.to_thread(flush.add_all, slow)
             else:
                 flush.add_all(slow)
@@ -291,7 +294,7 @@ class Bridge:
         for gateway, messages in apart.items():
             flush.isolate(gateway, messages)
             readings[gateway] = readings.get(gateway, 0) + len(messages)
-            spent = slow_work_us(0, sum(len(message.payload) for message in messages))
+            spent = kept_work_us(sum(len(message.payload) for message in messages))
             work_us[gateway] = work_us.get(gateway, 0.0) + spent
             self._metrics.isolated.inc(len(messages))
         before = self._fairness.isolated

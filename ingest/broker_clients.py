@@ -17,6 +17,8 @@ from amqtt.mqtt.disconnect import DisconnectPacket
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.puback import PubackPacket
 from amqtt.mqtt.publish import PublishPacket
+from amqtt.mqtt.subscribe import SubscribePacket
+from amqtt.mqtt.unsubscribe import UnsubscribePacket
 from amqtt.session import Session
 
 from ingest.broker_share import Share
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PACKET_BYTES_MAX = 1024 * 1024
+_FILTERS_MAX = 100
+"""In one SUBSCRIBE or UNSUBSCRIBE: amqtt takes each by itself, and everybody waits."""
 _READS_IN_A_ROW = 48
 _FAREWELL_S = 5.0
 
@@ -165,6 +169,12 @@ def _client_id(session: Session) -> str:
     return f"{login}/{session.client_id}" if login.startswith(model.OUR_PREFIX) else f"={login}"
 
 
+def _is_state(topic: str) -> bool:
+    """Tell whether a topic is that of a gateway's state, or of a Sparkplug host's."""
+    levels = topic.split("/")
+    return levels[-1] == "state" or "STATE" in levels[:2]
+
+
 class GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
     """One connection; what it publishes on topics that ingest wants waits for the append."""
 
@@ -192,6 +202,30 @@ class GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
         gate = self._gate
         return bool(self._silence_s) and gate is not None and gate.silence_s(now) > self._silence_s
 
+    async def handle_subscribe(self, subscribe: SubscribePacket) -> None:
+        if await self._may_ask(subscribe):
+            await super().handle_subscribe(subscribe)
+
+    async def handle_unsubscribe(self, unsubscribe: UnsubscribePacket) -> None:
+        if await self._may_ask(unsubscribe):
+            await super().handle_unsubscribe(unsubscribe)
+
+    async def _may_ask(self, packet: SubscribePacket | UnsubscribePacket) -> bool:
+        """Let a client pay for each filter as for a message; whoever sends more than anybody needs is let go."""
+        filters = len(packet.payload.topics) if packet.payload is not None else 0
+        if filters > _FILTERS_MAX:
+            self._embedded.access.refuse("subscription")
+            logger.warning(
+                "an MQTT client sends too many topic filters at once: its connection ends",
+                extra={"login": self._login, "filters": filters, "most": _FILTERS_MAX},
+            )
+            await self.handle_connection_closed()
+            return False
+        if self.share.bucket is not None:
+            for _ in range(filters):
+                self.share.bucket.spend(monotonic())
+        return True
+
     async def handle_publish(self, publish_packet: PublishPacket) -> None:
         topic, payload, qos = publish_packet.topic_name, publish_packet.data, publish_packet.qos
         if self.share.bucket is not None:
@@ -204,6 +238,9 @@ class GatewayHandler(BrokerProtocolHandler):  # type: ignore[misc]
             self._embedded.access.refuse("message")
             await self._acknowledge(publish_packet)
             return
+        if topic and not _is_state(topic):
+            # Whatever else was kept for those who come later would fill this process's memory.
+            publish_packet.retain_flag = False
         if not allowed or payload is None or not self._embedded.wants(topic):
             await super().handle_publish(publish_packet)
             return

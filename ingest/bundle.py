@@ -14,6 +14,8 @@ ISOLATED = "isolated"
 _HEAD = struct.Struct("!HBI")
 _BYTES_MAX = 32 * 1024 * 1024
 """Of a bundle once unpacked: more than any that we pack."""
+_MESSAGES_MAX = 100_000
+"""In a bundle: more than fit into any that we pack."""
 _PACKED_SHARE = 0.45
 """Of a record's limit that a bundle takes before it is packed: what does not shrink still fits as base64."""
 
@@ -81,6 +83,8 @@ def unpack(bundle: bytes) -> list[Bundled]:
         place = start + topic_bytes + payload_bytes
         if place > len(data):
             raise ValueError("not a bundle: its end is missing")
+        if len(messages) == _MESSAGES_MAX:
+            raise ValueError(f"not a bundle: over {_MESSAGES_MAX} messages")
         topic = data[start : start + topic_bytes].decode(errors="surrogatepass")
         messages.append(Bundled(topic, data[start + topic_bytes : place], bool(retained)))
     return messages

@@ -15,8 +15,8 @@ def is_filter(text: str) -> bool:
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether a message on `topic` is one of the filter's."""
-    return "+" not in topic and "#" not in topic and covers(topic_filter, topic)
+    """Tell whether a message on `topic` is one of the filter's; none can be on a topic with wildcards or controls."""
+    return "+" not in topic and "#" not in topic and topic.isprintable() and covers(topic_filter, topic)
 
 
 def covers(granted: str, asked: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ingest.credentials.engine import Applied
-from ingest.credentials.filters import covers
+from ingest.credentials.filters import matches
 from ingest.credentials.hashing import Verifier
 from ingest.credentials.model import Grant
 
@@ -45,4 +45,4 @@ class WebAccess:
         if grant is None or not await self._verifier.verify(login, address, grant.password_hash, password):
             return False
         # It may have been revoked while the password was compared.
-        return self._grants.get(login) == grant and any(covers(allowed, topic) for allowed in grant.publish)
+        return self._grants.get(login) == grant and any(matches(allowed, topic) for allowed in grant.publish)

@@ -1,6 +1,7 @@
 """The embedded broker: acknowledgement after the append in order, held-back senders, hostile clients, settings."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -198,5 +199,39 @@ def test_a_client_that_breaks_its_keep_alive_is_dropped() -> None:
             client = await asyncio.to_thread(RawClient, embedded.port, keep_alive_s=1)
             assert await asyncio.wait_for(asyncio.to_thread(client.closed), 10)
             client.close()
+
+    asyncio.run(main())
+
+
+def test_who_asks_for_too_many_filters_at_once_is_let_go() -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            for count, is_let_go in ((100, False), (101, True)):
+                client = await asyncio.to_thread(RawClient, embedded.port, f"asks-{count}")
+                body = struct.pack("!H", 7) + b"".join(
+                    struct.pack("!H", 6) + b"a/%04d" % number + b"\x00" for number in range(count)
+                )
+                client.send(b"\x82" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body)
+                if is_let_go:
+                    assert await asyncio.to_thread(client.closed)
+                else:
+                    # It goes on as before.
+                    client.publish(5, b"fine")
+                    acknowledge(embedded, await take_all(embedded, 1))
+                client.close()
+
+    asyncio.run(main())
+
+
+def test_only_a_state_is_kept_for_whoever_comes_later() -> None:
+    async def main() -> None:
+        async with broker() as embedded:
+            async with Publisher(embedded.port) as gateway:
+                gateway.publish(1, b"{}", retain=True)
+                gateway.publish(2, b"online", topic="citynerve/v1/G-1/state", retain=True)
+                acknowledge(embedded, await take_all(embedded, 2))
+                await eventually(lambda: len(gateway.acknowledged) == 2)
+            assert embedded._broker is not None
+            assert list(embedded._broker._retained_messages) == ["citynerve/v1/G-1/state"]
 
     asyncio.run(main())

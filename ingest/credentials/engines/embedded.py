@@ -13,7 +13,7 @@ from amqtt.session import Session
 
 from ingest.credentials import model
 from ingest.credentials.engine import Applied
-from ingest.credentials.filters import covers
+from ingest.credentials.filters import covers, matches
 from ingest.credentials.hashing import Verifier
 from ingest.credentials.metrics import AccessMetrics
 from ingest.credentials.model import Grant
@@ -102,7 +102,9 @@ class EmbeddedAccess:
     def may(self, login: str, topic: str, *, publish: bool) -> bool:
         """Tell whether a login may publish on a topic, or read every topic of a filter."""
         grants = self._grants_of(login)
-        return any(covers(allowed, topic) for grant in grants for allowed in (grant.publish if publish else grant.read))
+        if publish:
+            return any(matches(allowed, topic) for grant in grants for allowed in grant.publish)
+        return any(covers(allowed, topic) for grant in grants for allowed in grant.read)
 
     def knows(self, login: str) -> bool:
         """Tell whether a login is valid now."""

@@ -56,3 +56,9 @@ def test_a_gateways_own_topics_do_not_cover_more(asked: str) -> None:
 @pytest.mark.parametrize("text", ["", "a+", "a/#/b", "a#", "x" * 201, "a\nb", "a\x00"])
 def test_what_is_no_filter_is_not_taken_for_one(text: str) -> None:
     assert not is_filter(text)
+
+
+@pytest.mark.parametrize("topic", ["citynerve/v1/GW-1/#", "citynerve/v1/+/readings", "citynerve/v1/GW-1/a\x00b"])
+def test_nobody_publishes_on_wildcards_or_controls(topic: str) -> None:
+    assert not matches("citynerve/v1/#", topic)
+    assert not matches("#", topic)

@@ -11,6 +11,7 @@ from ingest.bundle import Bundled, is_bundle, unpack
 from ingest.codecs import Codecs, decode_raw
 from ingest.fairness import UNKNOWN
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
+from ingest.formats.parsed import kept_name
 from ingest.formats.sparkplug_b import Memory
 from ingest.formats.sparkplug_births import BirthBook
 from ingest.formats.sparkplug_sessions import Sessions
@@ -189,7 +190,7 @@ def only_named(
 
 def _place_of(metric: str, names: dict[str, str]) -> str | None:
     """Return the name under which a letter has a metric: as it is, as databases hold it, or as older ones wrote it."""
-    for name in (metric, clean(metric), safe(metric), ""):
+    for name in (metric, clean(metric), kept_name(metric), safe(metric), ""):
         if name in names:
             return name
     return None

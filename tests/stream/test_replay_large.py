@@ -93,3 +93,17 @@ def test_a_planned_record_that_the_log_refuses_stops_neither_the_others_nor_the_
             assert balance.quarantined == (0 if bad_partition == 0 else COUNT)
 
     asyncio.run(main())
+
+
+def test_the_ledger_forgets_no_unit_that_became_nothing(store_url: str) -> None:
+    async def main() -> None:
+        async with opened(store_url) as pool:
+            world = await build(pool)
+            await world.log.append([append_of(letter(1, only=((0, "humidty"),)))])
+            await world.settle()
+            assert await world.replay(lambda _: Resolution({})) == 0
+            balance = await world.settle()
+            assert (balance.appended, balance.quarantined, balance.in_flight) == (1, 1, 0)
+            assert len(await world.open_ids()) == 1
+
+    asyncio.run(main())

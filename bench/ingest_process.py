@@ -84,7 +84,9 @@ class TimedLog:
 def division_of(arguments: argparse.Namespace) -> Division:
     """Return what this process hears of gateways that are divided by name."""
     split = Split(arguments.split)
-    return Division(split, {gateway: split.falls_to(gateway) for gateway in registry().gateways})
+    division = Division(split, {gateway: split.falls_to(gateway) for gateway in registry().gateways})
+    division.present = frozenset(range(1, split.processes + 1))
+    return division
 
 
 async def open_source(arguments: argparse.Namespace) -> Source:

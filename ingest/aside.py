@@ -27,6 +27,8 @@ class Aside:
 
     Attributes
     ----------
+    received_at : int
+        City time of receipt of the message at hand, µs UTC.
     letters : list of Append
         As they will be appended.
     quarantined : dict
@@ -89,6 +91,7 @@ class Aside:
             numbers = first_of(settled(_numbers_of(gateway, part)), most) if gateway != UNKNOWN else {}
             bundle = Bundled(bundle_topic(gateway), packed, False)
             self.set_aside(bundle, gateway, ISOLATED, Refusal(_WHY_ISOLATED, []), count, numbers)
+            self.received_at += count
 
 
 def _numbers_of(gateway: str, messages: Sequence[Bundled]) -> Numbers:

@@ -20,7 +20,7 @@ from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
 from ingest.division import Division
-from ingest.fairness import Fairness, FairnessOptions, slow_work_us
+from ingest.fairness import Fairness, FairnessOptions, kept_work_us
 from ingest.formats import Formats
 from ingest.formats.sparkplug_sessions import Changes
 from ingest.intake import Intake, Source
@@ -28,6 +28,7 @@ from ingest.isolation import Apart, divide
 from ingest.limits import limits_of
 from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
+from ingest.receipt import Moments
 from ingest.records import tick_records
 from ingest.shrink import shrunk
 from ingest.state import StateStore
@@ -41,6 +42,9 @@ logger = logging.getLogger(__name__)
 
 _MANY = 2_048
 """So many messages a flush that those to come may wait the longest."""
+
+_MANY_SLOW, _MUCH_SLOW = 200, 20_000
+"""Messages, and their bytes, that the slow way reads within about ten milliseconds: more it reads in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class _Work:
     received_at: int = 0
     appends: list[Append] = field(default_factory=list)
     readings: int = 0
+    left_to_others: int = 0
     times_of_receipt: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -138,6 +143,7 @@ class Bridge:
         self._log = log
         self._registry = registry
         self._clock = clock
+        self._moments = Moments(clock)
         self._options = options or BridgeOptions()
         self._metrics = metrics or IngestMetrics()
         self._may_tick = may_tick
@@ -247,9 +253,10 @@ class Bridge:
         apart: Apart = {}
         if self._division is not None:
             intake = self._division.ours(intake)
+            work.left_to_others = len(work.intake) - len(intake)
         if self._fairness.isolated:
             intake, apart = divide(intake, door.registry, self._fairness.isolated)
-        work.received_at = self._clock.now_us()
+        work.received_at = self._moments.take(len(work.intake))
         flush = door.read(intake, work.received_at, limits, self._formats, self._codecs)
         tick_at: int | None = None
         slow: list[int] = []
@@ -260,8 +267,8 @@ class Bridge:
             else:
                 slow.append(index)
         async with self._reading:
-            if slow and door.has_codecs:
-                # Codecs may take their time: acknowledgements, pings and commands go on meanwhile.
+            if slow and (door.has_codecs or len(slow) > _MANY_SLOW or intake.bytes_of(slow) > _MUCH_SLOW):
+                # This may take a while: acknowledgements, pings and commands go on meanwhile.
                 await asyncio.to_thread(flush.add_all, slow)
             else:
                 flush.add_all(slow)
@@ -287,7 +294,7 @@ class Bridge:
         for gateway, messages in apart.items():
             flush.isolate(gateway, messages)
             readings[gateway] = readings.get(gateway, 0) + len(messages)
-            spent = slow_work_us(0, sum(len(message.payload) for message in messages))
+            spent = kept_work_us(sum(len(message.payload) for message in messages))
             work_us[gateway] = work_us.get(gateway, 0.0) + spent
             self._metrics.isolated.inc(len(messages))
         before = self._fairness.isolated
@@ -407,7 +414,9 @@ class Bridge:
         self._metrics.in_flight.set(self._in_flight)
 
     def _count(self, work: _Work) -> None:
-        messages = work.intake.messages
+        messages = work.intake.messages - work.left_to_others
+        if work.left_to_others:
+            self._metrics.left_to_others.inc(work.left_to_others)
         if messages:
             self._metrics.messages.inc(messages)
             self._metrics.flush_messages.observe(messages)

@@ -20,6 +20,9 @@ from storage.pool import Pool, transaction
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 _OWN = f"{ROOT}/".encode()
 
+_TOPICS_MAX = 100_000
+"""Remembered with the process to which each falls."""
+
 
 class Split:
     """One of several processes among which gateways are divided by name."""
@@ -42,35 +45,54 @@ class Division:
     ----------
     given : mapping
         Gateway → the process that hears it; all others, also those that nobody knows, are heard by the first.
+
+    Attributes
+    ----------
+    present : frozenset of int
+        Processes that are subscribed, or were a moment ago. What falls to any other the first takes itself, rather
+        twice than not at all: it comes to the other as well once that is back, if the broker kept its session.
     """
 
     def __init__(self, split: Split, given: Mapping[str, int]) -> None:
-        self._split = split
+        self.split = split
+        self.present: frozenset[int] = frozenset()
         self._given = {gateway: number for gateway, number in given.items() if number != 1}
         self._first = split.number == 1
-        self._of_others = {gateway.encode() for gateway in self._given}
+        self._falls: dict[bytes, int] = {}
 
     def filters(self, gateways: Iterable[str], foreign: Iterable[str]) -> tuple[list[str], list[str]]:
         """Return what this process listens to, and what an earlier session, divided otherwise, may have listened to."""
         mine: list[str] = [*OWN_FILTERS] if self._first else []
         others: list[str] = [] if self._first else [*OWN_FILTERS]
         for gateway in dict.fromkeys([*self._given, *gateways]):
-            hears = not self._first and self._given.get(gateway, 1) == self._split.number
+            hears = not self._first and self._given.get(gateway, 1) == self.split.number
             (mine if hears else others).append(f"{ROOT}/{gateway}/+")
         for name in foreign:
-            (mine if self._split.falls_to(name) == self._split.number else others).append(name)
+            (mine if self.split.falls_to(name) == self.split.number else others).append(name)
         return mine, others
 
     def ours(self, intake: Intake) -> Intake:
         """Return the messages that are for this process: the first one hears those of the others as well."""
-        if not self._first or not self._given:
+        others = self.present - {1}
+        if not self._first or not self._given or not others:
             return intake
-        keep = np.ones(len(intake), bool)
-        for index, (start, end) in enumerate(intake.frames[:, [TOPIC_START, TOPIC_END]].tolist()):
-            topic = intake.data[start:end]
-            if topic.startswith(_OWN) and topic[len(_OWN) :].partition(b"/")[0] in self._of_others:
-                keep[index] = False
-        return intake.select(keep)
+        if len(self._falls) > _TOPICS_MAX:
+            self._falls.clear()
+        falls, data = self._falls, intake.data
+        numbers = []
+        for start, end in intake.frames[:, [TOPIC_START, TOPIC_END]].tolist():
+            topic = data[start:end]
+            number = falls.get(topic)
+            if number is None:
+                number = falls[topic] = self._falls_to(topic)
+            numbers.append(number)
+        return intake.select(~np.isin(np.array(numbers, np.int64), list(others)))
+
+    def _falls_to(self, topic: bytes) -> int:
+        """Return the process to which a topic falls; all but those of given gateways to the first."""
+        if not topic.startswith(_OWN):
+            return 1
+        return self._given.get(topic[len(_OWN) :].partition(b"/")[0].decode(errors="replace"), 1)
 
 
 async def settle(pool: Pool, split: Split) -> Division:

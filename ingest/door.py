@@ -61,7 +61,7 @@ class Door:
         formats: Formats | None = None,
         codecs: Codecs | None = None,
     ) -> "DoorFlush":
-        """Read what the kernels can of the messages received at `received_at` (city time, µs UTC)."""
+        """Read what the kernels can of the messages received from `received_at` on (city time, µs UTC)."""
         data = np.frombuffer(intake.data, np.uint8)
         most = len(data) // flat.ROW_BYTES_MIN + 1
         if len(self.rows.series) < most:
@@ -161,6 +161,7 @@ class DoorFlush:
             self._slow.rows = {}
             self._runs.append((index, self._slow.rows))
         self._last = index
+        self._slow.messages = index
         self._slow.add(topic, payload, retained=retained)
 
     def add_all(self, indices: list[int]) -> None:

@@ -37,7 +37,7 @@ def read_messages(data, frames, received_at, tables, notes, rows, heads):
     data, frames
         Of an `ingest.intake.Intake`.
     received_at : int
-        City time, µs UTC.
+        City time of the first message, µs UTC; each counts as received a microsecond after the one before it.
     tables : ingest.tables.Tables
     notes, rows, heads : ingest.rows.Notes, Rows, Heads, out
         `rows` with room for ``len(data) // ROW_BYTES_MIN + 1``; `notes.seen` zero.
@@ -66,13 +66,15 @@ def read_messages(data, frames, received_at, tables, notes, rows, heads):
         )
         if after == _GIVEN_UP:
             continue
-        latest = received_at + AHEAD_US_MAX
+        # Each message has a time of receipt of its own: `ingest.records.Flush` says why.
+        receipt = received_at + message
+        latest = receipt + AHEAD_US_MAX
         if sent_at != ABSENT:
             latest = min(latest, sent_at + AHEAD_US_MAX)
         for index in range(row, after):
             at = rows.observed[index]
-            quality = _judged(at, received_at, latest)
-            rows.observed[index] = received_at if quality else at
+            quality = _judged(at, receipt, latest)
+            rows.observed[index] = receipt if quality else at
             rows.quality[index] = quality
         heads.rows[message] = after - row
         row = after

@@ -96,6 +96,11 @@ class Intake:
         row = self.frames[index]
         return self.data[row[PAYLOAD_START] : row[PAYLOAD_END]]
 
+    def bytes_of(self, indices: list[int]) -> int:
+        """Return how long the payloads of some messages are together."""
+        rows = self.frames[indices]
+        return int((rows[:, PAYLOAD_END] - rows[:, PAYLOAD_START]).sum())
+
     def retained(self, index: int) -> bool:
         """Tell whether the broker had kept a message for whoever subscribes."""
         return bool(self.frames[index, FLAGS] & RETAINED)

@@ -1,9 +1,9 @@
-"""Reads times of plain JSON, milliseconds or RFC 3339, from 1970 to 2199: Numba kernels."""
+"""Reads times of plain JSON, milliseconds, seconds or RFC 3339, from 1970 to 2199: Numba kernels."""
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
 import numpy as np
 
-from ingest.formats.times import MILLISECONDS_MAX
+from ingest.formats.times import MILLISECONDS_MAX, SECONDS_MAX, SECONDS_MIN
 from ingest.json_text import ABSENT, integer_of, text_of
 from ingest.kernel import kernel
 from ingest.words import byte_at
@@ -15,8 +15,8 @@ _MONTH_STARTS = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334,
 def time_of(data, position, end):
     """Read a time; return where it ends (-1: given up), and µs UTC."""
     if position < end and byte_at(data, position) != 34:
-        position, milliseconds = integer_of(data, position, end, MILLISECONDS_MAX)
-        return position, milliseconds * 1000
+        position, count = integer_of(data, position, end, MILLISECONDS_MAX)
+        return position, count * (1_000_000 if SECONDS_MIN <= count <= SECONDS_MAX else 1000)
     position, start, stop = text_of(data, position, end)
     if position < 0:
         return -1, ABSENT

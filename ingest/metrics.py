@@ -66,6 +66,14 @@ class IngestMetrics:
             "citynerve_ingest_isolated_gateways",
             "Gateways that send more than their share, or nothing that is understood",
         )
+        self.left_to_others = counter(
+            "citynerve_ingest_left_to_others_messages_total",
+            "Messages heard and left to another process, to which their gateways fall (CITYNERVE_MQTT_SPLIT)",
+        )
+        self.missing_processes = gauge(
+            "citynerve_ingest_missing_processes",
+            "Other processes of CITYNERVE_MQTT_SPLIT that do not listen",
+        )
         self.ticks = counter("citynerve_ingest_ticks_total", "Ticks appended to every partition")
         self.in_flight = gauge("citynerve_ingest_in_flight_messages", "Taken, not yet acknowledged")
         self.listening = gauge("citynerve_ingest_listening", "1 while connected to the broker and subscribed, or bound")

@@ -4,6 +4,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from time import thread_time_ns
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from city.topics import READINGS
 from ingest.aside import Aside
 from ingest.bundle import Bundled
 from ingest.codecs import Codecs, decode_raw
-from ingest.fairness import slow_work_us
+from ingest.fairness import kept_work_us
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.meta import FlushOptions, Numbers, dealt, encode_meta, entries_of, settled
 from ingest.resolve import PartitionRows, Rows, resolve, unknown_names
@@ -32,11 +33,14 @@ class Flush:
     Attributes
     ----------
     received_at : int
-        City time of receipt, µs UTC, the same for all.
+        City time of receipt of the first message, µs UTC; each counts as received a microsecond after the one before
+        it, so that successive values of a device that tells no time are no contradictions of one moment.
+    messages : int
+        How many places of the flush are taken: the next message counts as received so many µs after the first.
     rows, aside
         Readings by partition, and what is set aside.
     work_us : dict
-        Gateway → what reading its messages costs about, µs.
+        Gateway → the processor's time that reading its messages took, and what appending their letters costs about, µs.
     states : dict
         Gateway → ``online`` or ``offline``, where a format tells it.
     commands : list of (str, bytes)
@@ -52,6 +56,7 @@ class Flush:
     work_us: dict[str, float] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
+    messages: int = 0
     aside: Aside = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,24 +74,32 @@ class Flush:
 
     def add(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Take one message; `retained` where the broker had kept it."""
-        came = Bundled(topic, payload, retained)
+        started, letters = thread_time_ns(), len(self.aside.letters)
+        gateway = self._read(Bundled(topic, payload, retained))
+        kept = sum(len(letter.value) for letter in self.aside.letters[letters:])
+        spent = (thread_time_ns() - started) / 1000 + kept_work_us(kept)
+        self.work_us[gateway] = self.work_us.get(gateway, 0.0) + spent
+
+    def _read(self, came: Bundled) -> str:
+        """Read one message; return on whose account it goes."""
+        topic, payload, retained = came
+        received_at = self.aside.received_at = self.received_at + self.messages
+        self.messages += 1
         try:
             origin = self.registry.routes.origin_of(topic)
         except DataError as exc:
-            self._charge("", payload)
             self.aside.set_aside(came, "", "bad-topic", Refusal(str(exc), []))
-            return
+            return ""
         gateway = origin.gateway
-        self._charge(gateway, payload)
         try:
             live = not retained and gateway in self.registry.gateways
-            message = self.formats.parse(origin, payload, Receipt(self.received_at, live))
+            message = self.formats.parse(origin, payload, Receipt(received_at, live))
         except Unreadable as exc:
             self.aside.set_aside(came, gateway, exc.reason, Refusal(exc.detail, []))
-            return
+            return gateway
         if message.raw:
-            decode_raw(message, gateway, self.registry, self.codecs, self.received_at)
-        home = resolve(message, gateway, self.registry, self.received_at, self.rows, retained=retained)
+            decode_raw(message, gateway, self.registry, self.codecs, received_at)
+        home = resolve(message, gateway, self.registry, received_at, self.rows, retained=retained)
         if home is None and message.number is not None and not message.refused:
             home = self._any_rows(gateway)
         if message.number is not None and home is not None:
@@ -96,16 +109,15 @@ class Flush:
         if message.state and gateway in self.registry.gateways:
             self.states[gateway] = message.state
         self.commands += message.commands
+        return gateway
 
     def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
         """Set messages of a gateway aside unread, many in one dead letter."""
         if gateway in self.registry.gateways:
             told = [(message.topic, message.payload) for message in messages if not message.retained]
             self.formats.pass_over(told, self.received_at)
+        self.aside.received_at = self.received_at
         self.aside.isolate(gateway, messages)
-
-    def _charge(self, gateway: str, payload: bytes) -> None:
-        self.work_us[gateway] = self.work_us.get(gateway, 0.0) + slow_work_us(1, len(payload))
 
     def _any_rows(self, gateway: str) -> PartitionRows | None:
         """Return where the number of a message without readings may go; None if nobody knows its gateway."""

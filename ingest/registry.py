@@ -5,6 +5,7 @@ import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from city.errors import EngineError
 from city.registry import IngestRegistry
@@ -16,6 +17,9 @@ from stream.registry import load_ingest_registry
 logger = logging.getLogger(__name__)
 
 _SQL = queries.load(Path(__file__).with_name("registry.sql"))
+
+_REST = 2.0
+"""For so many times what a look took, the next one waits at least."""
 
 
 class RegistryFollower:
@@ -49,11 +53,12 @@ class RegistryFollower:
         EngineError
             The database did not answer.
         """
+        # What is garbage now shall not be kept; of what is built next there is none, and no need to look through it.
+        gc.collect(1)
         with engine_errors():
             async with self._pool.connection() as connection:
                 self._current = await load_ingest_registry(connection)
         # It lives until the next one comes, and that may be weeks: no garbage collection need look through it.
-        gc.collect(1)
         gc.freeze()
         if self._changed is not None:
             self._changed(self._current)
@@ -72,10 +77,14 @@ class RegistryFollower:
             await self.start()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow changes until `stop` is set; while the database is away the last registry holds."""
+        """Follow changes until `stop` is set; while the database is away the last registry holds.
+
+        In a large city, where reading takes long, changes that follow each other soon are taken together.
+        """
         while not stop.is_set():
+            started = monotonic()
             try:
                 await self.refresh()
             except EngineError as exc:
                 logger.warning("cannot follow the registry, the last one holds", extra={"reason": str(exc)[:200]})
-            await pause(stop, self._poll_s)
+            await pause(stop, max(self._poll_s, _REST * (monotonic() - started)))

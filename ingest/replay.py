@@ -110,7 +110,8 @@ def _resolve_bundle(
     for position, one in enumerate(messages):
         if position not in wanted and not one.topic.startswith(_IN_ORDER):
             continue
-        rows, message, why = _read_one(one, letter, registry, formats, codecs)
+        # Each message of a bundle was received a microsecond after the one before it.
+        rows, message, why = _read_one(one, letter, letter.received_at + position, registry, formats, codecs)
         if position not in wanted:
             continue
         if why is not None:
@@ -130,7 +131,7 @@ def _resolve_bundle(
 
 
 def _read_one(
-    one: Bundled, letter: DeadLetter, registry: IngestRegistry, formats: Formats, codecs: Codecs
+    one: Bundled, letter: DeadLetter, received_at: int, registry: IngestRegistry, formats: Formats, codecs: Codecs
 ) -> tuple[Rows, ParsedMessage | None, tuple[str, str] | None]:
     """Return a bundled message's rows, or why it must stay."""
     rows: Rows = {}
@@ -139,14 +140,14 @@ def _read_one(
         if letter.gateway_id not in (origin.gateway, UNKNOWN):
             return rows, None, ("wrong-gateway", f"a message of {origin.gateway} in a bundle of another gateway")
         live = not one.retained and origin.gateway in registry.gateways
-        message = formats.parse(origin, one.payload, Receipt(letter.received_at, live))
+        message = formats.parse(origin, one.payload, Receipt(received_at, live))
     except Unreadable as exc:
         return rows, None, (exc.reason, exc.detail)
     except DataError as exc:
         return rows, None, ("bad-topic", str(exc))
     if message.raw:
-        decode_raw(message, origin.gateway, registry, codecs, letter.received_at)
-    resolve(message, origin.gateway, registry, letter.received_at, rows, retained=one.retained)
+        decode_raw(message, origin.gateway, registry, codecs, received_at)
+    resolve(message, origin.gateway, registry, received_at, rows, retained=one.retained)
     for reason, refusal in message.refused.items():
         return rows, message, (reason, refusal.detail)
     return rows, message, None

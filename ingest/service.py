@@ -1,6 +1,7 @@
 """Everything that one ingest process runs: source, bridge, registry, states and the lock for ticks."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from city.clock import Clock
@@ -13,6 +14,7 @@ from ingest.division import Division, Split, settle
 from ingest.intake import Source
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
+from ingest.presence import Presence
 from ingest.registry import RegistryFollower
 from ingest.state import StateStore
 from ingest.tasks import pause, together
@@ -59,6 +61,7 @@ class Ingest:
         self._pool = pool
         self._split = options.split
         self._division: Division | None = None
+        self._metrics = metrics or IngestMetrics()
         self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
         self._bridge = Bridge(
@@ -67,7 +70,7 @@ class Ingest:
             self._registry.current,
             clock,
             options.bridge,
-            metrics,
+            self._metrics,
             may_tick=self._lease.held,
             states=StateStore(pool),
             births=BirthStore(pool),
@@ -86,9 +89,13 @@ class Ingest:
         CityNerveError
             Not retriable: settings, a log without its topics, nothing imported yet.
         """
+        presence: list[Coroutine[None, None, None]] = []
         if self._split is not None:
             self._division = await settle(self._pool, self._split)
             self._bridge.hears(self._division)
+            others = Presence(self._pool, self._division, self._source, self._metrics)
+            await others.look()
+            presence.append(others.run(stop))
         await self._registry.start()
         await self._life.start()
         drained = asyncio.Event()
@@ -99,6 +106,7 @@ class Ingest:
             self._life.run(stop),
             self._follow_lease(stop),
             self._bridge_then(stop, drained),
+            *presence,
         )
 
     def _listen(self, known: IngestRegistry) -> None:

@@ -79,6 +79,13 @@ CREATE TABLE split_gateways (                              -- made once: who is 
     PRIMARY KEY (processes, gateway_id)
 );
 
+CREATE TABLE split_processes (                             -- which of them listen: the first takes what the missing would hear
+    processes       integer NOT NULL REFERENCES split_divisions,
+    number          integer NOT NULL,
+    listening_at    timestamptz NOT NULL,                  -- machine time
+    PRIMARY KEY (processes, number)
+);
+
 CREATE TABLE shards (
     shard           integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 1023),
     partition       integer NOT NULL

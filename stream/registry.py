@@ -1,11 +1,14 @@
 """The registry: a city pack into the database, out of it for ingest and detection, and onto the log."""
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
+
+from psycopg import AsyncCursor
 
 from city.alarm import FaultClass, Scope
 from city.asset import AssetKind, Switching, shard_of
@@ -28,6 +31,7 @@ from stream import wire
 from stream.assets import asset_rows
 from stream.installation import ensure_installation, load_clock, resume_clock
 from stream.lock import hold_registry
+from stream.uncollected import build_aside
 
 __all__ = [
     "ImportReport",
@@ -41,6 +45,8 @@ __all__ = [
 ]
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
+
+_PIECE_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +140,19 @@ async def load_ingest_registry(connection: Connection) -> IngestRegistry:
             gateways: dict[str, int] = dict(await (await connection.execute(_SQL.ingest_gateways)).fetchall())
             retired = frozenset(row[0] for row in await (await connection.execute(_SQL.retired_gateways)).fetchall())
             profiles: dict[str, Any] = dict(await (await connection.execute(_SQL.profiles)).fetchall())
-            rows = await (await connection.execute(_SQL.ingest_series)).fetchall()
+            rows = await _piecewise(await connection.execute(_SQL.ingest_series))
     routes = wire.routes(installation.pack)
-    return IngestRegistry(gateways, wire.devices(rows, profiles), installation.version, routes, retired)
+    devices = await build_aside(wire.devices, rows, profiles)
+    return IngestRegistry(gateways, devices, installation.version, routes, retired)
+
+
+async def _piecewise(cursor: AsyncCursor[Any]) -> list[Any]:
+    """Return all rows; between pieces, of some ten milliseconds each, the event loop goes on."""
+    rows: list[Any] = []
+    while piece := await cursor.fetchmany(_PIECE_ROWS):
+        rows += piece
+        await asyncio.sleep(0)
+    return rows
 
 
 async def load_roots(connection: Connection, only: Collection[str] | None = None) -> list[RootDefinition]:

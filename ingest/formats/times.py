@@ -1,4 +1,4 @@
-"""Times as devices write them: RFC 3339 with a zone, or integer milliseconds since 1970."""
+"""Times as devices write them: RFC 3339 with a zone, or integer milliseconds or seconds since 1970."""
 
 import re
 from datetime import datetime
@@ -9,9 +9,12 @@ from city.clock import SECOND_US, from_datetime
 MILLISECONDS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
+SECONDS_MIN, SECONDS_MAX = 978_307_200, 7_258_118_399
+"""2001 to 2199 in seconds; as milliseconds it would all lie before April 1970, when no device observed anything."""
+
 _LENGTH_MAX = len("2026-11-23T18:00:00.123456789+01:00")
 _RFC3339 = re.compile(
-    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)"
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)"
     r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _BASIC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})((?:\.[0-9]{1,9})?Z)")
@@ -19,6 +22,8 @@ _BASIC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{
 
 def parse_rfc3339(text: str) -> int:
     """Return µs UTC; digits beyond microseconds are cut off, a leap second counts as the second after it.
+
+    As §5.6 allows, `t` and `z` may be small, and a space may stand for `T`.
 
     Raises
     ------
@@ -32,6 +37,7 @@ def parse_rfc3339(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _parse_rfc3339(text: str) -> int:
+    text = text.upper()
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("not RFC 3339 with a zone")
@@ -76,7 +82,7 @@ def parse_time(value: object) -> int:
     """
     if type(value) is str:
         return parse_rfc3339(value)
-    milliseconds = integer(value)
-    if milliseconds is None or not 0 <= milliseconds <= MILLISECONDS_MAX:
-        raise ValueError("neither RFC 3339 nor milliseconds since 1970")
-    return milliseconds * 1000
+    count = integer(value)
+    if count is None or not 0 <= count <= MILLISECONDS_MAX:
+        raise ValueError("neither RFC 3339 nor milliseconds or seconds since 1970")
+    return count * (SECOND_US if SECONDS_MIN <= count <= SECONDS_MAX else 1000)

@@ -16,6 +16,7 @@ from ingest.fairness import UNKNOWN, Fairness, FairnessOptions
 from ingest.formats import Formats
 from ingest.limits import limits_of
 from ingest.meta import FlushOptions
+from ingest.receipt import Moments
 from ingest.records import Flush
 from ingest.shrink import shrunk
 from ingest.state import StateStore
@@ -88,7 +89,7 @@ class Door:
     ) -> None:
         self._log = log
         self._registry = registry
-        self._clock = clock
+        self._moments = Moments(clock)
         self._options = options or DoorOptions()
         self._metrics = metrics or WebMetrics()
         self._states = states
@@ -191,7 +192,7 @@ class Door:
         return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
 
     def _build(self, messages: list[_Waiting], limits: FlushOptions) -> tuple[Flush, list[Receipt]]:
-        flush = Flush(self._registry(), self._clock.now_us(), limits, self._formats, self._codecs)
+        flush = Flush(self._registry(), self._moments.take(len(messages)), limits, self._formats, self._codecs)
         receipts = []
         for message in messages:
             readings, before = flush.readings, dict(flush.quarantined)

@@ -4,13 +4,14 @@ import asyncio
 import base64
 import zlib
 from dataclasses import replace
+from time import thread_time_ns
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from city.clock import ManualClock
+from city.clock import ManualClock, SystemClock
 from city.registry import IngestRegistry, KnownDevice
 from city.topics import DEAD_LETTERS, readings_topic
 from ingest.bridge import Bridge, BridgeOptions
@@ -115,6 +116,42 @@ def test_large_messages_and_states_are_charged_by_what_they_cost() -> None:
     fair = Fairness(replace(FEW, work_us_per_s=1000, work_us_burst=5000))
     fair.charge({}, {}, {"G-1": 5001.0, "G-2": 4000.0}, KNOWN, 0.0)
     assert fair.isolated == {"G-1"}
+
+
+def test_the_slow_way_is_charged_what_it_takes_and_letters_what_they_hold() -> None:
+    heavy = b'{"a":[' + b"[]," * 80_000 + b"1]}"
+    flush = Flush(REGISTRY, NOW, FlushOptions(12, 2, 1 << 20))
+    before = thread_time_ns()
+    for _ in range(3):
+        flush.add("citynerve/v1/G-1/thingsboard", heavy)
+    took_us = (thread_time_ns() - before) / 1000
+    assert flush.work_us["G-1"] > took_us * 0.9
+    kept = sum(len(record.value) for record in flush.records())
+    assert flush.work_us["G-1"] > took_us * 0.9 + kept * 0.04 > 3 * 240_000 * 0.04
+
+
+def test_the_loop_goes_on_while_much_is_read_the_slow_way() -> None:
+    heavy = Message("citynerve/v1/G-1/thingsboard", b'{"a":[' + b"[]," * 80_000 + b"1]}", 1, 1, 1)
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        bridge = Bridge(None, None, lambda: REGISTRY, SystemClock())  # type: ignore[arg-type]
+        limits = FlushOptions(12, 2, 1 << 20)
+        await bridge._build(0, Intake.empty(1), limits)
+        pings = asyncio.create_task(turn())
+        await asyncio.sleep(0)
+        before = turns
+        await bridge._build(1, Intake.of([heavy] * 4), limits)
+        assert turns > before + 3
+        pings.cancel()
+
+    asyncio.run(main())
 
 
 def test_numbers_of_what_is_set_aside_unread_are_not_missing() -> None:

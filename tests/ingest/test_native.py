@@ -66,6 +66,8 @@ def test_many_objects_carry_number_epoch_and_time_of_sending() -> None:
         ("2026-11-23T18:00:00.123456789Z", AT_US + 123_456),
         ("2026-11-23T23:30:00+05:30", AT_US),
         ("2026-11-23T17:59:60Z", AT_US),
+        ("2026-11-23t18:00:00z", AT_US),
+        ("2026-11-23 18:00:00Z", AT_US),
     ],
 )
 def test_times_of_rfc_3339_are_read_to_the_microsecond(text: str, expected: int) -> None:
@@ -73,16 +75,32 @@ def test_times_of_rfc_3339_are_read_to_the_microsecond(text: str, expected: int)
 
 
 @pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (978_307_199, 978_307_199_000),
+        (978_307_200, 978_307_200_000_000),
+        (AT_US // 1_000_000, AT_US),
+        (7_258_118_399, 7_258_118_399_000_000),
+        (7_258_118_400, 7_258_118_400_000),
+        (AT_US // 1000, AT_US),
+    ],
+)
+def test_a_count_of_2001_to_2199_in_seconds_is_read_as_seconds(count: int, expected: int) -> None:
+    message = parse({"device": "D-1", "at": count, "sent_at": count, "a_w": 1})
+    assert (message.objects[0].at_us, message.sent_at_us) == (expected, expected)
+
+
+@pytest.mark.parametrize(
     "at",
     [
-        "2026-11-23 18:00:00Z",
+        "2026-11-23_18:00:00Z",
         "2026-11-23T18:00:00",
         "2026-W48-1T18:00:00Z",
         "2026-02-30T00:00:00Z",
         "٢٠٢٦-11-23T18:00:00Z",
         "2026-11-23T18:00:00Z\n",
         "2026-11-23T24:00:00Z",
-        "2026-11-23T18:00:00z",
+        "2026-11-23T18:00:00y",
         "20261123T180000Z",
         "now",
         "",

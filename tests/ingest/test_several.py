@@ -180,7 +180,9 @@ def split(mosquitto: Mosquitto) -> list[MqttSource]:
 
 def division(number: int) -> Division:
     """G-1 falls to the second of three, all else to the first."""
-    return Division(Split(f"{number}/3"), {"G-1": 2})
+    made = Division(Split(f"{number}/3"), {"G-1": 2})
+    made.present = frozenset({1, 2, 3})
+    return made
 
 
 @pytest.mark.parametrize("several", [shared, split])

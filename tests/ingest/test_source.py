@@ -271,6 +271,7 @@ def test_processes_divide_gateways_by_name_and_no_message_comes_twice(mosquitto:
     gateways = [f"G-{number}" for number in range(12)]
     given = {name: Split("1/3").falls_to(name) for name in gateways[:11]}
     divisions = [Division(Split(f"{number}/3"), given) for number in (1, 2, 3)]
+    divisions[0].present = frozenset({1, 2, 3})
 
     async def main() -> None:
         before = MqttSource(MqttOptions(mosquitto.url, "ingest-2"))

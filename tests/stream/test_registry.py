@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import gc
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ from city.registry import RootDefinition
 from city.topics import PARTITIONS, READINGS
 from sim.city import generate_city
 from storage.pool import Connection, Pool, open_pool
-from stream import codec
+from stream import codec, wire
 from stream.log import EventLog, TopicPartition
 from stream.logs.postgres import open_postgres_log
 from stream.logs.postgres_rows import PostgresLogOptions
@@ -83,6 +85,27 @@ def test_an_import_makes_devices_known_to_ingest(database_url: str) -> None:
         assert power.partition == initial_partition(shard_of("CM-1"), 12)
         assert registry.devices["S-1"].targets["co2_ppm"].partition == initial_partition(shard_of("EQ-1"), 12)
         assert await rows(connection, "SELECT count(*) FROM shards") == [(1024,)]
+
+    with_connection(database_url, main)
+
+
+def test_ingests_registry_is_built_beside_the_loop_and_without_collections(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    build = wire.devices
+
+    def watched(*args: Any) -> Any:
+        seen.append((threading.current_thread() is threading.main_thread(), gc.isenabled()))
+        return build(*args)
+
+    monkeypatch.setattr(wire, "devices", watched)
+
+    async def main(connection: Connection) -> None:
+        await import_pack(connection, PACK, 12)
+        assert (await load_ingest_registry(connection)).devices
+        assert seen == [(False, False)]
+        assert gc.isenabled()
 
     with_connection(database_url, main)
 

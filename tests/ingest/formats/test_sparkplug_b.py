@@ -621,7 +621,9 @@ def test_data_of_an_unknown_device_are_read_by_the_birth_that_was_known_then() -
     later = DeadLetter(letters[1].reason, "", letters[1].topic, letters[1].payload, "E-1", AT + 1, 1)
     assert resolve_letter(later, topics, None, book(then, changed)).reason == "ambiguous-birth"
     other = (birth(1, "other"), AT - MINUTE, AT - MINUTE)
-    assert resolve_letter(letters[1], topics, None, book(other, then)).reason == "ambiguous-birth", "in one flush"
+    assert resolve_letter(letters[1], topics, None, book(other, then)).reason == "", "a moment after its birth"
+    at_once = replace(letters[1], received_at=AT)
+    assert resolve_letter(at_once, topics, None, book(other, then)).reason == "ambiguous-birth", "in one moment"
 
 
 def test_a_node_of_which_messages_went_aside_unread_is_asked_for_its_births_again() -> None:

@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     mqtt_split: str | None = Field(
         None,
         description="`2/4`: this is the second of four ingest processes among which gateways are divided by name, for"
-        " brokers without shared subscriptions. The first hears everything, and takes gateways that were registered later"
-        " or that nobody knows, and those of processes that have not listened for 30 seconds.",
+        " brokers without shared subscriptions. The first hears everything, and takes gateways that were registered"
+        " later or that nobody knows, and those of processes that have not listened for 30 seconds.",
     )
     mqtt_version: Literal["3.1.1", "5"] = Field(
         "3.1.1",

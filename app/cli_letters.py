@@ -32,6 +32,9 @@ Topic = Annotated[str | None, typer.Option(help="Part of the topic.")]
 Text = Annotated[str | None, typer.Option(help="Part of the message's first 16 KB, such as the id of a device.")]
 Since = Annotated[str | None, typer.Option(help="Received then or later: 2026-11-24, or with T18:00:00Z.")]
 Until = Annotated[str | None, typer.Option(help="Received before then.")]
+Anew = Annotated[
+    bool, typer.Option("--anew", help="Read all of an object again, where its values are called otherwise now.")
+]
 Many = Annotated[int, typer.Option(min=1, max=1000)]
 Why = Annotated[str, typer.Option(help="Why they are not wanted; stands in their history.")]
 
@@ -111,6 +114,7 @@ def letters_replay(
     text: Text = None,
     since: Since = None,
     until: Until = None,
+    anew: Anew = False,
     as_json: AsJson = False,
 ) -> None:
     """Give letters another try after the cause is mended; what is still wrong stays, with its new reason."""
@@ -120,7 +124,8 @@ def letters_replay(
     query, _ = _chosen("open", ids, reason, gateway, topic, text, since, until)
     settings = attached(data)
     with Bar(quiet=as_json) as advance:
-        report = asyncio.run(replay_letters(settings, ids or [], query, partial(advance, "sending back")))
+        work = replay_letters(settings, ids or [], query, partial(advance, "sending back"), anew=anew)
+        report = asyncio.run(work)
     if as_json:
         print_json(report)
         return

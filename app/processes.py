@@ -77,7 +77,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
     from stream.deadletter import DeadLetterStage
     from stream.ledger import LedgerStage
     from stream.metrics import StoreMetrics
-    from stream.redelivery import keep_sending
+    from stream.planned import keep_sending
     from stream.retention import keep_log
     from stream.rollups import RollupKeeper
     from stream.store import StoreStage

@@ -12,7 +12,7 @@ from ingest.births import load_book
 from ingest.codec_accounts import CodecOptions
 from ingest.codecs import Codecs
 from ingest.registry import RegistryFollower
-from ingest.replay import resolve_letter
+from ingest.replay import anew, resolve_letter
 from storage.pool import Pool, engine_errors, transaction
 from stream import letters, redelivery
 from stream.letters import Key, LetterQuery, LetterState
@@ -46,8 +46,8 @@ class Redelivery:
     clock: Clock
     registry: RegistryFollower
 
-    async def replay(self, letter_ids: Sequence[str], actor: str) -> ReplayReport:
-        """Read these letters again with today's registry and formats."""
+    async def replay(self, letter_ids: Sequence[str], actor: str, *, whole: bool = False) -> ReplayReport:
+        """Read these letters again with today's registry and formats; `whole`: all of their objects."""
         await self.registry.refresh()
         known = self.registry.current()
         with engine_errors():
@@ -59,17 +59,18 @@ class Redelivery:
                 self.pool,
                 self.log,
                 letter_ids,
-                lambda letter: resolve_letter(letter, known, codecs, births),
+                lambda letter: resolve_letter(anew(letter) if whole else letter, known, codecs, births),
                 at_us=self.clock.now_us(),
                 actor=actor,
             )
         finally:
             codecs.close()
 
-    async def replay_found(self, query: LetterQuery, actor: str) -> Replayed:
+    async def replay_found(self, query: LetterQuery, actor: str, *, whole: bool = False) -> Replayed:
         """Replay one page of what waits and fits `query`."""
         page = await self._find(replace(query, state=LetterState.OPEN))
-        return Replayed(await self.replay([one.letter_id for one in page.items], actor), page.next)
+        report = await self.replay([one.letter_id for one in page.items], actor, whole=whole)
+        return Replayed(report, page.next)
 
     async def mark(self, letter_ids: Sequence[str], *, unwanted: bool, actor: str, reason: str) -> list[str]:
         """Take letters out of the open list, or back into it; return which were moved."""

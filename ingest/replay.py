@@ -1,6 +1,8 @@
 """Dead letters read again with today's formats and registry, for `stream.redelivery.replay`. Pure."""
 
 import base64
+from collections.abc import Sequence
+from dataclasses import replace
 
 from city.errors import DataError
 from city.reading import ReadingBatch
@@ -9,16 +11,21 @@ from ingest.bundle import Bundled, is_bundle, unpack
 from ingest.codecs import Codecs, decode_raw
 from ingest.fairness import UNKNOWN
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
+from ingest.formats.parsed import kept_name
 from ingest.formats.sparkplug_b import Memory
 from ingest.formats.sparkplug_births import BirthBook
 from ingest.formats.sparkplug_sessions import Sessions
 from ingest.formats.sparkplug_topics import ROOT
+from ingest.formats.values import safe
 from ingest.meta import Numbers, settled
 from ingest.resolve import RETAINED, Rows, resolve
 from stream.codec import DeadLetter
+from stream.ledger import clean
 from stream.redelivery import Resolution
 
 _NAMES_MAX = 200
+_TOLD_MAX = 5
+"""Names in a sentence."""
 _IN_ORDER = f"{ROOT}/"
 """How topics begin whose messages are read by those before them."""
 
@@ -50,21 +57,37 @@ def resolve_letter(
         return Resolution({}, (), "bad-topic", str(exc))
     if message.raw:
         decode_raw(message, origin.gateway, registry, codecs or Codecs(), letter.received_at)
+    missing: tuple[tuple[int, str], ...] = ()
+    holds: list[str] = []
     if letter.only:
-        message = _only(message, set(letter.only))
+        holds = _names_at(message, {position for position, _ in letter.only})
+        message, missing = only_named(message, letter.only)
     rows: Rows = {}
     # Letters that are on the log since before `retained` tell it by their reason alone.
     retained = letter.retained or letter.reason == RETAINED
     resolve(message, origin.gateway, registry, letter.received_at, rows, retained=retained)
     batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
-    if not message.refused:
+    if not message.refused and not missing:
         return Resolution(batches, left_out=message.left_out)
-    reason, refusal = next(iter(message.refused.items()))
+    reason, detail = letter.reason, _why_missing(missing, holds)
+    if message.refused:
+        reason, refusal = next(iter(message.refused.items()))
+        detail = refusal.detail
     names = tuple(message.unknown)[:_NAMES_MAX]
     if not batches and not message.left_out:
-        return Resolution({}, (), reason, refusal.detail, names)
-    left = tuple(place for refused in message.refused.values() for place in refused.only)
-    return Resolution(batches, left, reason, refusal.detail, names, left_out=message.left_out)
+        return Resolution({}, (), reason, detail, names)
+    left = tuple(place for refused in message.refused.values() for place in refused.only) + missing
+    return Resolution(batches, left, reason, detail, names, left_out=message.left_out)
+
+
+def anew(letter: DeadLetter) -> DeadLetter:
+    """Return a letter that wants all of the objects of which it holds something, whatever their values are called now.
+
+    What of them is stored already counts as a duplicate.
+    """
+    if not letter.only or is_bundle(letter.topic):
+        return letter
+    return replace(letter, only=tuple((position, "") for position in sorted({place for place, _ in letter.only})))
 
 
 def _resolve_bundle(
@@ -130,22 +153,58 @@ def _read_one(
     return rows, message, None
 
 
-def _only(message: ParsedMessage, wanted: set[tuple[int, str]]) -> ParsedMessage:
-    """Keep the readings that the letter set aside: the others went to the log when the message came.
+def only_named(
+    message: ParsedMessage, only: Sequence[tuple[int, str]]
+) -> tuple[ParsedMessage, tuple[tuple[int, str], ...]]:
+    """Keep the readings that the letter set aside, and name those that the message no longer holds.
 
-    A place without a metric means all of its object: what it holds could not be told then.
+    The others went to the log when the message came. A place without a metric means all of its object: what it holds
+    could not be told then, or nothing of it can be told now.
     """
+    wanted: dict[int, dict[str, str]] = {}
+    for position, metric in only:
+        wanted.setdefault(position, {})[metric] = metric
+    nobody: dict[str, str] = {}
+    found: set[tuple[int, str]] = set()
     objects = []
     for item in message.objects:
-        if (item.position, "") in wanted:
-            objects.append(item)
-            continue
-        readings = {metric: value for metric, value in item.readings.items() if (item.position, metric) in wanted}
+        names = wanted.get(item.position, nobody)
+        places = {metric: _place_of(metric, names) for metric in item.readings}
+        found.update((item.position, place) for place in places.values() if place is not None)
+        readings = {metric: value for metric, value in item.readings.items() if places[metric] is not None}
         if readings:
-            objects.append(item._replace(readings=readings))
+            objects.append(item if len(readings) == len(item.readings) else item._replace(readings=readings))
     refused = {}
     for reason, refusal in message.refused.items():
-        only = [place for place in refusal.only if place in wanted or (place[0], "") in wanted]
-        if only:
-            refused[reason] = Refusal(refusal.detail, only)
-    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused)
+        kept: list[tuple[int, str]] = []
+        for position, metric in refusal.only:
+            names = wanted.get(position, nobody)
+            # Of an object that cannot be read at all, whatever of it was set aside stays so.
+            places_ = [_place_of(metric, names)] if metric or "" in names else list(names)
+            kept += [(position, place or metric) for place in places_ if place is not None]
+            found.update((position, place) for place in places_ if place is not None)
+        if kept:
+            refused[reason] = Refusal(refusal.detail, kept)
+    missing = tuple(place for place in only if place not in found)
+    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused), missing
+
+
+def _place_of(metric: str, names: dict[str, str]) -> str | None:
+    """Return the name under which a letter has a metric: as it is, as databases hold it, or as older ones wrote it."""
+    for name in (metric, clean(metric), kept_name(metric), safe(metric), ""):
+        if name in names:
+            return name
+    return None
+
+
+def _names_at(message: ParsedMessage, positions: set[int]) -> list[str]:
+    """Return some names of what a message holds in these places."""
+    names = dict.fromkeys(name for item in message.objects if item.position in positions for name in item.readings)
+    return list(names)[:_TOLD_MAX]
+
+
+def _why_missing(missing: Sequence[tuple[int, str]], holds: Sequence[str]) -> str:
+    """Say which readings a letter names that are not in its message any more."""
+    gone = ", ".join(safe(name) or f"object {position + 1}" for position, name in missing[:_TOLD_MAX])
+    now = f"it holds {', '.join(safe(name) for name in holds)}" if holds else "nothing is read in their place"
+    return f"no longer found in the message: {gone}; {now}: mend profile, codec or format, or read it anew"

@@ -211,6 +211,11 @@ def printable_topic(topic: str) -> str:
     return topic[:1024] if topic.isprintable() else ascii(topic[:1024])[1:-1]
 
 
+def printable_name(name: str) -> str:
+    """Return the name of a reading as people can read it: those that are set aside may be of any characters."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
 def payload_text(payload: bytes, limit: int = 2_000) -> str:
     """Return the start of a payload as people can read it, control characters escaped."""
     text = payload[:limit].decode("utf-8", "replace")

@@ -5,7 +5,6 @@ appended at the next replay or start; appended twice, the store takes the first 
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,19 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from city.clock import from_datetime, to_datetime
-from city.errors import EngineError
 from city.reading import ReadingBatch
-from city.topics import READINGS
 from storage import queries
 from storage.pool import Connection, Pool, transaction
-from stream import codec
 from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta, Replayed
 from stream.deadletter import only_json
 from stream.ledger import clean
 from stream.letters import LetterState, letter_of, states_of
-from stream.log import Append, EventLog
-
-logger = logging.getLogger(__name__)
+from stream.log import EventLog
+from stream.pieces import pieces
+from stream.planned import Portion, send_planned, write_portion
 
 _SQL = queries.load(Path(__file__).with_name("redelivery.sql"))
 _LETTERS_A_TRANSACTION = 50
@@ -137,7 +133,7 @@ async def replay(
             ]
             resolutions = await asyncio.to_thread(lambda found: [resolve(one.letter) for one in found], held)
             results = {
-                one.letter_id: await _plan(connection, one, resolution, by)
+                one.letter_id: await _plan(connection, one, resolution, by, log.max_record_bytes // 2)
                 for one, resolution in zip(held, resolutions, strict=True)
             }
             states = await states_of(connection, [letter_id for letter_id in chosen if letter_id not in results])
@@ -170,13 +166,14 @@ def _held(row: Sequence[Any]) -> _Held:
     return _Held(row[0], letter, from_datetime(hour), portion, letter.units - sent_back)
 
 
-async def _plan(connection: Connection, held: _Held, resolution: Resolution, by: Replayer) -> LetterResult:
-    """Fix what goes where, so that a repeat after a crash brings the very same portions."""
+async def _plan(connection: Connection, held: _Held, resolution: Resolution, by: Replayer, limit: int) -> LetterResult:
+    """Fix what goes where, so that a repeat after a crash brings the very same portions, each at most `limit` bytes."""
     going = {partition: batch for partition, batch in resolution.readings.items() if len(batch)}
     count = sum(len(batch) for batch in going.values())
     settles = max(0, held.open_units - len(resolution.still_bad))
-    # A unit is a reading, or an unreadable message of which anything may come, or a message of a bundle.
-    fewer = resolution.messages is None and settles > max(1, count + resolution.left_out)
+    # A unit is a reading, or an unreadable message of which anything may come, or a message of a bundle. None of them
+    # may leave the quarantine for nothing.
+    fewer = resolution.messages is None and settles > count + resolution.left_out
     stays = bool(resolution.reason) and not resolution.still_bad
     verdict = {
         "letter_id": held.letter_id,
@@ -194,34 +191,9 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
             # The same again is counted, not told: a letter may be tried a thousand times.
             await connection.execute(_SQL.note, {**verdict, "kind": "stays", "readings": 0})
         return LetterResult(held.letter_id, Outcome.STAYS, 0, str(verdict["reason"]), str(verdict["detail"]))
-    if not going:
-        # Nothing is left to store; the record says that it waits for nothing more.
-        going = {0: ReadingBatch.empty()}
-    unsettled = settles
-    numbers = tuple(
-        NumberRange(held.letter.gateway_id, epoch, first, last, held.hour) for epoch, first, last in resolution.numbers
-    )
-    for partition in sorted(going):
-        batch = going[partition]
-        part = unsettled if partition == max(going) else min(unsettled, len(batch))
-        unsettled -= part
-        replayed = Replayed(held.letter_id, held.letter.gateway_id, held.hour, part, held.portion)
-        meta = RecordMeta((GatewayCount(held.letter.gateway_id, held.hour, len(batch)),), numbers, replayed)
-        numbers = ()
-        await connection.execute(
-            _SQL.plan,
-            {
-                "letter_id": held.letter_id,
-                "portion": held.portion,
-                "partition": partition,
-                "settles": part,
-                "value": codec.encode_batch(batch),
-                "meta": codec.encode(meta),
-                "at_us": by.at_us,
-            },
-        )
+    portions = await _plan_portions(connection, held, going, settles, resolution.numbers, by.at_us, limit)
     only = only_json(resolution.still_bad)
-    await connection.execute(_SQL.planned, {**verdict, "settles": settles, "only_readings": only})
+    await connection.execute(_SQL.planned, {**verdict, "settles": settles, "only_readings": only, "portions": portions})
     left = bool(resolution.still_bad)
     told = {"reason": verdict["reason"] if left else "", "detail": verdict["detail"] if left else ""}
     await connection.execute(_SQL.note, {**verdict, **told, "kind": "sent-back", "readings": count})
@@ -229,34 +201,29 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
     return LetterResult(held.letter_id, outcome, count, str(told["reason"]), str(told["detail"]))
 
 
-async def send_planned(pool: Pool, log: EventLog) -> int:
-    """Append what is planned and not known to be on the log; call it at the start, too. Return how many records."""
-    sent = 0
-    while True:
-        async with transaction(pool) as connection:
-            rows = await (await connection.execute(_SQL.unsent, {"limit": 200})).fetchall()
-        if not rows:
-            return sent
-        await log.append(
-            [
-                Append(READINGS, partition, codec.BATCH, bytes(value), at_us, bytes(meta))
-                for _, _, partition, value, meta, at_us in rows
-            ]
-        )
-        async with transaction(pool) as connection, connection.cursor() as cursor:
-            names = [dict(zip(("letter_id", "portion", "partition"), row[:3], strict=True)) for row in rows]
-            await cursor.executemany(_SQL.sent, names)
-        sent += len(rows)
-
-
-async def keep_sending(pool: Pool, log: EventLog, stop: asyncio.Event, *, every_s: float = 30.0) -> None:
-    """Finish, until `stop` is set, what a replay left half-done when it was killed."""
-    while not stop.is_set():
-        try:
-            await send_planned(pool, log)
-        except EngineError as exc:
-            logger.warning("replayed letters wait for the log", extra={"reason": str(exc)})
-        try:
-            await asyncio.wait_for(stop.wait(), every_s)
-        except TimeoutError:
-            continue
+async def _plan_portions(
+    connection: Connection,
+    held: _Held,
+    going: Mapping[int, ReadingBatch],
+    settles: int,
+    numbers: Sequence[tuple[str, int, int]],
+    at_us: int,
+    limit: int,
+) -> int:
+    """Write down the records of one replay; return how many portions they take of the letter's count."""
+    letter, unsettled = held.letter, settles
+    ranges = tuple(NumberRange(letter.gateway_id, epoch, first, last, held.hour) for epoch, first, last in numbers)
+    # Where nothing is left to store, a record says that it waits for nothing more.
+    planned = [
+        (partition, number, batch, value)
+        for partition, whole in (sorted(going.items()) or [(0, ReadingBatch.empty())])
+        for number, (batch, value) in enumerate(pieces(whole, limit))
+    ]
+    for place, (partition, number, batch, value) in enumerate(planned):
+        part = unsettled if place == len(planned) - 1 else min(unsettled, len(batch))
+        unsettled -= part
+        replayed = Replayed(held.letter_id, letter.gateway_id, held.hour, part, held.portion + number)
+        meta = RecordMeta((GatewayCount(letter.gateway_id, held.hour, len(batch)),), ranges, replayed)
+        ranges = ()
+        await write_portion(connection, Portion(replayed, partition, value, meta, at_us))
+    return 1 + max(number for _, number, _, _ in planned)

@@ -57,7 +57,12 @@ async def show_letter(settings: Settings, letter_id: str) -> dict[str, Any]:
 
 
 async def replay_letters(
-    settings: Settings, ids: list[str], query: LetterQuery, progress: Progress = lambda done, total: None
+    settings: Settings,
+    ids: list[str],
+    query: LetterQuery,
+    progress: Progress = lambda done, total: None,
+    *,
+    anew: bool = False,
 ) -> dict[str, Any]:
     """Read letters again with today's registry and formats; return what became of them.
 
@@ -65,6 +70,8 @@ async def replay_letters(
     ----------
     ids : list of str
         These; none: all that wait and fit `query`.
+    anew : bool
+        Read all of the objects that they are about, whatever their values are called now.
 
     Raises
     ------
@@ -75,7 +82,7 @@ async def replay_letters(
     async with _redelivery(settings) as service:
         if ids:
             await _demand(service, ids)
-            report = await service.replay(ids, ACTOR)
+            report = await service.replay(ids, ACTOR, whole=anew)
             if not report.letters:
                 raise NotFoundError(
                     f"no letter {shown(', '.join(ids))} waits: `citynerve letters list` names those that do"
@@ -84,7 +91,7 @@ async def replay_letters(
             return {**{name: row[name] for name in totals}, "results": row["results"]}
         query = replace(query, limit=PAGE)
         while True:
-            done = await service.replay_found(query, ACTOR)
+            done = await service.replay_found(query, ACTOR, whole=anew)
             for name in totals:
                 totals[name] += getattr(done.report, name)
             progress(totals["letters"], 0)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from city.integration import Origin
 from city.units import UNIT_CHARACTERS_MAX
-from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable, Value
+from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable, Value, kept_name
 from ingest.formats.times import parse_time
 from ingest.formats.values import (
     DEVICE_PROBLEM,
@@ -162,10 +162,10 @@ def _read_line(message: ParsedMessage, origin: Origin, table: Table, position: i
     units: dict[str, str] = {}
     for name, cell, unit in line.values:
         if not cell:
-            message.refuse("no-readings", f"{safe(name)} has no value", position, safe(name))
+            message.refuse("no-readings", f"{safe(name)} has no value", position, kept_name(name))
         elif len(unit) > UNIT_CHARACTERS_MAX or (unit.isdecimal() and table.may_divide_numbers):
             detail = f"{safe(name)}: that is no unit; a number with a decimal comma needs ';' between fields"
-            message.refuse("bad-unit", detail, position, safe(name))
+            message.refuse("bad-unit", detail, position, kept_name(name))
         else:
             take(message, position, readings, name, _value(cell, table.separator))
             if unit and name in readings:
@@ -176,7 +176,7 @@ def _read_line(message: ParsedMessage, origin: Origin, table: Table, position: i
 
 def _refuse(message: ParsedMessage, reason: str, detail: str, position: int, names: Sequence[str]) -> None:
     for name in names or [""]:
-        message.refuse(reason, detail, position, safe(name))
+        message.refuse(reason, detail, position, kept_name(name))
 
 
 def _line(table: Table, position: int, fields: list[str]) -> Line | None:

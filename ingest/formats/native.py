@@ -10,7 +10,15 @@ from pydantic_core import from_json
 
 from city.integration import Origin
 from city.topics import is_name
-from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX, ParsedMessage, ParsedObject, Unreadable
+from ingest.formats.parsed import (
+    KEYS_MAX,
+    OBJECTS_MAX,
+    PAYLOAD_BYTES_MAX,
+    ParsedMessage,
+    ParsedObject,
+    Unreadable,
+    kept_name,
+)
 from ingest.formats.times import integer, parse_time
 
 NUMBER_MAX = 2**53 - 1
@@ -175,7 +183,7 @@ def _read_object(message: ParsedMessage, position: int, item: dict[str, Any]) ->
 def _refuse_object(message: ParsedMessage, reason: str, detail: str, position: int, item: dict[str, Any]) -> None:
     """Set all readings of an object aside; one without any counts as one."""
     for metric in item or ("",):
-        message.refuse(reason, detail, position, _safe(metric))
+        message.refuse(reason, detail, position, kept_name(metric))
 
 
 def _refuse_reading(message: ParsedMessage, position: int, metric: str, value: object) -> None:
@@ -187,7 +195,7 @@ def _refuse_reading(message: ParsedMessage, position: int, metric: str, value: o
         detail = "NaN is no value: leave the metric out" if nothing else "a number too large for any sensor"
     else:
         reason, detail = "not-a-number", f"a metric's value must be a number, this is {_kind(value)}"
-    message.refuse(reason, f"{_safe(metric)}: {detail}", position, _safe(metric))
+    message.refuse(reason, f"{_safe(metric)}: {detail}", position, kept_name(metric))
 
 
 def is_metric(name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from city.units import UNIT_CHARACTERS_MAX
-from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable
+from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable, kept_name
 from ingest.formats.times import parse_iso8601
 from ingest.formats.values import DEVICE_PROBLEM, add_object, flatten, is_device, kind, read_json, refuse_all, safe
 
@@ -97,7 +97,7 @@ def _read_entity(message: ParsedMessage, position: int, entity: object, attribut
     groups: dict[int | None, _Group] = {}
     for name, attribute in _measured(entity, attributes_of):
         if attribute.problem:
-            message.refuse("no-readings", f"{safe(name)}: {attribute.problem}", position, safe(name))
+            message.refuse("no-readings", f"{safe(name)}: {attribute.problem}", position, kept_name(name))
             continue
         flat = list(flatten({name: attribute.value}, KEYS_MAX))
         try:
@@ -135,7 +135,7 @@ def _refuse(
 ) -> None:
     """Set values aside, each by its name; none counts as one."""
     for name, _ in flat or [("", None)]:
-        message.refuse(reason, detail, position, safe(name))
+        message.refuse(reason, detail, position, kept_name(name))
 
 
 def _measured(entity: dict[str, object], attributes_of: AttributesOf) -> Iterator[tuple[str, Attribute]]:

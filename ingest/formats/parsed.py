@@ -12,6 +12,11 @@ NAME_CHARACTERS_MAX = 128
 """Of what a device, or one of its values, is called on the wire."""
 
 
+def kept_name(name: str) -> str:
+    """Return a name as a letter keeps it: as it came, so that a mended format finds it, but not without end."""
+    return name[:NAME_CHARACTERS_MAX]
+
+
 class Unreadable(DataError):
     """All of a message must be set aside.
 

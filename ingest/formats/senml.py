@@ -17,6 +17,7 @@ from ingest.formats.parsed import (
     ParsedObject,
     Unreadable,
     Value,
+    kept_name,
 )
 from ingest.formats.times import integer
 from ingest.formats.values import is_value_name, kind, own_device, read_json, safe, value_of
@@ -133,7 +134,7 @@ def _read_record(
     unit = own_unit if isinstance(own_unit, str) else ""
     value_name = value_name or unit or UNNAMED
     if not is_value_name(device) or not is_value_name(value_name):
-        message.refuse("bad-device", "device or value have too long a name", position, safe(value_name))
+        message.refuse("bad-device", "device or value have too long a name", position, kept_name(value_name))
         return
     if not _is(time_s, _NUMBER) or abs(seconds := _number(time_s) + _number(base.get("bt", 0))) > _LARGEST_S:
         message.refuse("bad-time", "t, seconds, must be a number that is a time", position, value_name)

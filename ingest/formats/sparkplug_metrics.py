@@ -1,6 +1,6 @@
 """The metrics of a Sparkplug message, read with what a birth says of them, as readings by their times."""
 
-from ingest.formats.parsed import KEYS_MAX, NAME_CHARACTERS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject
+from ingest.formats.parsed import KEYS_MAX, NAME_CHARACTERS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, kept_name
 from ingest.formats.sparkplug_births import Birth, is_control, unit_in
 from ingest.formats.sparkplug_payload import METRICS_MAX, Metric, Payload
 from ingest.formats.sparkplug_values import Told, Unfit, check_quality, values_of
@@ -93,4 +93,4 @@ def _refuse(message: ParsedMessage, position: int, name: str | None, metric: Met
     """Set one metric aside; where only a birth can say what it is, all of its time stands for it."""
     whole = why.reason == "no-birth"
     called = safe(name) if name is not None else f"alias {metric.alias}"
-    message.refuse(why.reason, f"{called}: {why}", position, "" if whole else safe(name or ""))
+    message.refuse(why.reason, f"{called}: {why}", position, "" if whole else kept_name(name or ""))

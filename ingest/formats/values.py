@@ -18,6 +18,7 @@ from ingest.formats.parsed import (
     ParsedObject,
     Unreadable,
     Value,
+    kept_name,
 )
 
 DEVICE_PROBLEM = f"a device is called by 1 to {NAME_CHARACTERS_MAX} printable characters"
@@ -113,7 +114,7 @@ def add_object(
     for name, raw in flat:
         if name in doubled:
             detail = f"{safe(name)} stands twice in one object: nobody can tell which value is meant"
-            message.refuse("duplicate-key", detail, item.position, safe(name))
+            message.refuse("duplicate-key", detail, item.position, kept_name(name))
             continue
         if numbers_in_text and isinstance(raw, str):
             raw = number_in(raw)
@@ -129,7 +130,7 @@ def take(message: ParsedMessage, position: int, readings: dict[str, Value], name
     """Add one value to `readings`, or refuse it."""
     if not is_value_name(name):
         detail = f"{safe(name)}: a value is called by 1 to {NAME_CHARACTERS_MAX} printable characters"
-        message.refuse("bad-metric-name", detail, position, safe(name))
+        message.refuse("bad-metric-name", detail, position, kept_name(name))
         return
     value = value_of(raw)
     if value is None:
@@ -181,7 +182,7 @@ def refuse_all(message: ParsedMessage, reason: str, detail: str, position: int, 
     """Set an object aside by the names of its values; one without any counts as one."""
     names = [name for name, _ in flatten(body, _INSIDE_MAX)] if isinstance(body, dict) else []
     for name in names or [""]:
-        message.refuse(reason, detail, position, safe(name))
+        message.refuse(reason, detail, position, kept_name(name))
 
 
 def is_device(name: object) -> bool:

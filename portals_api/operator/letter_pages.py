@@ -14,7 +14,7 @@ from portals_api.bodies import read_form
 from portals_api.network import registered_gateways
 from portals_api.operator import letters
 from portals_api.operator.gate import OperatorDep
-from portals_api.operator.letter_rows import IDS_MAX, Chosen, Marking, Search, list_rows, whole_row
+from portals_api.operator.letter_rows import IDS_MAX, Marking, Replaying, Search, list_rows, whole_row
 from portals_api.params import Id, Next, printable
 from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep
@@ -27,7 +27,7 @@ _PAGE = 50
 _FILTERS = ("reason", "gateway", "topic", "text", "from", "to")
 _ID = "letter:"
 """What the name of a letter's box begins with; a form may hold no name twice."""
-_ACTIONS = frozenset({"replay", "mark", "unmark"})
+_ACTIONS = frozenset({"replay", "anew", "mark", "unmark"})
 Words = Annotated[str, Query(max_length=200), AfterValidator(printable)]
 
 
@@ -93,7 +93,7 @@ async def act(request: Request, portal: PortalDep, operator: OperatorDep) -> Res
     fields = await read_form(request, fields_max=IDS_MAX)
     what, _, whole = fields.get("what", "").partition("-")
     if what not in _ACTIONS:
-        raise HTTPException(422, "say what to do: replay, mark or unmark")
+        raise HTTPException(422, "say what to do: replay, anew, mark or unmark")
     chosen = {name: fields.get(name, "") for name in _FILTERS}
     wanted: dict[str, Any] = {"ids": [name.removeprefix(_ID) for name in fields if name.startswith(_ID)]}
     if whole == "found":
@@ -103,8 +103,8 @@ async def act(request: Request, portal: PortalDep, operator: OperatorDep) -> Res
     if what == "mark" and not fields.get("why", "").strip() and portal.wants_page(request):
         return _ask_why(fields, chosen)
     try:
-        if what == "replay":
-            done = await letters.replay(portal, operator, Chosen(**wanted))
+        if what in ("replay", "anew"):
+            done = await letters.replay(portal, operator, Replaying(**wanted, anew=what == "anew"))
         else:
             marking = Marking(**wanted, reason=fields.get("why", ""))
             done = await letters.mark(portal, operator, marking, unwanted=what == "mark")

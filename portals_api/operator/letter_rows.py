@@ -94,6 +94,12 @@ class Chosen(BaseModel):
         return self
 
 
+class Replaying(Chosen):
+    """Letters, and whether all of their objects are read again, whatever their values are called now."""
+
+    anew: bool = False
+
+
 class Marking(Chosen):
     """Letters, and why."""
 
@@ -144,7 +150,7 @@ def row_of(one: LetterSummary) -> dict[str, Any]:
         "units": one.units,
         "open_units": one.open_units,
         "settled": one.settled,
-        "only": [list(place) for place in one.only],
+        "only": [[position, letters.printable_name(metric)] for position, metric in one.only],
         "bytes": one.payload_bytes,
         "tries": one.tries,
         "replayed_at": None if one.replayed_at is None else isoformat(one.replayed_at),

@@ -13,8 +13,8 @@ from portals_api.answers.letters import LetterPageOut, LetterWhole, MarkedOut, R
 from portals_api.bodies import content_type, read_json
 from portals_api.operator.gate import Operator, OperatorDep
 from portals_api.operator.letter_rows import (
-    Chosen,
     Marking,
+    Replaying,
     Search,
     cursor_of,
     list_rows,
@@ -106,12 +106,15 @@ async def get_payload(portal: PortalDep, operator: OperatorDep, letter_id: Id) -
 @router.post(
     "/api/v1/operator/letters/replay",
     summary="Replay dead letters",
-    openapi_extra=_body({"search": {"reason": "unknown-device"}}),
+    openapi_extra=_body({"search": {"reason": "unknown-device"}}, anew={"type": "boolean"}),
     **documented(ReplayOut, 400, 401, 403, 404, 413, 415),
 )
 async def post_replay(request: Request, portal: PortalDep, operator: OperatorDep) -> dict[str, Any]:
-    """Read letters again with today's registry and formats: by `ids`, or a page of a `search`. Again has no effect."""
-    return await replay(portal, operator, await _read(request, Chosen))
+    """Read letters again with today's registry and formats: by `ids`, or a page of a `search`. Again has no effect.
+
+    With `anew` all of an object of which something was set aside is read, whatever its values are called now.
+    """
+    return await replay(portal, operator, await _read(request, Replaying))
 
 
 @router.post(
@@ -146,14 +149,14 @@ async def reasons(portal: Portal) -> list[dict[str, Any]]:
     return reason_rows(known[1])
 
 
-async def replay(portal: Portal, operator: Operator, wanted: Chosen) -> dict[str, Any]:
+async def replay(portal: Portal, operator: Operator, wanted: Replaying) -> dict[str, Any]:
     """Replay what was chosen, or a page of what is found."""
     portal.letters_counted = None
     if wanted.ids is not None:
-        return replay_row(await portal.redelivery.replay(wanted.ids, operator.actor), None)
+        return replay_row(await portal.redelivery.replay(wanted.ids, operator.actor, whole=wanted.anew), None)
     assert wanted.search is not None
     query = wanted.search.query(LetterState.OPEN, wanted.next, wanted.limit)
-    done = await portal.redelivery.replay_found(query, operator.actor)
+    done = await portal.redelivery.replay_found(query, operator.actor, whole=wanted.anew)
     return replay_row(done.report, done.next)
 
 

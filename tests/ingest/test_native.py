@@ -14,6 +14,7 @@ from city.clock import SECOND_US
 from city.integration import Origin
 from ingest.formats import ParsedMessage, ParsedObject, Unreadable, native
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX
+from stream.letters import printable_name
 
 TOPIC = Origin("citynerve/v1/G-1/readings", "readings", "G-1", {})
 DOCS = Path(__file__).parents[2] / "docs" / "formats"
@@ -167,10 +168,11 @@ def test_numbers_beyond_any_double_are_refused() -> None:
     assert message.refused["not-a-number"].only == [(0, "a_w"), (0, "b_w")]
 
 
-def test_names_that_harm_databases_are_written_out() -> None:
+def test_names_are_kept_as_they_came_but_not_without_end() -> None:
     message = parse(b'{"device":"D-1","\\u0000a":1,"' + b"x" * 70_000 + b'":2}')
     places = message.refused["bad-metric-name"].only
-    assert all(name.isprintable() and len(name) <= 64 for _, name in places)
+    assert places == [(0, "\0a"), (0, "x" * 128)]
+    assert [printable_name(name) for _, name in places] == ["\\x00a", "x" * 128]
 
 
 def test_an_object_of_too_many_keys_is_set_aside_whole() -> None:

@@ -29,7 +29,8 @@ from stream.letters import (
 from stream.letters import list_letters as list_page
 from stream.log import Append, EventLog, Record, TopicPartition
 from stream.logs.postgres import PostgresLog, open_postgres_log
-from stream.redelivery import Resolution, Resolve, keep_sending, replay, send_planned
+from stream.planned import keep_sending, send_planned
+from stream.redelivery import Resolution, Resolve, replay
 from stream.store import StoreStage
 from stream.worker import Stage
 from tests.stream.harness import NOON, drive, opened, reading, rows, stored
@@ -260,6 +261,7 @@ class _FailingLog:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
+        self.max_record_bytes = log.max_record_bytes
 
     async def append(self, records: list[Append]) -> list[int]:
         await self._log.append(records)

@@ -71,7 +71,7 @@ def test_good_values_pass_beside_bad_ones() -> None:
     assert message.objects[0].readings == {"good": 4}
     assert {name: refusal.only for name, refusal in message.refused.items()} == {
         "not-a-number": [(0, "a")],
-        "bad-metric-name": [(0, "c\\n'…")],
+        "bad-metric-name": [(0, "c\n")],
         "duplicate-key": [(0, "d.e"), (0, "d.e")],
     }
 

@@ -256,8 +256,8 @@ class Bridge:
             work.left_to_others = len(work.intake) - len(intake)
         if self._fairness.isolated:
             intake, apart = divide(intake, door.registry, self._fairness.isolated)
-        work.received_at = self._moments.take(len(work.intake))
-        flush = door.read(intake, work.received_at, limits, self._formats, self._codecs)
+        work.received_at, passed = self._moments.take(len(work.intake))
+        flush = door.read(intake, work.received_at, limits, self._formats, self._codecs, passed)
         tick_at: int | None = None
         slow: list[int] = []
         for index in flush.left:

@@ -60,8 +60,12 @@ class Door:
         options: FlushOptions,
         formats: Formats | None = None,
         codecs: Codecs | None = None,
+        passed: int = 0,
     ) -> "DoorFlush":
-        """Read what the kernels can of the messages received from `received_at` on (city time, µs UTC)."""
+        """Read what the kernels can of the messages received at `received_at` (city time, µs UTC).
+
+        The first of them counts as received `passed` µs later, each other a microsecond after the one before it.
+        """
         data = np.frombuffer(intake.data, np.uint8)
         most = len(data) // flat.ROW_BYTES_MIN + 1
         if len(self.rows.series) < most:
@@ -70,8 +74,9 @@ class Door:
             self.heads = Heads.room(len(intake))
         heads = self.heads.first(len(intake))
         self.notes.seen.fill(0)
-        found = flat.read_messages(data, intake.frames, received_at, self.tables, self.notes, self.rows, heads)
+        found = flat.read_messages(data, intake.frames, received_at + passed, self.tables, self.notes, self.rows, heads)
         slow = Flush(self.registry, received_at, options, formats or Formats(), codecs or Codecs())
+        slow.passed = passed
         return DoorFlush(self, intake, heads, found, slow)
 
 

@@ -10,8 +10,9 @@ class Moments:
         self._clock = clock
         self._free_at = 0
 
-    def take(self, messages: int) -> int:
-        """Return when the first of so many messages counts as received, µs UTC: now, or right behind those before."""
-        first = max(self._clock.now_us(), self._free_at)
+    def take(self, messages: int) -> tuple[int, int]:
+        """Return now, µs UTC, and how many µs later the first of so many messages counts as received."""
+        now = self._clock.now_us()
+        first = max(now, self._free_at)
         self._free_at = first + messages
-        return first
+        return now, first - now

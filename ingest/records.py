@@ -37,6 +37,8 @@ class Flush:
         it, so that successive values of a device that tells no time are no contradictions of one moment.
     messages : int
         How many places of the flush are taken: the next message counts as received so many µs after the first.
+    passed : int
+        So many µs after `received_at` the first counts as received, where flushes follow each other within one.
     rows, aside
         Readings by partition, and what is set aside.
     work_us : dict
@@ -57,6 +59,7 @@ class Flush:
     states: dict[str, str] = field(default_factory=dict)
     commands: list[tuple[str, bytes]] = field(default_factory=list)
     messages: int = 0
+    passed: int = 0
     aside: Aside = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +86,7 @@ class Flush:
     def _read(self, came: Bundled) -> str:
         """Read one message; return on whose account it goes."""
         topic, payload, retained = came
-        received_at = self.aside.received_at = self.received_at + self.messages
+        received_at = self.aside.received_at = self.received_at + self.passed + self.messages
         self.messages += 1
         try:
             origin = self.registry.routes.origin_of(topic)
@@ -116,7 +119,7 @@ class Flush:
         if gateway in self.registry.gateways:
             told = [(message.topic, message.payload) for message in messages if not message.retained]
             self.formats.pass_over(told, self.received_at)
-        self.aside.received_at = self.received_at
+        self.aside.received_at = self.received_at + self.passed
         self.aside.isolate(gateway, messages)
 
     def _any_rows(self, gateway: str) -> PartitionRows | None:

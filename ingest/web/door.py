@@ -192,7 +192,8 @@ class Door:
         return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
 
     def _build(self, messages: list[_Waiting], limits: FlushOptions) -> tuple[Flush, list[Receipt]]:
-        flush = Flush(self._registry(), self._moments.take(len(messages)), limits, self._formats, self._codecs)
+        now, passed = self._moments.take(len(messages))
+        flush = Flush(self._registry(), now, limits, self._formats, self._codecs, passed=passed)
         receipts = []
         for message in messages:
             readings, before = flush.readings, dict(flush.quarantined)

@@ -54,6 +54,11 @@ def test_values_without_a_time_that_come_together_have_successive_times() -> Non
     assert stored(flush.records()) == ONE_AFTER_THE_OTHER
 
 
+def test_flushes_of_one_moment_follow_each_other() -> None:
+    flush = Door(REGISTRY).read(Intake.of(messages(CLOCKLESS)), NOW - 3, OPTIONS, passed=3)
+    assert stored(flush.records()) == ONE_AFTER_THE_OTHER
+
+
 def test_both_ways_give_the_same_successive_times() -> None:
     unset = b'{"device":"D-0","at":5,"active_power_w":7}'
     escaped = b'{"device":"D-\\u0030","active_power_w":8}'
@@ -80,4 +85,4 @@ def test_messages_of_bundles_come_back_one_after_the_other() -> None:
 
 def test_no_flush_begins_before_the_one_before_it_has_ended() -> None:
     moments = Moments(ManualClock(NOW))
-    assert [moments.take(3), moments.take(8_192), moments.take(1)] == [NOW, NOW + 3, NOW + 8_195]
+    assert [moments.take(3), moments.take(8_192), moments.take(1)] == [(NOW, 0), (NOW, 3), (NOW, 8_195)]

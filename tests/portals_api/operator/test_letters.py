@@ -102,6 +102,29 @@ def test_replay_by_ids_tells_of_each_and_again_has_no_effect(portals: Open, city
 
 
 @pytest.mark.usefixtures("data")
+def test_a_reading_that_is_called_otherwise_now_waits_until_its_object_is_read_anew(
+    portals: Open, city_url: str
+) -> None:
+    async def main() -> None:
+        ids = put(city_url, 2)
+        with psycopg.connect(city_url, autocommit=True) as connection:
+            connection.execute("""UPDATE dead_letters SET only_readings = '[[0, "active_pwr_w"]]'""")
+        async with portals(operator_on_loopback=True) as p:
+            (stays,) = (await post(p, "replay", ids=ids[:1]))["results"]
+            assert (stays["outcome"], stays["readings"]) == ("stays", 0)
+            assert "active_pwr_w" in stays["detail"]
+            (came,) = (await post(p, "replay", ids=ids[:1], anew=True))["results"]
+            assert (came["outcome"], came["readings"]) == ("sent-back", 1)
+            page = await p.http.post(
+                "/operator/letters", data={"what": "anew", f"letter:{ids[1]}": "1", "state": "open"}
+            )
+            assert page.status_code == 200
+            assert (await p.json(LIST))["items"] == []
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
 def test_a_long_replay_goes_page_by_page_to_its_end(portals: Open, city_url: str) -> None:
     async def main() -> None:
         put(city_url, 25)

@@ -73,7 +73,7 @@ def unpack(bundle: bytes) -> list[Bundled]:
         raise ValueError(f"not a bundle: {exc}") from exc
     if stream.unconsumed_tail or not stream.eof:
         raise ValueError("not a bundle: it is cut off, or too large")
-    messages = []
+    messages: list[Bundled] = []
     place = 0
     while place < len(data):
         if place + _HEAD.size > len(data):

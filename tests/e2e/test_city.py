@@ -32,7 +32,7 @@ from tests.e2e.processes import Installation, kill_at_random, wait_until
 from tests.support.fix_mosquitto import Mosquitto
 from tests.support.servers import free_port
 
-SPEED = 250
+SPEED = 125
 START = from_datetime(datetime(2026, 11, 23, 14, 0, tzinfo=UTC))
 FIRST_FAULT = START + 1 * HOUR_US
 """By then every lamp that is awake by day has been heard."""

@@ -84,14 +84,14 @@ def test_an_evening_has_its_first_ticket_soon_and_the_dusk_after_the_repair_veri
     )
 
     # By the devices' clocks, not by ours: a busy machine makes tickets late, never wrong.
-    outage = wait_for(lambda: closed(up, out_fault.asset_id), up.words, timeout_s=120)
+    outage = wait_for(lambda: closed(up, out_fault.asset_id), up.words, timeout_s=240)
     assert (outage["fault"], outage["severity"]) == ("supplyLoss", "high")
     # One crew in twenty does not find the place; which one depends on the ticket's number, and so on the machine.
     if ("assigned", "Brigada simulada 3: no encuentra el lugar; se volverá") not in steps(outage, "crew"):
         assert ("resolved", "Brigada simulada 3: suministro repuesto") in steps(outage, "crew")
         assert ("closed", "repair-verified") in steps(outage, "sensor")
 
-    dark = wait_for(lambda: closed(up, dark_fault.asset_id), up.words, timeout_s=120)
+    dark = wait_for(lambda: closed(up, dark_fault.asset_id), up.words, timeout_s=240)
     (alarm,) = dark["alarm_list"]
     assert (dark["fault"], alarm["fault"]) == ("lampFailure", "lampFailure")
     # The third dark reading comes half an hour after the first, and a quarter of an hour is left to a common cause:

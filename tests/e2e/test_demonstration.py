@@ -63,7 +63,7 @@ def closed(up: Up, asset_id: str) -> dict[str, Any] | None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_an_evening_has_its_first_ticket_soon_and_the_dusk_after_the_repair_verifies_it(demonstration: Up) -> None:
     up = demonstration
     begin_us = at_us(up.said.split("city time ")[1][:16].replace(" ", "T") + "Z")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from city.clock import SECOND_US, Clock
+from city.clock import Clock
 from city.errors import EngineError, LogFullError, RecordTooLargeError
 from city.registry import IngestRegistry
 from ingest.births import BirthStore
@@ -26,10 +26,10 @@ from ingest.formats.sparkplug_sessions import Changes
 from ingest.intake import Intake, Source
 from ingest.isolation import Apart, divide
 from ingest.limits import limits_of
+from ingest.marks import MarkOptions, Marks
 from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
 from ingest.receipt import Moments
-from ingest.records import tick_records
 from ingest.shrink import shrunk
 from ingest.state import StateStore
 from ingest.tasks import pause, together
@@ -61,10 +61,6 @@ class BridgeOptions:
         A failing append is tried again this long; then everything unacknowledged is left to the broker.
     backoff_s_max : float
         Between two tries.
-    tick_city_s, tick_real_s : float
-        A tick is due each `tick_city_s` of city time, but not more often than each `tick_real_s` of the machine's.
-    mark_patience_s : float
-        A mark that has not come back after this is taken for lost.
     """
 
     flush_s: float = 0.012
@@ -72,9 +68,7 @@ class BridgeOptions:
     messages_max: int = 8192
     append_patience_s: float = 10.0
     backoff_s_max: float = 1.0
-    tick_city_s: float = 10.0
-    tick_real_s: float = 0.5
-    mark_patience_s: float = 15.0
+    marks: MarkOptions = field(default_factory=MarkOptions)
     fairness: FairnessOptions = field(default_factory=FairnessOptions)
 
 
@@ -142,29 +136,24 @@ class Bridge:
         self._source = source
         self._log = log
         self._registry = registry
-        self._clock = clock
         self._moments = Moments(clock)
         self._options = options or BridgeOptions()
         self._metrics = metrics or IngestMetrics()
-        self._may_tick = may_tick
         self._states = states
         self._births = births
         self._division: Division | None = None
-        self._tick_every_s = max(self._options.tick_city_s / clock.speed, self._options.tick_real_s)
-        self._mark: bytes = b""
-        self._marked_at = float("-inf")
+        self._marks = Marks(source, clock, self._options.marks, may_tick)
         self._formats = Formats()
         self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)
         self._reading = asyncio.Lock()
         self._left_over: list[tuple[int, Intake]] = []
         self._taken = 0
-        self._last = 0
+        self._last_messages = 0
         self._ended = -1
         self._door: Door | None = None
         self._in_flight = 0
         self._attempt = 0
-        self._warned = False
 
     def hears(self, division: Division) -> None:
         """Take from now on what falls to this process; the first of several hears the others' messages as well."""
@@ -199,7 +188,7 @@ class Bridge:
         while not stop.is_set():
             listening = self._source.listening
             self._metrics.listening.set(listening)
-            await self._send_mark(listening)
+            await self._marks.send(listening)
             await self._newest_door()
             number, intake = await self._next()
             if len(intake):
@@ -213,11 +202,11 @@ class Bridge:
         if not self._left_over:
             intake = await self._source.take(
                 max_messages=self._options.messages_max,
-                wait_s=min(0.25, self._tick_every_s),
+                wait_s=min(0.25, self._marks.every_s),
                 gather_s=self._gather_s(),
             )
             self._taken += 1
-            self._last = intake.messages
+            self._last_messages = intake.messages
             self._metrics.received.inc(intake.messages)
             if intake.generation <= self._ended:
                 # Read before its connection was let go: the broker brings it again, but for what nobody repeats.
@@ -233,7 +222,7 @@ class Bridge:
     def _gather_s(self) -> float:
         """Return how long to gather."""
         options = self._options
-        longer = (options.flush_s_max - options.flush_s) * min(1.0, self._last / _MANY)
+        longer = (options.flush_s_max - options.flush_s) * min(1.0, self._last_messages / _MANY)
         return options.flush_s + max(0.0, longer)
 
     async def _newest_door(self) -> "Door":
@@ -263,7 +252,7 @@ class Bridge:
         for index in flush.left:
             topic = intake.topic(index)
             if not topic:
-                tick_at = self._returned(intake.payload(index)) or tick_at
+                tick_at = self._marks.returned(intake.payload(index)) or tick_at
             else:
                 slow.append(index)
         async with self._reading:
@@ -282,10 +271,10 @@ class Bridge:
             flush.times_of_receipt,
             flush.quarantined,
         )
-        if tick_at is not None and await self._may_tick():
-            period_us = int(self._tick_every_s * self._clock.speed * SECOND_US)
-            work.appends += tick_records(tick_at, period_us, limits.readings_partitions)
-            work.ticks = True
+        if tick_at is not None:
+            ticks = await self._marks.ticks(tick_at, limits.readings_partitions)
+            work.appends += ticks
+            work.ticks = bool(ticks)
         return work
 
     def _charge(self, flush: "DoorFlush", apart: Apart, known: IngestRegistry) -> None:
@@ -311,36 +300,6 @@ class Bridge:
         for gateway in sorted(before - after):
             logger.info("a gateway is calm again and is read", extra={"gateway_id": gateway[:64]})
 
-    async def _send_mark(self, listening: bool) -> None:
-        """Ask the broker for a mark if a tick is due: it comes back once everything before it has come."""
-        now = monotonic()
-        if not listening:
-            self._mark = b""
-            self._marked_at = min(self._marked_at, now - self._tick_every_s)
-            return
-        if self._mark and now - self._marked_at < self._options.mark_patience_s:
-            return
-        if now - self._marked_at < self._tick_every_s or not await self._may_tick():
-            return
-        if self._mark and not self._warned:
-            self._warned = True
-            logger.warning(
-                "a mark did not come back, so there is no tick: let our user write and read citynerve/ingest/#,"
-                " or see whether ingest keeps up",
-                extra={"after_s": self._options.mark_patience_s},
-            )
-        self._mark = b"%d" % self._clock.now_us()
-        self._marked_at = now
-        self._source.mark(self._mark)
-
-    def _returned(self, payload: bytes) -> int | None:
-        """Return the city time at which the mark was sent, µs UTC; None if it is not the one we wait for."""
-        if not payload or payload != self._mark:
-            return None
-        self._mark = b""
-        self._warned = False
-        return int(payload)
-
     async def _append(self, stop: asyncio.Event, queue: "asyncio.Queue[_Work | None]") -> None:
         while (work := await queue.get()) is not None:
             if work.attempt != self._attempt:
@@ -354,7 +313,7 @@ class Bridge:
                 async with self._reading:
                     self._formats.sessions.roll_back()
                 self._abandon(work)
-                self._mark = b""
+                self._marks.forget()
                 await self._source.reconnect()
 
     async def _append_with_patience(self, work: _Work, stop: asyncio.Event) -> bool:

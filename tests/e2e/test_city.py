@@ -170,7 +170,7 @@ def report_a_dark_lamp(city: City, lamp: str) -> None:
     assert answers == [201]
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(420)
 def test_one_ticket_per_cause_while_every_process_is_killed(city: City) -> None:
     pack = read_pack(city.folder / "city")

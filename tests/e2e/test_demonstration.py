@@ -62,7 +62,7 @@ def closed(up: Up, asset_id: str) -> dict[str, Any] | None:
     return ticket if ticket is not None and ticket["state"] == "closed" else None
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_an_evening_has_its_first_ticket_soon_and_the_dusk_after_the_repair_verifies_it(demonstration: Up) -> None:
     up = demonstration

@@ -37,11 +37,12 @@ def frame(topic: bytes, packet_id: int, body: bytes, *, again: bool) -> bytes:
 class FastGateway:
     """One MQTT client that sends `rate` messages a second, whatever happens, until it is stopped.
 
-    A numbered one sends what it sent in the last `window_s` again after each reconnection, as the native format asks;
-    one without numbers sends again what was not acknowledged, as any MQTT client does.
+    A numbered one sends what it sent in the last `window_s` again after each reconnection, as the native format asks:
+    longer than the broker goes without writing down what it has (a second, and what the writing takes). One without
+    numbers sends again what was not acknowledged, as any MQTT client does.
     """
 
-    def __init__(self, port: int, gateway: str, rate: int, *, numbered: bool = True, window_s: float = 40.0) -> None:
+    def __init__(self, port: int, gateway: str, rate: int, *, numbered: bool = True, window_s: float = 15.0) -> None:
         self.gateway = gateway
         self.numbered = numbered
         self.start_ms = int(time.time() * 1000) - 3_600_000
@@ -58,9 +59,13 @@ class FastGateway:
     def start(self) -> None:
         self._thread.start()
 
-    def finish(self, timeout_s: float = 400.0) -> None:
-        """Stop making messages; return when the broker has acknowledged all of them."""
+    def stop(self) -> None:
+        """Make no more messages."""
         self._stop.set()
+
+    def finish(self, timeout_s: float = 400.0) -> None:
+        """Stop; return when the broker has acknowledged everything."""
+        self.stop()
         self._thread.join(timeout_s)
         assert not self._thread.is_alive(), f"{self.gateway}: {len(self._waiting)} messages were never acknowledged"
 

@@ -163,7 +163,10 @@ class Played:
 
     def finish(self) -> int:
         """Let gateways send what they have left; return the readings that numbered ones sent."""
-        for gateway in (*self.numbered, self.plain):
+        gateways = (*self.numbered, self.plain)
+        for gateway in gateways:
+            gateway.stop()
+        for gateway in gateways:
             gateway.finish()
         wanted = sum(gateway.sent for gateway in self.numbered) * len(METRICS)
         wait_until(lambda: self.stored() >= wanted and self.city.behind() == 0, self.told)

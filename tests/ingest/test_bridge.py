@@ -13,6 +13,7 @@ from city.registry import KnownDevice, WireProfile
 from city.topics import DEAD_LETTERS, READINGS
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.bundle import is_bundle, unpack
+from ingest.marks import MarkOptions
 from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
 from stream import codec
@@ -38,7 +39,7 @@ from tests.support.fix_log import LogEngine
 from tests.support.fix_mosquitto import Mosquitto
 
 REGISTRY = registry()
-QUICK = BridgeOptions(append_patience_s=1.0, backoff_s_max=0.2, tick_city_s=0.1, tick_real_s=0.1)
+QUICK = BridgeOptions(append_patience_s=1.0, backoff_s_max=0.2, marks=MarkOptions(0.1, 0.1))
 
 
 async def always() -> bool:
@@ -246,7 +247,7 @@ def test_no_tick_while_ingest_catches_up(mosquitto: Mosquitto, database_url: str
         slow = HeldLog(log)
         slow.delay_s = 0.15
         second = MqttSource(MqttOptions(mosquitto.url))
-        options = BridgeOptions(messages_max=200, tick_city_s=0.1, tick_real_s=0.1)
+        options = BridgeOptions(messages_max=200, marks=MarkOptions(0.1, 0.1))
         async with running(bridge(second, slow, options, ticks=True), second):
             await readings_reach(log, set(range(3000)))
             await asyncio.sleep(0.6)

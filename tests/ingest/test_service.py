@@ -13,6 +13,7 @@ from city.topics import READINGS, readings_topic, state_topic
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.formats.state import read_state
 from ingest.intake import Intake
+from ingest.marks import MarkOptions
 from ingest.message import Message
 from ingest.registry import RegistryFollower
 from ingest.service import Ingest, IngestOptions
@@ -88,7 +89,7 @@ def test_an_ingest_process_learns_new_devices_writes_states_and_ticks(
         async with open_source() as (source, port), pool_of(database_url) as pool:
             log = await open_postgres_log(pool)
             await make_topics(log)
-            pace = BridgeOptions(tick_city_s=0.2, tick_real_s=0.2)
+            pace = BridgeOptions(marks=MarkOptions(0.2, 0.2))
             ingest = Ingest(source, log, pool, SystemClock(), IngestOptions(database_url, 0.1, pace))
             async with running(ingest):
                 await eventually(lambda: source.listening)

@@ -15,6 +15,7 @@ from city.registry import DeviceDefinition, IngestRegistry, KnownDevice, SeriesT
 from city.topics import READINGS, readings_topic
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.division import Division, Split
+from ingest.marks import MarkOptions
 from ingest.source import MqttOptions, MqttSource
 from stream import codec
 from stream.codec import RecordMeta, Tick
@@ -75,7 +76,7 @@ async def play(mosquitto: Mosquitto, database_url: str, sources: list[MqttSource
     log = await open_postgres_log(database_url)
     await make_topics(log)
     witness = Witness(log)
-    options = BridgeOptions(flush_s=0.005, tick_city_s=STEP_US / 1e6, tick_real_s=0.05)
+    options = BridgeOptions(flush_s=0.005, marks=MarkOptions(STEP_US / 1e6, 0.05))
 
     def bridge(source: MqttSource, number: int) -> Bridge:
         async def first() -> bool:

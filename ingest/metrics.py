@@ -72,7 +72,7 @@ class IngestMetrics:
         )
         self.missing_processes = gauge(
             "citynerve_ingest_missing_processes",
-            "Other processes of CITYNERVE_MQTT_SPLIT that do not listen",
+            "Other ingest processes, of CITYNERVE_MQTT_SPLIT or of the same shared subscription, that do not listen",
         )
         self.ticks = counter("citynerve_ingest_ticks_total", "Ticks appended to every partition")
         self.in_flight = gauge("citynerve_ingest_in_flight_messages", "Taken, not yet acknowledged")

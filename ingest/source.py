@@ -9,7 +9,7 @@ import logging
 import ssl
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -51,6 +51,9 @@ _NEVER = 0xFFFFFFFF
 _RECEIVE_MAXIMUM = 65_535
 """As many messages may be on their way to us as there are packet ids."""
 _CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN)
+_FAREWELL = b"farewell"
+"""The mark behind everything that the broker had dealt to a session when it left a shared subscription."""
+_FAREWELL_S = 0.2
 _SOON_S = 2.0
 """A connection that the broker ends sooner than this was probably taken over."""
 
@@ -90,10 +93,18 @@ class MqttOptions:
 
 
 class MqttSource:
-    """One persistent session on a broker; see `ingest.intake.Source` for the promises."""
+    """One persistent session on a broker; see `ingest.intake.Source` for the promises.
 
-    def __init__(self, options: MqttOptions, metrics: IngestMetrics | None = None) -> None:
+    Parameters
+    ----------
+    over : bool
+        The session is of a process that is gone: it is entered once, emptied by `withdraw`, and ended.
+    """
+
+    def __init__(self, options: MqttOptions, metrics: IngestMetrics | None = None, *, over: bool = False) -> None:
         self._options = options
+        self._over = over
+        self._farewell = asyncio.Event()
         self._metrics = metrics or IngestMetrics()
         self._address = parse_url(options.url)
         if not is_name(options.client_id):
@@ -115,6 +126,15 @@ class MqttSource:
     @property
     def shares(self) -> bool:
         return bool(self._options.share)
+
+    @property
+    def session(self) -> tuple[str, str]:
+        """The client id under which the broker keeps the session, and the name of the shared subscription or none."""
+        return self._options.client_id, self._options.share
+
+    def of_gone(self, client_id: str, share: str) -> "MqttSource":
+        """Return a source of what the broker keeps for a process that is gone."""
+        return MqttSource(replace(self._options, client_id=client_id, share=share), over=True)
 
     @property
     def generation(self) -> int:
@@ -157,6 +177,27 @@ class MqttSource:
     def listen(self, filters: Sequence[str], unwanted: Sequence[str] = (), ordered: Sequence[str] = ()) -> None:
         self._subscriptions.listen(self._client, filters, unwanted, ordered)
 
+    def leave_shares(self, names: Sequence[str]) -> None:
+        """Leave shared subscriptions of other names at every connection from the next one on."""
+        self._subscriptions.former = tuple(names)
+
+    async def withdraw(self, enough: asyncio.Event) -> bool:
+        """Leave our part of a shared subscription to the others, and wait until `take` gave all that we had of it.
+
+        Returns
+        -------
+        bool
+            False where that was not done before `enough` was set: the rest waits in the session.
+        """
+        self._subscriptions.withdraw(self._client, wholly=self._over)
+        while not self._farewell.is_set() and not enough.is_set():
+            if self._subscriptions.withdrawn:
+                self.mark(_FAREWELL)
+            elif self._over and self._generation and self._lost.is_set():
+                break
+            await _wait(self._farewell, _FAREWELL_S, enough)
+        return self._farewell.is_set()
+
     def send(self, topic: str, payload: bytes) -> None:
         if self._subscriptions.complete:
             self._client.publish(topic, payload)
@@ -171,6 +212,9 @@ class MqttSource:
             if await self._connect():
                 connected_at = monotonic()
                 await self._stay_connected(stop)
+                if self._over:
+                    # Whoever comes back to its session has it: it is not taken a second time.
+                    break
                 if monotonic() - connected_at > self._options.backoff_s_max:
                     backoff_s = 0.1
             if not stop.is_set():
@@ -195,6 +239,7 @@ class MqttSource:
                 raise SettingsError(f"MQTT's CA file {self._options.ca_file} cannot be read: {exc}") from exc
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         return client
 
     async def _connect(self) -> bool:
@@ -241,10 +286,14 @@ class MqttSource:
                 self._drop("it fell silent")
 
     def _leave(self) -> None:
-        """Say goodbye; the broker keeps the session and what is not acknowledged."""
+        """Say goodbye; the broker keeps the session and what is not acknowledged, unless it is over and empty."""
         self._subscriptions.forget()
         self._wake()
-        self._client.disconnect()
+        ends: Any = None
+        if self._over and self._farewell.is_set() and self._options.version == "5":
+            ends = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+            ends.SessionExpiryInterval = 0
+        self._client.disconnect(properties=ends)
         self._client.loop_write()
         self._client.close_socket()
         self._lost.set()
@@ -308,6 +357,8 @@ class MqttSource:
             row = intake.frames[index]
             # A mark of an earlier process has nothing left to say.
             ours = intake.payload(index).startswith(self._mark_nonce)
+            if intake.payload(index) == self._mark_nonce + _FAREWELL:
+                self._farewell.set()
             row[TOPIC_END] = row[TOPIC_START]
             row[PAYLOAD_START] = row[PAYLOAD_START] + len(self._mark_nonce) if ours else row[PAYLOAD_END]
         return intake.select((flags & SYSTEM) == 0)
@@ -359,6 +410,9 @@ class MqttSource:
 
     def _on_subscribe(self, _: mqtt.Client, __: Any, number: int, codes: list[ReasonCode], ___: Any) -> None:
         self._subscriptions.answered(number, codes)
+
+    def _on_unsubscribe(self, _: mqtt.Client, __: Any, number: int, ___: Any, ____: Any) -> None:
+        self._subscriptions.left(number)
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

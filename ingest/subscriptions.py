@@ -31,9 +31,15 @@ class Subscriptions:
         Topics of our own process, never shared.
     wished : sequence of str
         Topics that a broker may keep to itself.
+
+    Attributes
+    ----------
+    former : tuple of str
+        Names of shared subscriptions in which this session may stand from before: the broker would go on dealing to it.
     """
 
     def __init__(self, share: str, always: Sequence[str], wished: Sequence[str]) -> None:
+        self.former: tuple[str, ...] = ()
         self._share = share
         self._always = tuple(always)
         self._wished = tuple(wished)
@@ -41,14 +47,21 @@ class Subscriptions:
         self._unwanted: tuple[str, ...] = ()
         self._ordered: frozenset[str] = frozenset()
         self._needed: set[int] = set()
+        self._leaving: set[int] = set()
+        self._withdrawn = self._wholly = False
         self._foreign: dict[int, str] = {}
         self._refused = False
         self._asked = False
 
     @property
     def complete(self) -> bool:
-        """True while the broker has granted everything of ours that it was asked for."""
-        return self._asked and not self._needed and not self._refused
+        """True while the broker has done what it was asked for: granted what is ours, and forgotten former shares."""
+        return self._asked and not self._needed and not self._leaving and not self._refused
+
+    @property
+    def withdrawn(self) -> bool:
+        """True once the broker deals nothing more to this session."""
+        return self._withdrawn and self._asked and not self._leaving
 
     def listen(
         self, client: mqtt.Client, filters: Sequence[str], unwanted: Sequence[str], ordered: Sequence[str] = ()
@@ -57,7 +70,7 @@ class Subscriptions:
         self._ordered = frozenset(ordered)
         before, left = self._filters, set(self._unwanted)
         self._filters, self._unwanted = tuple(filters), tuple(unwanted)
-        if self._asked:
+        if self._asked and not self._withdrawn:
             known, wanted = set(before), set(filters)
             self._ask_for(client, [name for name in filters if name not in known])
             gone = [self._shared(name) for name in before if name not in wanted]
@@ -68,8 +81,12 @@ class Subscriptions:
         self._asked = True
         self._refused = False
         self._needed.clear()
+        self._leaving.clear()
         self._foreign.clear()
         self._need(client, self._always)
+        if self._withdrawn:
+            self._leave_shares(client)
+            return
         for name in self._wished:
             client.subscribe(name, 0)
         self._ask_for(client, self._filters)
@@ -77,10 +94,24 @@ class Subscriptions:
         former = [*_FORMER_FILTERS, *self._unwanted, *(self._filters if self._share else ())]
         former = [name for name in former if name not in self._ordered or name in self._unwanted]
         self._leave(client, former)
+        self._leave_shares(client)
+
+    def withdraw(self, client: mqtt.Client, *, wholly: bool = False) -> None:
+        """Leave the shared subscription, now and after every reconnection: the broker deals to the others alone.
+
+        Of a session that is over, `wholly` leaves what it heard unshared as well.
+        """
+        self._withdrawn, self._wholly = True, wholly
+        if self._asked:
+            self._leave_shares(client)
 
     def forget(self) -> None:
         """Note that the connection is gone."""
         self._asked = False
+
+    def left(self, number: int) -> None:
+        """Take a broker's word that it has taken a session out of subscriptions."""
+        self._leaving.discard(number)
 
     def answered(self, number: int, codes: Sequence[ReasonCode]) -> None:
         """Take a broker's answer."""
@@ -117,6 +148,16 @@ class Subscriptions:
             _, number = client.subscribe(topics)
             if number is not None:
                 self._needed.add(number)
+
+    def _leave_shares(self, client: mqtt.Client) -> None:
+        """Leave former shared subscriptions; where we withdraw, our own as well."""
+        shares = [*self.former, *([self._share] if self._withdrawn and self._share else [])]
+        heard = [*self._filters, *self._unwanted]
+        names = [f"$share/{share}/{name}" for share in shares for name in heard if name not in self._ordered]
+        for part in _parts([*names, *(heard if self._wholly else ())]):
+            _, number = client.unsubscribe(part)
+            if number is not None:
+                self._leaving.add(number)
 
     def _leave(self, client: mqtt.Client, filters: Sequence[str]) -> None:
         for part in _parts(filters):

@@ -86,6 +86,14 @@ CREATE TABLE split_processes (                             -- which of them list
     PRIMARY KEY (processes, number)
 );
 
+CREATE TABLE share_sessions (                              -- to which a broker deals: who stops leaves, who is gone is emptied
+    client_id       text NOT NULL,
+    share           text NOT NULL,                         -- name of the shared subscription, a secret
+    listening_at    timestamptz NOT NULL,                  -- machine time
+    emptied         boolean NOT NULL DEFAULT false,        -- gone, and what waited for it is on the log
+    PRIMARY KEY (client_id, share)
+);
+
 CREATE TABLE shards (
     shard           integer PRIMARY KEY CHECK (shard BETWEEN 0 AND 1023),
     partition       integer NOT NULL

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from city.clock import hour_of
-from city.topics import DEAD_LETTERS, readings_topic
+from city.topics import DEAD_LETTERS
 from ingest.bundle import ISOLATED, Bundled, bundle_topic, pack
-from ingest.fairness import UNKNOWN
 from ingest.formats import Refusal
-from ingest.formats.native import number_of
 from ingest.meta import NUMBER_BYTES, OVERHEAD_BYTES, FlushOptions, Numbers, encode_meta, first_of, settled
 from stream.codec import DEAD_LETTER, DeadLetter
 from stream.letter_form import letters_within
@@ -77,28 +75,28 @@ class Aside:
             partition = zlib.crc32(gateway.encode()) % self.options.dead_letter_partitions
             self.letters.append(Append(DEAD_LETTERS, partition, DEAD_LETTER, value, self.received_at, meta))
 
-    def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
+    def isolate(self, gateway: str, messages: Sequence[Bundled], told: Sequence[tuple[str, int] | None] = ()) -> None:
         """Set messages aside unread, many in one letter; of those that bear a number it is told that they came.
 
-        Nobody follows the numbers of gateways that the registry does not have: anybody can make up any number of them.
+        Parameters
+        ----------
+        told : sequence of (str, int) or None
+            Epoch and number of each message; none at all where nobody follows them.
         """
         start = 0
         # What a bundle leaves of a record, as base64, is for numbers; more of them than fit are told by replay.
         most = max(1, self.options.record_bytes_max // 4 // NUMBER_BYTES)
         for packed, count in pack(messages, self.options.record_bytes_max):
-            part = messages[start : start + count]
+            numbers = first_of(settled(_numbers_of(gateway, told[start : start + count])), most)
             start += count
-            numbers = first_of(settled(_numbers_of(gateway, part)), most) if gateway != UNKNOWN else {}
             bundle = Bundled(bundle_topic(gateway), packed, False)
             self.set_aside(bundle, gateway, ISOLATED, Refusal(_WHY_ISOLATED, []), count, numbers)
             self.received_at += count
 
 
-def _numbers_of(gateway: str, messages: Sequence[Bundled]) -> Numbers:
-    """Return the numbers of a gateway's messages in the native format."""
-    topic = readings_topic(gateway)
-    found = [number_of(message.payload) for message in messages if message.topic == topic]
+def _numbers_of(gateway: str, told: Sequence[tuple[str, int] | None]) -> Numbers:
+    """Return the numbers of a gateway's messages by run."""
     numbers: Numbers = {}
-    for epoch, number in (one for one in found if one is not None):
+    for epoch, number in (one for one in told if one is not None):
         numbers.setdefault((gateway, epoch), []).append([number, number])
     return numbers

@@ -17,7 +17,7 @@ from city.topics import READINGS
 from ingest.aside import Aside
 from ingest.bundle import Bundled
 from ingest.codecs import Codecs, decode_raw
-from ingest.fairness import kept_work_us
+from ingest.fairness import UNKNOWN, kept_work_us
 from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
 from ingest.meta import FlushOptions, Numbers, dealt, encode_meta, entries_of, settled
 from ingest.resolve import PartitionRows, Rows, resolve, unknown_names
@@ -98,7 +98,7 @@ class Flush:
             live = not retained and gateway in self.registry.gateways
             message = self.formats.parse(origin, payload, Receipt(received_at, live))
         except Unreadable as exc:
-            self.aside.set_aside(came, gateway, exc.reason, Refusal(exc.detail, []))
+            self.aside.set_aside(came, gateway, exc.reason, Refusal(exc.detail, []), numbers=_numbers(gateway, exc))
             return gateway
         if message.raw:
             decode_raw(message, gateway, self.registry, self.codecs, received_at)
@@ -117,10 +117,20 @@ class Flush:
     def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
         """Set messages of a gateway aside unread, many in one dead letter."""
         if gateway in self.registry.gateways:
-            told = [(message.topic, message.payload) for message in messages if not message.retained]
-            self.formats.pass_over(told, self.received_at)
+            passed = [(message.topic, message.payload) for message in messages if not message.retained]
+            self.formats.pass_over(passed, self.received_at)
         self.aside.received_at = self.received_at + self.passed
-        self.aside.isolate(gateway, messages)
+        # Nobody follows the numbers of gateways that the registry does not have: anybody can make up any of them.
+        told = [] if gateway == UNKNOWN else [self._number_of(gateway, message) for message in messages]
+        self.aside.isolate(gateway, messages, told)
+
+    def _number_of(self, gateway: str, message: Bundled) -> tuple[str, int] | None:
+        """Return epoch and number of a message that is set aside unread; None if it bears none, or is another's."""
+        try:
+            origin = self.registry.routes.origin_of(message.topic)
+        except DataError:
+            return None
+        return self.formats.number_of(origin, message.payload) if origin.gateway == gateway else None
 
     def _any_rows(self, gateway: str) -> PartitionRows | None:
         """Return where the number of a message without readings may go; None if nobody knows its gateway."""
@@ -133,9 +143,7 @@ class Flush:
         self, came: Bundled, gateway: str, message: ParsedMessage, home: PartitionRows | None
     ) -> None:
         """Write one dead letter per reason; the message's number goes with the first if no reading carries it."""
-        numbers: Numbers = {}
-        if home is None and message.number is not None:
-            numbers = {(gateway, message.epoch): [[message.number, message.number]]}
+        numbers = _numbers(gateway, message) if home is None else {}
         whole = home is None and len(message.refused) == 1
         for reason, refusal in message.refused.items():
             kept = Refusal(refusal.detail, []) if whole else refusal
@@ -160,6 +168,11 @@ class Flush:
             for value, meta in batches(self.rows[partition], self.received_at, self.options):
                 appends.append(Append(READINGS, partition, BATCH, value, self.received_at, meta))
         return appends + self.aside.letters
+
+
+def _numbers(gateway: str, message: ParsedMessage | Unreadable) -> Numbers:
+    """Return the number of one message, if it has any."""
+    return {} if message.number is None else {(gateway, message.epoch): [[message.number, message.number]]}
 
 
 def causes_of(qualities: Iterable["array[int] | NDArray[np.uint8]"]) -> dict[str, int]:

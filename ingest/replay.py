@@ -52,9 +52,10 @@ def resolve_letter(
         formats = Formats(Memory(book=births or BirthBook(), unborn=letter.reason == "no-birth"))
         message = formats.parse(origin, payload, Receipt(letter.received_at))
     except Unreadable as exc:
-        return Resolution({}, (), exc.reason, exc.detail)
+        return Resolution({}, (), exc.reason, exc.detail, numbers=_told(exc, letter))
     except DataError as exc:
         return Resolution({}, (), "bad-topic", str(exc))
+    told = _told(message, letter)
     if message.raw:
         decode_raw(message, origin.gateway, registry, codecs or Codecs(), letter.received_at)
     missing: tuple[tuple[int, str], ...] = ()
@@ -68,16 +69,23 @@ def resolve_letter(
     resolve(message, origin.gateway, registry, letter.received_at, rows, retained=retained)
     batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
     if not message.refused and not missing:
-        return Resolution(batches, left_out=message.left_out)
+        return Resolution(batches, numbers=told, left_out=message.left_out)
     reason, detail = letter.reason, _why_missing(missing, holds)
     if message.refused:
         reason, refusal = next(iter(message.refused.items()))
         detail = refusal.detail
     names = tuple(message.unknown)[:_NAMES_MAX]
     if not batches and not message.left_out:
-        return Resolution({}, (), reason, detail, names)
+        return Resolution({}, (), reason, detail, names, told)
     left = tuple(place for refused in message.refused.values() for place in refused.only) + missing
-    return Resolution(batches, left, reason, detail, names, left_out=message.left_out)
+    return Resolution(batches, left, reason, detail, names, told, left_out=message.left_out)
+
+
+def _told(message: ParsedMessage | Unreadable, letter: DeadLetter) -> tuple[tuple[str, int, int], ...]:
+    """Return the message's number, if it has any: who set it aside may not have read it."""
+    if message.number is None or letter.gateway_id == UNKNOWN:
+        return ()
+    return ((message.epoch, message.number, message.number),)
 
 
 def anew(letter: DeadLetter) -> DeadLetter:
@@ -114,16 +122,16 @@ def _resolve_bundle(
         rows, message, why = _read_one(one, letter, letter.received_at + position, registry, formats, codecs)
         if position not in wanted:
             continue
+        for epoch, first, last in () if message is None else _told(message, letter):
+            numbers.setdefault((letter.gateway_id, epoch), []).append([first, last])
         if why is not None:
             left.append((position, ""))
             reason, detail = (reason, detail) if reason else why
-            devices |= message.unknown if message is not None else {}
+            devices |= message.unknown if isinstance(message, ParsedMessage) else {}
             continue
         read += 1
         for partition, part in rows.items():
             found.setdefault(partition, []).append(part.batch(letter.received_at))
-        if message is not None and message.number is not None and letter.gateway_id != UNKNOWN:
-            numbers.setdefault((letter.gateway_id, message.epoch), []).append([message.number, message.number])
     batches = {partition: ReadingBatch.concatenate(parts) for partition, parts in found.items()}
     told = tuple((epoch, first, last) for (_, epoch), ranges in settled(numbers).items() for first, last in ranges)
     names = tuple(devices)[:_NAMES_MAX]
@@ -132,7 +140,7 @@ def _resolve_bundle(
 
 def _read_one(
     one: Bundled, letter: DeadLetter, received_at: int, registry: IngestRegistry, formats: Formats, codecs: Codecs
-) -> tuple[Rows, ParsedMessage | None, tuple[str, str] | None]:
+) -> tuple[Rows, ParsedMessage | Unreadable | None, tuple[str, str] | None]:
     """Return a bundled message's rows, or why it must stay."""
     rows: Rows = {}
     try:
@@ -142,7 +150,7 @@ def _read_one(
         live = not one.retained and origin.gateway in registry.gateways
         message = formats.parse(origin, one.payload, Receipt(received_at, live))
     except Unreadable as exc:
-        return rows, None, (exc.reason, exc.detail)
+        return rows, exc, (exc.reason, exc.detail)
     except DataError as exc:
         return rows, None, ("bad-topic", str(exc))
     if message.raw:

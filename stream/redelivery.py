@@ -17,7 +17,7 @@ from storage import queries
 from storage.pool import Connection, Pool, transaction
 from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta, Replayed
 from stream.deadletter import only_json
-from stream.ledger import clean
+from stream.ledger import Tally, clean, fold
 from stream.letters import LetterState, letter_of, states_of
 from stream.log import EventLog
 from stream.pieces import pieces
@@ -42,7 +42,7 @@ class Resolution:
     devices : tuple of str
         Names of the devices for which it waits.
     numbers : tuple of (str, int, int)
-        Epoch, first and last of the message numbers that nobody had read before.
+        Epoch, first and last of the message numbers: who set the letter aside may not have read them.
     left_out : int
         Values that the device's profile of today ignores: they wait for nothing more.
     messages : int, optional
@@ -137,6 +137,12 @@ async def replay(
                 for one, resolution in zip(held, resolutions, strict=True)
             }
             states = await states_of(connection, [letter_id for letter_id in chosen if letter_id not in results])
+            # Of a letter that stays no record goes to the log that could say that its message came.
+            staying = Tally()
+            for one, resolution in zip(held, resolutions, strict=True):
+                if results[one.letter_id].outcome is Outcome.STAYS:
+                    staying.numbers += _ranges(one, resolution)
+            await fold(connection, staying)
         for letter_id in chosen:
             state = states.get(letter_id)
             untouched = _UNTOUCHED.get(state, Outcome.UNKNOWN) if state else Outcome.UNKNOWN
@@ -191,7 +197,7 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
             # The same again is counted, not told: a letter may be tried a thousand times.
             await connection.execute(_SQL.note, {**verdict, "kind": "stays", "readings": 0})
         return LetterResult(held.letter_id, Outcome.STAYS, 0, str(verdict["reason"]), str(verdict["detail"]))
-    portions = await _plan_portions(connection, held, going, settles, resolution.numbers, by.at_us, limit)
+    portions = await _plan_portions(connection, held, going, settles, _ranges(held, resolution), by.at_us, limit)
     only = only_json(resolution.still_bad)
     await connection.execute(_SQL.planned, {**verdict, "settles": settles, "only_readings": only, "portions": portions})
     left = bool(resolution.still_bad)
@@ -201,18 +207,22 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
     return LetterResult(held.letter_id, outcome, count, str(told["reason"]), str(told["detail"]))
 
 
+def _ranges(held: _Held, resolution: Resolution) -> tuple[NumberRange, ...]:
+    gateway_id, hour = held.letter.gateway_id, held.hour
+    return tuple(NumberRange(gateway_id, epoch, first, last, hour) for epoch, first, last in resolution.numbers)
+
+
 async def _plan_portions(
     connection: Connection,
     held: _Held,
     going: Mapping[int, ReadingBatch],
     settles: int,
-    numbers: Sequence[tuple[str, int, int]],
+    ranges: tuple[NumberRange, ...],
     at_us: int,
     limit: int,
 ) -> int:
     """Write down the records of one replay; return how many portions they take of the letter's count."""
     letter, unsettled = held.letter, settles
-    ranges = tuple(NumberRange(letter.gateway_id, epoch, first, last, held.hour) for epoch, first, last in numbers)
     # Where nothing is left to store, a record says that it waits for nothing more.
     planned = [
         (partition, number, batch, value)

@@ -46,6 +46,8 @@ _STATELESS: dict[str, Format] = {
 
 
 _SPARKPLUG = "sparkplug-b"
+_NUMBERED = frozenset({"chirpstack", "tts"})
+"""Formats that number messages, beside the native one, so that each tells it by itself."""
 
 
 class Formats:
@@ -97,3 +99,18 @@ class Formats:
                 "unknown-format", f"no format is called {origin.format[:64]!r}: the topic may end in {known}"
             )
         return parse(origin, payload)
+
+    def number_of(self, origin: Origin, payload: bytes) -> tuple[str, int] | None:
+        """Return epoch and number of a message that is set aside unread, as `parse` finds them; None: it tells none.
+
+        Sparkplug's count from a birth on: whoever passes messages over ends what is known of it, and so its numbers.
+        """
+        if origin.format == "readings":
+            return native.number_of(payload)
+        if origin.format not in _NUMBERED:
+            return None
+        try:
+            found: ParsedMessage | Unreadable = self.parse(origin, payload)
+        except Unreadable as exc:
+            found = exc
+        return None if found.number is None else (found.epoch, found.number)

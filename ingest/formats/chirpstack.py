@@ -41,7 +41,11 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
         return message
     count(message, device, text(body, "devAddr"), body.get("fCnt", 0))
     told = (body.get("fPort", 0), body.get("data", ""))
-    take_payload(message, device, _observed_at(body), body.get("object"), told)
+    try:
+        take_payload(message, device, _observed_at(body), body.get("object"), told)
+    except Unreadable as exc:
+        exc.number_as(message)
+        raise
     return message
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
@@ -24,6 +24,7 @@ from ingest.formats.times import integer, parse_time
 NUMBER_MAX = 2**53 - 1
 """Largest message number: what every JSON reader holds exactly."""
 
+_NUMBER_KEYS = frozenset({"n", "epoch"})
 _MANY_KEYS = frozenset({"n", "epoch", "sent_at", "readings"})
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _EPOCH = re.compile(r"[A-Za-z0-9._:-]{0,64}")
@@ -47,29 +48,41 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
         raise Unreadable("not-json", f"not JSON in UTF-8 without a byte order mark: {str(exc)[:200]}") from exc
     if type(body) is not dict:
         raise Unreadable("not-an-object", f"a JSON object is expected, this is {_kind(body)}")
+    twice = _Twice()
     if payload.count(b'"') != 2 * _strings(body) or b"\\" in payload:
-        _refuse_duplicate_keys(payload)
+        twice = _keys_twice(payload)
     message = ParsedMessage([])
-    _read_header(message, body)
-    if "readings" in body:
-        _read_many(message, body)
-    else:
-        _read_object(message, 0, body)
-    if not message.objects and not message.refused:
-        raise Unreadable("no-readings", "the message holds no metric: nothing to store")
+    try:
+        if not twice.head:
+            _read_number(message, body)
+        if twice.any:
+            raise Unreadable("duplicate-key", "a key stands twice in one object: nobody can tell which value is meant")
+        _read_sent_at(message, body)
+        if "readings" in body:
+            _read_many(message, body)
+        else:
+            _read_object(message, 0, body)
+        if not message.objects and not message.refused:
+            raise Unreadable("no-readings", "the message holds no metric: nothing to store")
+    except Unreadable as exc:
+        exc.number_as(message)
+        raise
     return message
 
 
 def number_of(payload: bytes) -> tuple[str, int] | None:
-    """Return epoch and number of a message, nothing else of it; None if it bears none, or cannot be read."""
-    if len(payload) > PAYLOAD_BYTES_MAX or b'"n"' not in payload:
+    """Return epoch and number that `parse` finds, be the rest as it may; None if the message bears none."""
+    escaped = b"\\" in payload
+    if len(payload) > PAYLOAD_BYTES_MAX or (b'"n"' not in payload and not escaped):
         return None
     try:
         body = from_json(payload, allow_inf_nan=True)
         if type(body) is not dict:
             return None
+        if (escaped or payload.count(b'"n"') > 1 or payload.count(b'"epoch"') > 1) and _keys_twice(payload).head:
+            return None
         message = ParsedMessage([])
-        _read_header(message, body)
+        _read_number(message, body)
     except (ValueError, Unreadable):
         return None
     return None if message.number is None else (message.epoch, message.number)
@@ -96,30 +109,46 @@ def _strings(body: dict[str, Any]) -> int:
     return count
 
 
-def _refuse_duplicate_keys(payload: bytes) -> None:
-    def check(pairs: list[tuple[str, object]]) -> None:
-        keys = {key for key, _ in pairs}
-        if len(keys) != len(pairs):
-            raise Unreadable("duplicate-key", "a key stands twice in one object: nobody can tell which value is meant")
+class _Twice(NamedTuple):
+    """Whether any key stands twice in one object, and whether one of the message's number does."""
+
+    any: bool = False
+    head: bool = False
+
+
+def _keys_twice(payload: bytes) -> _Twice:
+    """Look for keys that stand twice in an object."""
+    found = head = False
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        nonlocal found, head
+        found = found or len({key for key, _ in pairs}) != len(pairs)
+        # The outermost object comes last.
+        heads = [key for key, _ in pairs if key in _NUMBER_KEYS]
+        head = len(set(heads)) != len(heads)
 
     try:
-        json.loads(payload.decode(), object_pairs_hook=check, parse_int=len, parse_float=len)
+        json.loads(payload.decode(), object_pairs_hook=look, parse_int=len, parse_float=len)
     except ValueError as exc:
         raise Unreadable("not-json", f"not JSON: {str(exc)[:200]}") from exc
+    return _Twice(found, head)
 
 
-def _read_header(message: ParsedMessage, body: dict[str, Any]) -> None:
-    """Take the message's own keys out of `body`."""
+def _read_number(message: ParsedMessage, body: dict[str, Any]) -> None:
+    """Take number and epoch out of `body`: both, or neither where one of them is none."""
+    number, epoch = None, ""
     if "n" in body:
         number = integer(body.pop("n"))
         if number is None or not 0 <= number <= NUMBER_MAX:
             raise Unreadable("bad-header", "n, the message's number, must be an integer from 0 to 2^53 - 1")
-        message.number = number
     if "epoch" in body:
         epoch = body.pop("epoch")
         if type(epoch) is not str or _EPOCH.fullmatch(epoch) is None:
             raise Unreadable("bad-header", "epoch must be up to 64 letters, digits, '.', '_', ':' or '-'")
-        message.epoch = epoch
+    message.number, message.epoch = number, epoch
+
+
+def _read_sent_at(message: ParsedMessage, body: dict[str, Any]) -> None:
     if "sent_at" in body:
         try:
             message.sent_at_us = parse_time(body.pop("sent_at"))

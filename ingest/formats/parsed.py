@@ -26,12 +26,20 @@ class Unreadable(DataError):
         Machine-readable; `docs/formats/` lists them.
     detail : str
         For people: what is wrong and what to do.
+    number, epoch : int or None, str
+        The message's number, where so much of it could be read: it came, whatever else is wrong with it.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.number: int | None = None
+        self.epoch = ""
+
+    def number_as(self, message: "ParsedMessage") -> None:
+        """Tell the number that a message has as far as it was read."""
+        self.number, self.epoch = message.number, message.epoch
 
 
 Value = float | str

@@ -51,12 +51,16 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
         raise Unreadable("bad-device", "end_device_ids holds neither dev_eui nor device_id")
     said = uplink or normalized
     count(message, device, text(who, "dev_addr"), said.get("f_cnt", 0))
-    at_us = _observed_at(body, said)
-    if uplink:
-        told = (said.get("f_port", 0), said.get("frm_payload", ""))
-        take_payload(message, device, at_us, said.get("decoded_payload"), told)
-    else:
-        _read_normalized(message, device, at_us, normalized.get("normalized_payload", {}))
+    try:
+        at_us = _observed_at(body, said)
+        if uplink:
+            told = (said.get("f_port", 0), said.get("frm_payload", ""))
+            take_payload(message, device, at_us, said.get("decoded_payload"), told)
+        else:
+            _read_normalized(message, device, at_us, normalized.get("normalized_payload", {}))
+    except Unreadable as exc:
+        exc.number_as(message)
+        raise
     return message
 
 

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from city.clock import SECOND_US, hour_of
+from city.integration import Integration, Routes
 from city.reading import ReadingBatch
 from city.registry import IngestRegistry, KnownDevice
 from city.topics import DEAD_LETTERS, READINGS, readings_topic, state_topic
+from ingest.bundle import Bundled
 from ingest.meta import FlushOptions, encode_meta
 from ingest.records import Flush, tick_records
 from ingest.replay import resolve_letter
@@ -63,6 +66,65 @@ def test_a_number_travels_with_the_letter_if_nothing_else_carries_it() -> None:
     records = flushed(("G-1", reading(17, device=99)))
     meta = codec.decode(RecordMeta, records[0].meta)
     assert meta == RecordMeta((GatewayCount("G-1", HOUR, 1),), (NumberRange("G-1", "", 17, 17, HOUR),))
+
+
+NUMBERED = {
+    b'{"n":6,"epoch":"a","extra":1,"readings":[{"device":"D-0","active_power_w":1}]}': ("a", 6),
+    b'{"n":7,"device":"D-0","device":"D-0","active_power_w":1}': ("", 7),
+    b'{"n":8,"sent_at":"x","device":"D-0","active_power_w":1}': ("", 8),
+    b'{"n":9,"readings":{}}': ("", 9),
+    b'{"n":10,"readings":[]}': ("", 10),
+    b'{"n":11,"readings":[' + b'{"device":"D-0","active_power_w":1},' * 2_000 + b"{}]}": ("", 11),
+    b'{"\\u006e":12,"extra":1,"readings":[]}': ("", 12),
+    b'{"n":13,"readings":[{"device":"D-0","n":1,"n":2}]}': ("", 13),
+    b'{"n":1,"n":2,"device":"D-0","active_power_w":1}': None,
+    b'{"n":1,"epoch":"a","epoch":"b","device":"D-0","active_power_w":1}': None,
+    b'{"n":1,"epoch":7,"device":"D-0","active_power_w":1}': None,
+    b'{"n":"1","device":"D-0","active_power_w":1}': None,
+    b'{"n":1,"readings":': None,
+}
+COUNTED = {
+    b'{"deviceInfo":{"devEui":"01"},"devAddr":"00189440","fCnt":7,"fPort":1,"object":{"level":3}}': ("01.00189440", 7),
+    b'{"deviceInfo":{"devEui":"01"},"devAddr":"00189440","fCnt":8,"fPort":1,"data":"?"}': ("01.00189440", 8),
+    b'{"deviceInfo":{"devEui":"01"},"devAddr":"00189440","fCnt":9,"time":"x","data":""}': ("01.00189440", 9),
+    b'{"deviceInfo":{"devEui":"01"},"devAddr":"00189440","fCnt":-1}': None,
+}
+FRAME = b'{"end_device_ids":{"dev_eui":"01","dev_addr":"00189440"},"uplink_message":{"f_cnt":7,"received_at":"x"}}'
+
+
+def numbers_in(records: list[Append]) -> list[tuple[str, int, int]]:
+    found = [one for record in records for one in codec.decode(RecordMeta, record.meta).numbers]
+    assert all(one.gateway_id == "G-1" for one in found)
+    return [(one.epoch, one.first, one.last) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "number"),
+    [
+        *((readings_topic("G-1"), payload, number) for payload, number in NUMBERED.items()),
+        *(("citynerve/v1/G-1/chirpstack", payload, number) for payload, number in COUNTED.items()),
+        ("citynerve/v1/G-1/tts", FRAME, ("01.00189440", 7)),
+    ],
+)
+def test_whatever_becomes_of_a_message_its_number_has_come(
+    topic: str, payload: bytes, number: tuple[str, int] | None
+) -> None:
+    told = [] if number is None else [(*number, number[1])]
+    read, isolated = Flush(REGISTRY, NOW, OPTIONS), Flush(REGISTRY, NOW, OPTIONS)
+    read.add(topic, payload)
+    isolated.isolate("G-1", [Bundled(topic, payload, False)])
+    assert numbers_in(read.records()) == told
+    assert numbers_in(isolated.records()) == told
+    for letter in letters(read.records() + isolated.records()):
+        assert list(resolve_letter(letter, REGISTRY).numbers) == told, letter.reason
+
+
+def test_an_integrations_messages_that_are_set_aside_unread_have_come() -> None:
+    uplinks = Integration("ns", "chirpstack", ("application/{application}/device/{device}/event/up",), "G-1")
+    flush = Flush(replace(REGISTRY, routes=Routes((uplinks,))), NOW, OPTIONS)
+    topic = "application/a/device/01/event/up"
+    flush.isolate("G-1", [Bundled(topic, payload, False) for payload in COUNTED])
+    assert numbers_in(flush.records()) == [("01.00189440", 7, 9)]
 
 
 def test_an_unreadable_message_counts_one_and_keeps_its_bytes() -> None:

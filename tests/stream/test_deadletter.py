@@ -14,7 +14,7 @@ from city.topics import DEAD_LETTERS, READINGS
 from storage.pool import Connection, Pool
 from stream import codec
 from stream.accounts import Balance, LedgerQuery, check_balance, read_ledger
-from stream.codec import DeadLetter, GatewayCount, RecordMeta
+from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta
 from stream.deadletter import DeadLetterStage
 from stream.ledger import LedgerStage
 from stream.letters import (
@@ -36,6 +36,7 @@ from stream.worker import Stage
 from tests.stream.harness import NOON, drive, opened, reading, rows, stored
 
 RECEIVED = NOON + 5 * MINUTE_US
+AROUND = tuple(NumberRange("G-1", "", number, number, hour_of(RECEIVED)) for number in (1, 3))
 TOPICS = {READINGS: 3, DEAD_LETTERS: 1}
 
 
@@ -220,6 +221,23 @@ def test_a_replay_is_told_that_the_broker_had_kept_a_message_however_often_it_tr
 
                 await world.replay(told)
                 assert sorted(seen) == [False, True]
+
+    asyncio.run(main())
+
+
+def test_a_letter_whose_message_came_is_not_missing_though_it_stays(store_url: str) -> None:
+    async def main() -> None:
+        async with opened(store_url) as pool:
+            world = await build(pool)
+            beside = replace(append_of(letter(reason="not-json")), meta=codec.encode(RecordMeta(numbers=AROUND)))
+            await world.log.append([append_of(letter(reason="unexpected-key")), beside])
+            await world.settle()
+            gaps = "SELECT numbers::text FROM ledger_gaps"
+            assert await rows(pool, gaps) == [("[2,3)",)]
+            bad = Resolution({}, (), "unexpected-key", "mend the sender", numbers=(("", 2, 2),))
+            assert await world.replay(lambda _: bad) == 0
+            assert await rows(pool, gaps) == []
+            assert len(await world.open_ids()) == 2
 
     asyncio.run(main())
 

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from city.errors import DataError
 from city.reading import ReadingBatch
@@ -93,22 +93,25 @@ def anew(letter: DeadLetter) -> DeadLetter:
 
     What of them is stored already counts as a duplicate.
     """
-    if not letter.only or is_bundle(letter.topic):
+    if not letter.only:
         return letter
+    if is_bundle(letter.topic):
+        whole = dict.fromkeys((place, name and f"{name.split(' ', 1)[0]} ") for place, name in letter.only)
+        return replace(letter, only=tuple(whole))
     return replace(letter, only=tuple((position, "") for position in sorted({place for place, _ in letter.only})))
 
 
 def _resolve_bundle(
     letter: DeadLetter, payload: bytes, registry: IngestRegistry, codecs: Codecs, births: BirthBook
 ) -> Resolution:
-    """Read the messages of a bundle each by itself; those of which anything is refused stay, whole."""
+    """Read the messages of a bundle each by itself; of each goes what can be placed, and stays what is refused."""
     try:
         messages = unpack(payload)
     except ValueError as exc:
         return Resolution({}, (), "isolated", str(exc))
-    wanted = {position for position, _ in letter.only} if letter.only else range(len(messages))
+    asked = _asked(letter.only, len(messages))
     # Sparkplug's births of a bundle count for what follows them in it.
-    formats = Formats(Memory(Sessions(), births))
+    reader = _Reader(letter, registry, Formats(Memory(Sessions(), births)), codecs)
     found: dict[int, list[ReadingBatch]] = {}
     numbers: Numbers = {}
     left: list[tuple[int, str]] = []
@@ -116,49 +119,101 @@ def _resolve_bundle(
     reason = detail = ""
     read = 0
     for position, one in enumerate(messages):
-        if position not in wanted and not one.topic.startswith(_IN_ORDER):
+        if position not in asked and not one.topic.startswith(_IN_ORDER):
             continue
         # Each message of a bundle was received a microsecond after the one before it.
-        rows, message, why = _read_one(one, letter, letter.received_at + position, registry, formats, codecs)
-        if position not in wanted:
+        was = reader.read(one, letter.received_at + position, asked.get(position, ()))
+        if position not in asked:
             continue
-        for epoch, first, last in () if message is None else _told(message, letter):
+        for epoch, first, last in was.numbers:
             numbers.setdefault((letter.gateway_id, epoch), []).append([first, last])
-        if why is not None:
-            left.append((position, ""))
-            reason, detail = (reason, detail) if reason else why
-            devices |= message.unknown if isinstance(message, ParsedMessage) else {}
-            continue
-        read += 1
-        for partition, part in rows.items():
+        for partition, part in was.rows.items():
             found.setdefault(partition, []).append(part.batch(letter.received_at))
+        if was.reason:
+            reason, detail = (reason, detail) if reason else (was.reason, was.detail)
+            devices |= was.unknown
+            left += [(position, f"{place} {metric}") for place, metric in was.left] or [(position, "")]
+        else:
+            read += 1
     batches = {partition: ReadingBatch.concatenate(parts) for partition, parts in found.items()}
     told = tuple((epoch, first, last) for (_, epoch), ranges in settled(numbers).items() for first, last in ranges)
-    names = tuple(devices)[:_NAMES_MAX]
-    return Resolution(batches, tuple(left) if read else (), reason, detail, names, told, messages=read)
+    stays = tuple(left) if read or batches else ()
+    return Resolution(batches, stays, reason, detail, tuple(devices)[:_NAMES_MAX], told, messages=read)
 
 
-def _read_one(
-    one: Bundled, letter: DeadLetter, received_at: int, registry: IngestRegistry, formats: Formats, codecs: Codecs
-) -> tuple[Rows, ParsedMessage | Unreadable | None, tuple[str, str] | None]:
-    """Return a bundled message's rows, or why it must stay."""
-    rows: Rows = {}
-    try:
-        origin = registry.routes.origin_of(one.topic)
-        if letter.gateway_id not in (origin.gateway, UNKNOWN):
-            return rows, None, ("wrong-gateway", f"a message of {origin.gateway} in a bundle of another gateway")
-        live = not one.retained and origin.gateway in registry.gateways
-        message = formats.parse(origin, one.payload, Receipt(received_at, live))
-    except Unreadable as exc:
-        return rows, exc, (exc.reason, exc.detail)
-    except DataError as exc:
-        return rows, None, ("bad-topic", str(exc))
-    if message.raw:
-        decode_raw(message, origin.gateway, registry, codecs, received_at)
-    resolve(message, origin.gateway, registry, received_at, rows, retained=one.retained)
-    for reason, refusal in message.refused.items():
-        return rows, message, (reason, refusal.detail)
-    return rows, message, None
+def _asked(only: Sequence[tuple[int, str]], count: int) -> dict[int, list[tuple[int, str]]]:
+    """Return what is wanted of each message of a bundle: object and metric of readings; empty: all of it.
+
+    A letter names them as ``object metric``, both in one.
+    """
+    asked: dict[int, list[tuple[int, str]]] = {}
+    for position, name in only:
+        places = asked.setdefault(position, [])
+        if name:
+            place, metric = name.split(" ", 1)
+            places.append((int(place), metric))
+    return asked or {position: [] for position in range(count)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Was:
+    """What was made of one message of a bundle.
+
+    Attributes
+    ----------
+    left : sequence of (int, str)
+        Object and metric of the readings that stay; empty: all of the message, where there is a reason.
+    """
+
+    rows: Rows = field(default_factory=dict)
+    left: Sequence[tuple[int, str]] = ()
+    reason: str = ""
+    detail: str = ""
+    numbers: tuple[tuple[str, int, int], ...] = ()
+    unknown: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the messages of one bundle."""
+
+    letter: DeadLetter
+    registry: IngestRegistry
+    formats: Formats
+    codecs: Codecs
+
+    def read(self, one: Bundled, received_at: int, wanted: Sequence[tuple[int, str]]) -> _Was:
+        """Read one message, or what is wanted of it."""
+        letter, registry = self.letter, self.registry
+        try:
+            origin = registry.routes.origin_of(one.topic)
+            if letter.gateway_id not in (origin.gateway, UNKNOWN):
+                detail = f"a message of {origin.gateway} in a bundle of another gateway"
+                return _Was(left=wanted, reason="wrong-gateway", detail=detail)
+            live = not one.retained and origin.gateway in registry.gateways
+            message = self.formats.parse(origin, one.payload, Receipt(received_at, live))
+        except Unreadable as exc:
+            return _Was(left=wanted, reason=exc.reason, detail=exc.detail, numbers=_told(exc, letter))
+        except DataError as exc:
+            return _Was(left=wanted, reason="bad-topic", detail=str(exc))
+        numbers = _told(message, letter)
+        if message.raw:
+            decode_raw(message, origin.gateway, registry, self.codecs, received_at)
+        missing: tuple[tuple[int, str], ...] = ()
+        holds: list[str] = []
+        if wanted:
+            holds = _names_at(message, {position for position, _ in wanted})
+            message, missing = only_named(message, wanted)
+        rows: Rows = {}
+        resolve(message, origin.gateway, registry, received_at, rows, retained=one.retained)
+        left = (*(place for refused in message.refused.values() for place in refused.only), *missing)
+        if not left:
+            return _Was(rows, numbers=numbers)
+        reason, detail = letter.reason, _why_missing(missing, holds)
+        if message.refused:
+            reason, refusal = next(iter(message.refused.items()))
+            detail = refusal.detail
+        return _Was(rows, left if rows or wanted else (), reason, detail, numbers, message.unknown)
 
 
 def only_named(

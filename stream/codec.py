@@ -192,7 +192,8 @@ class DeadLetter:
     units : int
         What the ledger counts: readings set aside, or one for an unreadable message.
     only : tuple of (int, str)
-        Position of the object in the message and metric of each reading set aside; empty means all of the message.
+        Position of the object in the message and metric of each reading set aside; empty means all of the message. In a
+        bundle position of the message and ``object metric``, both in one; an empty one means all of that message.
     devices : tuple of str
         Names on the wire of devices that the registry does not know; the first of them, where they are very many.
     retained : bool

@@ -36,7 +36,8 @@ class Resolution:
     readings : mapping
         Rows by partition of `readings`, with `received_at` of the letter.
     still_bad : tuple of (int, str)
-        Position of the object and metric of each reading that stays; empty with no readings either means all of it.
+        Position of the object and metric of each reading that stays; empty with no readings either means all of it. Of
+        a bundle as `DeadLetter.only` says.
     reason, detail : str
         Why it stays; unused where nothing does.
     devices : tuple of str
@@ -46,7 +47,7 @@ class Resolution:
     left_out : int
         Values that the device's profile of today ignores: they wait for nothing more.
     messages : int, optional
-        Of a bundle, whose units are messages: how many were read.
+        Of a bundle, whose units are messages: how many were read whole.
     """
 
     readings: Mapping[int, ReadingBatch]
@@ -176,10 +177,12 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
     """Fix what goes where, so that a repeat after a crash brings the very same portions, each at most `limit` bytes."""
     going = {partition: batch for partition, batch in resolution.readings.items() if len(batch)}
     count = sum(len(batch) for batch in going.values())
-    settles = max(0, held.open_units - len(resolution.still_bad))
-    # A unit is a reading, or an unreadable message of which anything may come, or a message of a bundle. None of them
-    # may leave the quarantine for nothing.
-    fewer = resolution.messages is None and settles > count + resolution.left_out
+    # A unit is a reading, or an unreadable message of which anything may come, or a message of a bundle: that stays as
+    # long as anything of it does. None of them may leave the quarantine for nothing.
+    bundle = resolution.messages is not None
+    staying = len({place for place, _ in resolution.still_bad}) if bundle else len(resolution.still_bad)
+    settles = max(0, held.open_units - staying)
+    fewer = not bundle and settles > count + resolution.left_out
     stays = bool(resolution.reason) and not resolution.still_bad
     verdict = {
         "letter_id": held.letter_id,

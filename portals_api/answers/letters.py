@@ -32,7 +32,10 @@ RESULT = {"id": LETTER["id"], "outcome": "sent-back", "readings": 2, "reason": "
 
 
 class LetterOut(BaseModel):
-    """A message, or the part of it that is set aside: `only` names position of the object and metric; empty: all."""
+    """A message, or the part of it that is set aside: `only` names position of the object and metric; empty: all.
+
+    In a bundle of an isolated gateway it names position of the message, and object and metric in one.
+    """
 
     model_config = shown_by(LETTER)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import zlib
 from dataclasses import replace
 from time import thread_time_ns
@@ -26,7 +27,7 @@ from ingest.message import Message
 from ingest.meta import FlushOptions
 from ingest.metrics import IngestMetrics
 from ingest.records import Flush
-from ingest.replay import resolve_letter
+from ingest.replay import anew, resolve_letter
 from stream import codec
 from stream.codec import DeadLetter, RecordMeta
 from stream.logs.postgres import open_postgres_log
@@ -296,6 +297,28 @@ def test_of_a_bundle_stays_what_cannot_be_placed_and_nothing_of_another_gateway_
     assert sum(len(batch) for batch in found.readings.values()) == 1
     again = resolve_letter(replace(letter, only=((3, ""),)), REGISTRY)
     assert (again.readings, again.reason) == ({}, "not-json")
+
+
+def test_of_a_message_in_a_bundle_comes_what_is_good_and_the_rest_later_without_coming_twice() -> None:
+    objects = [{"device": "D-0", "at": NOW // 1000 + second * 1000, "active_power_w": second} for second in range(9)]
+    objects[5] |= {"active_power_w": float("nan"), "voltage_v": 230}
+    objects[7]["device"] = "D-77"
+    whole = Bundled(readings_topic("G-1"), reading(1, 0), False)
+    letter = letter_of(whole, Bundled(readings_topic("G-1"), json.dumps({"n": 2, "readings": objects}).encode(), False))
+    found = resolve_letter(letter, REGISTRY)
+    assert sum(len(batch) for batch in found.readings.values()) == 1 + 7
+    assert found.messages == 1
+    assert found.still_bad == ((1, "5 active_power_w"), (1, "5 voltage_v"), (1, "7 active_power_w"))
+    assert (found.reason, found.devices, found.numbers) == ("not-a-number", ("D-77",), (("", 1, 2),))
+    left = replace(letter, only=found.still_bad)
+    assert resolve_letter(left, REGISTRY).readings == {}, "nothing new"
+    known = replace(REGISTRY, devices={**REGISTRY.devices, "D-77": replace(REGISTRY.devices["D-0"], device_id="D-77")})
+    later = resolve_letter(left, known)
+    assert [batch.value.tolist() for batch in later.readings.values()] == [[7.0]]
+    assert later.still_bad == ((1, "5 active_power_w"), (1, "5 voltage_v"))
+    again = resolve_letter(anew(replace(letter, only=((1, "7 active_power_w"), (1, "7 b"), (0, "")))), known)
+    assert sorted(value for batch in again.readings.values() for value in batch.value.tolist()) == [1.0, 7.0]
+    assert (again.still_bad, again.messages) == ((), 2)
 
 
 def test_messages_of_a_bundle_that_hold_no_readings_hold_the_others_not_back() -> None:

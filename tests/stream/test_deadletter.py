@@ -259,6 +259,28 @@ def test_an_unreadable_message_that_turns_out_to_hold_many_readings(store_url: s
     asyncio.run(main())
 
 
+def test_a_bundles_message_stays_one_unit_until_all_of_it_is_there(store_url: str) -> None:
+    async def main() -> None:
+        async with opened(store_url) as pool:
+            world = await build(pool)
+            await world.log.append([append_of(letter(2, reason="isolated"))])
+            await world.settle()
+            some = Resolution({0: rows_of(1, 2)}, ((0, "0 a"), (0, "3 b"), (1, "")), "not-a-number", "NaN", messages=0)
+            assert await world.replay(lambda _: some) == 2
+            balance = await world.settle()
+            assert (balance.appended, balance.stored, balance.quarantined, balance.in_flight) == (4, 2, 2, 0)
+            more = Resolution({0: rows_of(3, 4)}, ((0, "3 b"),), "not-a-number", "NaN", messages=1)
+            assert await world.replay(lambda _: more) == 2
+            balance = await world.settle()
+            assert (balance.appended, balance.stored, balance.quarantined, balance.in_flight) == (5, 4, 1, 0)
+            assert await world.replay(lambda _: Resolution({1: rows_of(5)}, messages=1)) == 1
+            balance = await world.settle()
+            assert (balance.appended, balance.stored, balance.quarantined, balance.in_flight) == (5, 5, 0, 0)
+            assert await world.open_ids() == []
+
+    asyncio.run(main())
+
+
 def test_fewer_readings_than_were_set_aside_change_nothing(store_url: str) -> None:
     async def main() -> None:
         async with opened(store_url) as pool:

@@ -18,12 +18,11 @@ from ingest.formats.sparkplug_sessions import Sessions
 from ingest.formats.sparkplug_topics import ROOT
 from ingest.formats.values import safe
 from ingest.meta import Numbers, settled
-from ingest.resolve import RETAINED, Rows, resolve
+from ingest.resolve import RETAINED, Rows, resolve, some_names
 from stream.codec import DeadLetter
 from stream.ledger import clean
 from stream.redelivery import Resolution
 
-_NAMES_MAX = 200
 _TOLD_MAX = 5
 """Names in a sentence."""
 _IN_ORDER = f"{ROOT}/"
@@ -74,7 +73,7 @@ def resolve_letter(
     if message.refused:
         reason, refusal = next(iter(message.refused.items()))
         detail = refusal.detail
-    names = tuple(message.unknown)[:_NAMES_MAX]
+    names = some_names(message.unknown)
     if not batches and not message.left_out:
         return Resolution({}, (), reason, detail, names, told)
     left = tuple(place for refused in message.refused.values() for place in refused.only) + missing
@@ -138,7 +137,7 @@ def _resolve_bundle(
     batches = {partition: ReadingBatch.concatenate(parts) for partition, parts in found.items()}
     told = tuple((epoch, first, last) for (_, epoch), ranges in settled(numbers).items() for first, last in ranges)
     stays = tuple(left) if read or batches else ()
-    return Resolution(batches, stays, reason, detail, tuple(devices)[:_NAMES_MAX], told, messages=read)
+    return Resolution(batches, stays, reason, detail, some_names(devices), told, messages=read)
 
 
 def _asked(only: Sequence[tuple[int, str]], count: int) -> dict[int, list[tuple[int, str]]]:

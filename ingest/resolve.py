@@ -1,6 +1,7 @@
 """From a parsed message to rows of the log, by the registry and the rules of time. Pure."""
 
 from array import array
+from collections.abc import Iterable
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import NamedTuple
 
@@ -33,11 +34,14 @@ _UNKNOWN_BYTES_MAX = 65_536
 
 
 def unknown_names(message: ParsedMessage, reason: str) -> tuple[str, ...]:
-    """Return the devices for which a letter of this reason waits, as many as fit into a modest list."""
-    if reason != UNKNOWN_DEVICE:
-        return ()
+    """Return the devices for which a letter of this reason waits, of very many the first."""
+    return some_names(message.unknown) if reason == UNKNOWN_DEVICE else ()
+
+
+def some_names(devices: Iterable[str]) -> tuple[str, ...]:
+    """Return the first devices for which a letter waits, as many as fit into a modest list."""
     names, room = [], _UNKNOWN_BYTES_MAX
-    for name in message.unknown:
+    for name in devices:
         room -= len(_quoted(name)) + 1
         if room < 0:
             break

@@ -299,6 +299,20 @@ def test_a_letter_of_which_something_stays_bad_says_what() -> None:
     assert resolution.reason == "value-out-of-range"
 
 
+def test_a_replay_forgets_no_device_for_which_a_letter_waits() -> None:
+    names = [f"N-{number}" for number in range(1_500)]
+    objects = [{"device": name, "at": NOW // 1000, "active_power_w": 1} for name in names]
+    topic, payload = readings_topic("G-1"), json.dumps({"n": 1, "readings": objects}).encode()
+    flush = Flush(REGISTRY, NOW, OPTIONS)
+    flush.add(topic, payload)
+    flush.isolate("G-1", [Bundled(topic, payload, False)])
+    alone, bundle = [decode_letter(record.value) for record in flush.records()]
+    assert alone.devices == tuple(names)
+    known = widened(**{"N-0": KnownDevice("N-0", "G-1", REGISTRY.devices["D-3"].targets)})
+    for letter in (alone, bundle):
+        assert resolve_letter(letter, known).devices == tuple(names[1:])
+
+
 @given(st.binary(max_size=60), st.text(max_size=30))
 def test_any_letter_can_be_looked_at_again(payload: bytes, topic: str) -> None:
     letter = DeadLetter("x", "", topic, base64.b64encode(payload).decode(), "", NOW, 1)

@@ -72,6 +72,7 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
 async def store(parts: Parts, stop: asyncio.Event) -> None:
     """Write readings, rollups, ledger and dead letters, and keep the tables and the log in their limits."""
     from app.keeping import keeping_of
+    from ingest.latecomers import Latecomers
     from observatory.keep import FigureKeeper
     from stream.clocks import ClockKeeper
     from stream.deadletter import DeadLetterStage
@@ -93,6 +94,7 @@ async def store(parts: Parts, stop: asyncio.Event) -> None:
         FigureKeeper(parts.pool, parts.clock).run,
         ClockKeeper(parts.pool, parts.clock, readings.timing, metrics).run,
         lambda stop: keep_sending(parts.pool, parts.log, stop),
+        Latecomers(parts.pool, parts.log, parts.clock).run,
         lambda stop: keep_log(parts.pool, parts.log, parts.clock, keeping.log_h, stop, letters_h=keeping.letters_h),
     )
 

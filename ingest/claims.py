@@ -12,7 +12,7 @@ from ingest.redeliver import Redelivery
 from stream.codec import DeadLetter
 
 REPLAY_S = 20.0
-"""A claim answers within this time; what still waits then goes on with the next replay."""
+"""A claim answers within this time; what still waits then comes back by itself."""
 
 
 @dataclass(slots=True)

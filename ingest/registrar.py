@@ -70,10 +70,8 @@ class Registrar:
             )
 
         report = await self._change(work)
-        if report.touched:
-            for gateway in (*report.added, *report.changed):
-                await send_back(self.redelivery, unknown.letters_of_gateway(self.pool, gateway), actor)
-        return report
+        # In one time for all of them: who asked waits for the answer.
+        return await self._sent_back(report, (*report.added, *report.changed), actor)
 
     async def import_profiles(self, text: str, actor: str, *, dry_run: bool = False) -> ChangeReport:
         """Add or change profiles by TOML, all or none."""
@@ -115,9 +113,7 @@ class Registrar:
         report = await self._change(
             lambda c: registrar_gateways.set_gateways(c, [gateway_id], self._author(actor), "restored")
         )
-        if report.touched:
-            await send_back(self.redelivery, unknown.letters_of_gateway(self.pool, gateway_id), actor)
-        return report
+        return await self._sent_back(report, [gateway_id], actor)
 
     async def release_gateway(self, gateway_id: str, actor: str) -> ChangeReport:
         """Give a gateway back to the city pack."""
@@ -171,6 +167,13 @@ class Registrar:
         with engine_errors():
             async with self.pool.connection() as connection:
                 return write_profiles(await registrar_profiles.bodies(connection))
+
+    async def _sent_back(self, report: ChangeReport, gateways: Sequence[str], actor: str) -> ChangeReport:
+        """Read again what gateways have sent that are known now."""
+        if not report.touched:
+            return report
+        done = await send_back(self.redelivery, unknown.letters_of_gateways(self.pool, gateways), actor)
+        return replace(report, complete=done.complete)
 
     async def _csv(self, columns: Sequence[str], statement: LiteralString) -> AsyncIterator[str]:
         yield _line(columns)

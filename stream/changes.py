@@ -38,6 +38,8 @@ class ChangeReport:
         Cabinets and facilities that detection must learn anew.
     revoked : int
         Credentials that ended with it.
+    complete : bool
+        False: of what waited for it more comes back later, by itself.
     """
 
     added: tuple[str, ...] = ()
@@ -46,6 +48,7 @@ class ChangeReport:
     version: int = 0
     roots: frozenset[str] = frozenset()
     revoked: int = 0
+    complete: bool = True
 
     @property
     def touched(self) -> bool:

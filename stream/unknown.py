@@ -1,15 +1,15 @@
 """Devices and gateways that send and that nobody knows: who they are, and the letters that wait for them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from city.clock import from_datetime
+from city.clock import from_datetime, to_datetime
 from storage import queries
 from storage.pool import Connection, Pool, fetch_all
 from stream.codec import DeadLetter
-from stream.letters import letter_of
+from stream.letters import Key, letter_of
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 
@@ -80,13 +80,26 @@ async def letters_of_device(pool: Pool, name: str) -> AsyncIterator[list[str]]:
         yield page
 
 
-async def letters_of_gateway(pool: Pool, gateway_id: str) -> AsyncIterator[list[str]]:
-    """Yield the ids of all letters that wait for a gateway, page by page."""
-    async for page in _pages(pool, _SQL.letters_of_gateway, gateway_id):
+async def letters_of_gateways(pool: Pool, gateway_ids: Sequence[str]) -> AsyncIterator[list[str]]:
+    """Yield the ids of all letters that wait for one of these gateways, page by page."""
+    async for page in _pages(pool, _SQL.letters_of_gateways, list(gateway_ids)):
         yield page
 
 
-async def _pages(pool: Pool, statement: Any, name: str) -> AsyncIterator[list[str]]:
+async def known_now(pool: Pool, after: Key | None, looked_at: int = LOOKED_AT) -> tuple[list[str], Key | None]:
+    """Return letters of a slice whose device or gateway is known by now, and where the next begins; None: at the top.
+
+    Parameters
+    ----------
+    after : Key or None
+        What the slice before returned.
+    """
+    place = {"after_at": after and to_datetime(after.received_at), "after_id": after and after.letter_id}
+    ((found, count, at, last),) = await fetch_all(pool, _SQL.known_now, {**place, "looked_at": looked_at})
+    return found, Key(from_datetime(at), last) if count == looked_at else None
+
+
+async def _pages(pool: Pool, statement: Any, name: str | list[str]) -> AsyncIterator[list[str]]:
     after = ""
     while True:
         rows = await fetch_all(pool, statement, {"name": name, "after": after, "limit": _LETTERS_A_PAGE})

@@ -127,6 +127,7 @@ def told(report: ChangeReport) -> dict[str, Any]:
         "changed": list(report.changed),
         "unchanged": report.unchanged,
         "version": report.version,
+        "complete": report.complete,
     }
 
 

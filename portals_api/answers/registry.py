@@ -189,21 +189,25 @@ class ProfileList(BaseModel):
     next: str | None
 
 
+CHANGED = {"added": ["N-L-00001"], "changed": [], "unchanged": 0, "version": 12, "complete": True}
+
+
 class ChangedOut(BaseModel):
     """What a change did; with `dry_run`, what it would do."""
 
-    model_config = shown_by({"added": ["N-L-00001"], "changed": [], "unchanged": 0, "version": 12})
+    model_config = shown_by(CHANGED)
 
     added: list[str]
     changed: list[str]
     unchanged: int
     version: int = Field(description="Of the registry afterwards; 0 where nothing was changed")
+    complete: bool = Field(description="False: of what waited for it more comes back later, by itself")
 
 
 class RetiredOut(ChangedOut):
     """What the retirement of a gateway did."""
 
-    model_config = shown_by({"added": [], "changed": ["GW-01"], "unchanged": 0, "version": 12, "revoked": 1})
+    model_config = shown_by({**CHANGED, "added": [], "changed": ["GW-01"], "revoked": 1})
 
     revoked: int = Field(description="Credentials that ended with it")
 
@@ -264,7 +268,7 @@ class ClaimedOut(BaseModel):
     letters: int = Field(description="Messages that waited for it and were read again")
     readings: int = Field(description="Readings that are on their way into place")
     still_bad: int = Field(description="Messages of which something could not be placed")
-    complete: bool = Field(description="False: more waits than one answer has time for; replay it as dead letters")
+    complete: bool = Field(description="False: more waits than one answer has time for; the rest follows by itself")
 
 
 class DeviceIn(BaseModel):

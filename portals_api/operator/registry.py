@@ -307,4 +307,5 @@ def _told(change: ChangeReport) -> dict[str, Any]:
         "changed": list(change.changed),
         "unchanged": change.unchanged,
         "version": change.version,
+        "complete": change.complete,
     }

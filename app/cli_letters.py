@@ -27,7 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 Ids = Annotated[list[str] | None, typer.Argument(help="Letters; none: all that match the options.")]
 Letter = Annotated[str, typer.Argument(help="The id of a letter, as the list tells it.")]
 Reason = Annotated[str | None, typer.Option(help="Only this reason.")]
-Gateway = Annotated[str | None, typer.Option(help="Only from this gateway.")]
+Gateway = Annotated[str | None, typer.Option(help="Only from this gateway; -: only what names none.")]
 Topic = Annotated[str | None, typer.Option(help="Part of the topic.")]
 Text = Annotated[str | None, typer.Option(help="Part of the message's first 16 KB, such as the id of a device.")]
 Since = Annotated[str | None, typer.Option(help="Received then or later: 2026-11-24, or with T18:00:00Z.")]
@@ -231,14 +231,14 @@ def _query(
     until: str | None = None,
     limit: int = 100,
 ) -> "LetterQuery":
-    from stream.letters import LetterQuery, LetterState
+    from stream.letters import LetterQuery, LetterState, gateway_of
 
     if state not in set(LetterState):
         raise DataError(f"there is no state {state!r}: say {', '.join(LetterState)}")
     return LetterQuery(
         state=LetterState(state),
         reason=reason,
-        gateway_id=gateway,
+        gateway_id=gateway_of(gateway),
         topic=topic or None,
         text=text or None,
         since=_moment(since),

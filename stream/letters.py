@@ -23,6 +23,8 @@ SEARCHED_BYTES = 16_384
 LOOKED_AT_MAX = 100_000
 """Letters that one search for text looks into before it says how far it came. No index of their text: it costs each of
 a flood of letters several times what keeping it costs, and operators seldom search."""
+NONE_NAMED = "-"
+"""What a search says for letters that name no gateway: none is called so, and nothing at all means any gateway."""
 _HISTORY_MAX = 200
 _FORGOTTEN_AT_ONCE = 1_000
 
@@ -48,6 +50,8 @@ class LetterQuery:
 
     Attributes
     ----------
+    gateway_id : str or None
+        Empty: those that name none.
     topic, text : str or None
         Parts of the topic, and of the payload's first bytes; capitals do not matter (without accents).
     after : Key or None
@@ -133,6 +137,11 @@ class Inspection:
     summary: LetterSummary
     payload: bytes
     history: list[LetterEvent]
+
+
+def gateway_of(word: str | None) -> str | None:
+    """Return the gateway of a query that a search's word means."""
+    return "" if word == NONE_NAMED else word or None
 
 
 async def list_letters(connection: Connection, query: LetterQuery, *, looked_at_max: int = LOOKED_AT_MAX) -> LetterPage:

@@ -62,7 +62,7 @@ class Search(BaseModel):
         return LetterQuery(
             state=state,
             reason=self.reason,
-            gateway_id=self.gateway,
+            gateway_id=letters.gateway_of(self.gateway),
             topic=self.topic,
             text=self.text,
             since=_us(self.since),

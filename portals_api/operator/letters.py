@@ -34,11 +34,14 @@ router = APIRouter(tags=["operator"])
 _COUNTED_FOR_S = 5.0
 """Counting a million letters takes part of a second; operators look at one page after the other."""
 Body = TypeVar("Body", bound=BaseModel)
+_NAMED = "Only of this gateway; `-`: only what names none"
+Gateway = Annotated[str | None, Query(max_length=200, description=_NAMED), AfterValidator(printable)]
 Part = Annotated[str | None, Query(max_length=200), AfterValidator(printable)]
 _SEARCHED = {
     "type": "object",
     "properties": {
-        **{name: {"type": "string", "maxLength": 200} for name in ("reason", "gateway", "topic", "text")},
+        **{name: {"type": "string", "maxLength": 200} for name in ("reason", "topic", "text")},
+        "gateway": {"type": "string", "maxLength": 200, "description": _NAMED},
         **{name: {"type": "string", "format": "date-time"} for name in ("from", "to")},
     },
 }
@@ -64,7 +67,7 @@ async def list_letters(
     cursor: Next = None,
     state: LetterState = LetterState.OPEN,
     reason: Part = None,
-    gateway: Part = None,
+    gateway: Gateway = None,
     topic: Part = None,
     text: Part = None,
     since: Since = None,

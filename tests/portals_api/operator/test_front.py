@@ -86,6 +86,26 @@ def test_isolated_gateways_show_with_their_reason_and_are_replayed_from_there(po
 
 
 @pytest.mark.usefixtures("data")
+def test_what_names_no_gateway_is_replayed_without_everybody_elses(portals: Open, city_url: str) -> None:
+    async def main() -> None:
+        put(city_url, "isolated", "G-1", units=500)
+        put(city_url, "isolated", "", units=20)
+        async with portals(operator_on_loopback=True) as p:
+            page = (await p.http.get("/operator", headers=EN)).text
+            assert '<input type="hidden" name="gateway" value="-">' in page
+            assert 'href="/operator/letters?reason=isolated&amp;gateway=-"' in page
+            found = (await p.http.get("/api/v1/operator/letters?gateway=-")).json()["items"]
+            assert [one["gateway"] for one in found] == [""]
+            form: dict[str, Any] = {"state": "open", "reason": "isolated", "gateway": "-", "what": "replay-found"}
+            done = (await p.http.post("/operator/letters", data=form, headers={**JSON, **OURS})).json()
+            assert [one["id"] for one in done["results"]] == [found[0]["id"]]
+            everything = (await p.http.get("/api/v1/operator/letters?gateway=")).json()["items"]
+            assert {one["gateway"]: one["tries"] for one in everything} == {"": 1, "G-1": 0}
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
 def test_unknown_ones_the_broker_credentials_and_workers_show_on_the_front_page(portals: Open, city_url: str) -> None:
     async def main() -> None:
         put(city_url, "unknown-device", "G-1", device="A84041")

@@ -1,12 +1,14 @@
 """The last net: records that the log finds too large are made smaller: one message stops nobody else's. Pure."""
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from city.reading import ReadingBatch
 from ingest.meta import OVERHEAD_BYTES
 from stream import codec
-from stream.codec import BATCH, DEAD_LETTER, RecordMeta
+from stream.codec import BATCH, DEAD_LETTER, GatewayCount, RecordMeta
 from stream.letter_form import decode_letter, letters_within
 from stream.log import Append
 from stream.pieces import pieces
@@ -34,9 +36,19 @@ def _smaller(record: Append, limit: int) -> Iterator[Append]:
             yield replace(record, value=value, meta=codec.encode(replace(meta, counts=counts)))
             meta = replace(meta, numbers=())
     elif record.kind == BATCH:
-        # What the whole record counts goes with the first piece; the others follow in the same append.
-        for _, value in pieces(codec.decode_batch(record.value), limit):
-            yield replace(record, value=value, meta=codec.encode(meta))
-            meta = RecordMeta()
+        # Each piece counts itself: of an append that fails, any of its records may be on the log.
+        batch = codec.decode_batch(record.value)
+        names = _gateways(batch, meta)
+        for piece, value in pieces(batch, limit):
+            found = Counter(piece.gateway_id.tolist())
+            counts = tuple(replace(count, count=found[number]) for number, count in names.items() if number in found)
+            yield replace(record, value=value, meta=codec.encode(replace(meta, counts=counts)))
+            meta = replace(meta, numbers=())
     else:
         yield record
+
+
+def _gateways(batch: ReadingBatch, meta: RecordMeta) -> dict[int, GatewayCount]:
+    """Return, by gateway number, what the record counts: both stand in the order in which each first appears."""
+    numbers = dict.fromkeys(batch.gateway_id.tolist())
+    return dict(zip(numbers, meta.counts, strict=True))

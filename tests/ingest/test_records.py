@@ -20,6 +20,7 @@ from ingest.bundle import Bundled
 from ingest.meta import FlushOptions, encode_meta
 from ingest.records import Flush, tick_records
 from ingest.replay import resolve_letter
+from ingest.shrink import shrunk
 from stream import codec
 from stream.codec import DeadLetter, GatewayCount, NumberRange, RecordMeta, Tick
 from stream.letter_form import decode_letter
@@ -167,6 +168,25 @@ def test_a_partition_of_many_readings_is_divided_and_counted_piece_by_piece() ->
     numbers = [r for record in records for r in codec.decode(RecordMeta, record.meta).numbers]
     assert len(numbers) <= 60 * 20
     assert sum(len(b) for b in batches(records)) == 1200
+
+
+def test_each_piece_of_a_record_that_is_too_large_counts_itself() -> None:
+    shared = {
+        name: replace(known, targets={metric: replace(one, partition=5) for metric, one in known.targets.items()})
+        for name, known in REGISTRY.devices.items()
+    }
+    flush = Flush(replace(REGISTRY, devices=shared), NOW, OPTIONS)
+    for n in range(600):
+        flush.add(readings_topic(f"G-{n // 250 + 1}"), reading(n, n // 250))
+    (whole,) = flush.records()
+    parts, larger = shrunk([whole], 5_000)
+    assert (larger, len(parts) > 3) == (1, True)
+    names = {number: name for name, number in REGISTRY.gateways.items()}
+    for part in parts:
+        counted = {one.gateway_id: one.count for one in codec.decode(RecordMeta, part.meta).counts}
+        assert counted == Counter(names[int(number)] for number in codec.decode_batch(part.value).gateway_id)
+    told = [one for part in parts for one in codec.decode(RecordMeta, part.meta).numbers]
+    assert told == list(codec.decode(RecordMeta, whole.meta).numbers)
 
 
 def test_a_letter_never_exceeds_the_logs_limit() -> None:

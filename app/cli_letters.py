@@ -28,8 +28,9 @@ Ids = Annotated[list[str] | None, typer.Argument(help="Letters; none: all that m
 Letter = Annotated[str, typer.Argument(help="The id of a letter, as the list tells it.")]
 Reason = Annotated[str | None, typer.Option(help="Only this reason.")]
 Gateway = Annotated[str | None, typer.Option(help="Only from this gateway; -: only what names none.")]
-Topic = Annotated[str | None, typer.Option(help="Part of the topic.")]
-Text = Annotated[str | None, typer.Option(help="Part of the message's first 16 KB, such as the id of a device.")]
+Topic = Annotated[str | None, typer.Option(help="Part of the topic; not within bundles of isolated gateways.")]
+_TEXT = "Part of the message's first 16 KB, such as the id of a device; not within bundles of isolated gateways."
+Text = Annotated[str | None, typer.Option(help=_TEXT)]
 Since = Annotated[str | None, typer.Option(help="Received then or later: 2026-11-24, or with T18:00:00Z.")]
 Until = Annotated[str | None, typer.Option(help="Received before then.")]
 Anew = Annotated[

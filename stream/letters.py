@@ -53,7 +53,8 @@ class LetterQuery:
     gateway_id : str or None
         Empty: those that name none.
     topic, text : str or None
-        Parts of the topic, and of the payload's first bytes; capitals do not matter (without accents).
+        Parts of the topic, and of the payload's first bytes; capitals do not matter (without accents). Bundles of
+        isolated gateways hold both packed: neither is found in them.
     after : Key or None
         `LetterPage.next` of the page before.
     """

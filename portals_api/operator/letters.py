@@ -73,7 +73,10 @@ async def list_letters(
     since: Since = None,
     until: Until = None,
 ) -> dict[str, Any]:
-    """List what was set aside, the newest first: open ones unless `state` says otherwise."""
+    """List what was set aside, the newest first: open ones unless `state` says otherwise.
+
+    `topic` and `text` do not look into the bundles of isolated gateways: they are found by `gateway` and `reason`.
+    """
     wanted = Search(reason=reason, gateway=gateway, topic=topic, text=text, since=since, until=until)
     return await list_rows(portal.pool, wanted.query(state, cursor, limit))
 

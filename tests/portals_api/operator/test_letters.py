@@ -178,6 +178,7 @@ def test_the_pages_do_the_same_without_scripts(portals: Open, city_url: str) -> 
             page = (await p.http.get("/operator/letters")).text
             assert all(f'name="letter:{one}"' in page for one in ids)
             assert "Claim the device" in page
+            assert "looks into what isolated gateways sent" in page
             assert "claim &lt;it&gt;" in page
             narrowed = (await p.http.get("/operator/letters?text=N-L-1&from=2026-11-23&to=2026-11-23")).text
             assert ids[0] in narrowed

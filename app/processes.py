@@ -52,7 +52,6 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     """Take messages from the broker, embedded or not, into the log."""
     from app.access import open_access
     from ingest.division import Split
-    from ingest.drops import DropKeeper
     from ingest.metrics import IngestMetrics
     from ingest.service import Ingest, IngestOptions
 
@@ -65,8 +64,7 @@ async def ingest(parts: Parts, stop: asyncio.Event) -> None:
     split = Split(settings.mqtt_split) if settings.mqtt_split and settings.mqtt_url else None
     options = IngestOptions(wiring.database_url(settings), split=split)
     service = Ingest(source, parts.log, parts.pool, parts.clock, options, metrics)
-    drops = DropKeeper(parts.pool, parts.clock, settings.mqtt_client_id, metrics)
-    await _together(stop, service.run, drops.run, *(keeper.run for keeper in keepers))
+    await _together(stop, service.run, *(keeper.run for keeper in keepers))
 
 
 async def store(parts: Parts, stop: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """Writes down what the broker says it threw away, so that operators see it on a page, and not only on a graph."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,20 +18,31 @@ EVERY_S = 10.0
 class Drops(NamedTuple):
     """Messages that a broker threw away since it started, by how many the count grew last, and when (µs UTC)."""
 
-    client_id: str
+    broker: str
     dropped: int
     grew_by: int
     grew_at: int
 
 
 class DropKeeper:
-    """Writes the broker's count whenever it changed."""
+    """Writes the broker's count whenever it changed.
 
-    def __init__(self, pool: Pool, clock: Clock, client_id: str, metrics: IngestMetrics) -> None:
+    Parameters
+    ----------
+    broker : str
+        Where it is, without user and password.
+    may_tell : coroutine function
+        Of several processes one alone writes: what another heard earlier would look like a new life.
+    """
+
+    def __init__(
+        self, pool: Pool, clock: Clock, broker: str, metrics: IngestMetrics, may_tell: Callable[[], Awaitable[bool]]
+    ) -> None:
         self._pool = pool
         self._clock = clock
-        self._client_id = client_id
+        self._broker = broker
         self._metrics = metrics
+        self._may_tell = may_tell
         self._told: int | None = None
 
     async def run(self, stop: asyncio.Event, every_s: float = EVERY_S) -> None:
@@ -46,15 +58,15 @@ class DropKeeper:
             The database did not answer.
         """
         dropped = self._metrics.dropped
-        if dropped is None or dropped == self._told:
+        if dropped is None or dropped == self._told or not await self._may_tell():
             return
-        what = {"client_id": self._client_id, "dropped": dropped, "at": to_datetime(self._clock.now_us())}
+        what = {"broker": self._broker, "dropped": dropped, "at": to_datetime(self._clock.now_us())}
         async with transaction(self._pool) as connection:
             await connection.execute(_SQL.tell, what)
         self._told = dropped
 
 
-async def read_drops(connection: Connection) -> list[Drops]:
-    """Return where messages were lost in a broker, the newest first."""
-    rows = await (await connection.execute(_SQL.drops)).fetchall()
-    return [Drops(client, dropped, grew_by, from_datetime(at)) for client, dropped, grew_by, at in rows]
+async def read_drops(connection: Connection, since: int) -> list[Drops]:
+    """Return where messages were lost in a broker after `since` (city time, µs UTC), the newest first."""
+    rows = await (await connection.execute(_SQL.drops, {"since": to_datetime(since)})).fetchall()
+    return [Drops(broker, dropped, grew_by, from_datetime(at)) for broker, dropped, grew_by, at in rows]

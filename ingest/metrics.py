@@ -1,10 +1,28 @@
 """Counters of ingest; without a registry they count nowhere."""
 
+from collections.abc import Iterable
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
 from city.reading import CAUSES
+
+
+class _ToldGauge(Gauge):
+    """Tells nothing until it is told something: a 0 before that would look like a count that began anew."""
+
+    told = False
+
+    def set(self, value: float) -> None:
+        super().set(value)
+        self.told = True
+
+    def collect(self) -> Iterable[Metric]:
+        families = list(super().collect())
+        if not self.told:
+            for family in families:
+                family.samples = []
+        return families
 
 
 class IngestMetrics:
@@ -46,9 +64,11 @@ class IngestMetrics:
         self.reconnects = counter(
             "citynerve_ingest_reconnects_total", "Connections to the broker that were lost or let go"
         )
-        self.broker_dropped = gauge(
+        self.broker_dropped = _ToldGauge(
             "citynerve_ingest_broker_dropped_messages",
-            "Messages that the broker says it dropped since it started, its queues full (Mosquitto)",
+            "Messages that the broker says it dropped since it started, its queues full (Mosquitto);"
+            " absent until it speaks",
+            registry=registry,
         )
         self.broker_deaths = counter(
             "citynerve_ingest_broker_deaths_total",

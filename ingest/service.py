@@ -12,6 +12,7 @@ from ingest.births import BirthStore
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.deaths import LifeKeeper
 from ingest.division import Division, Split, settle
+from ingest.drops import DropKeeper
 from ingest.intake import Source
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
@@ -88,7 +89,9 @@ class Ingest:
         self._clock = clock
         self._options = options
         self._shares: Shares | None = None
+        self._drops: DropKeeper | None = None
         if isinstance(source, MqttSource):
+            self._drops = DropKeeper(pool, clock, source.broker, self._metrics, self._lease.held)
             held, gone_s = self._lease.held, options.gone_s
             self._shares = Shares(pool, source, self._metrics, self._empty, held, tell_s=gone_s / 10, patience_s=gone_s)
         self._life = LifeKeeper(pool, clock, source.life, self._lease.held)
@@ -115,6 +118,8 @@ class Ingest:
         if self._shares is not None:
             await self._shares.begin()
             presence.append(self._shares.run(stop))
+        if self._drops is not None:
+            presence.append(self._drops.run(stop))
         await self._registry.start()
         await self._life.start()
         drained = asyncio.Event()

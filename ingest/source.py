@@ -128,6 +128,11 @@ class MqttSource:
         return bool(self._options.share)
 
     @property
+    def broker(self) -> str:
+        """Where the broker is."""
+        return f"{self._address.host}:{self._address.port}"
+
+    @property
     def session(self) -> tuple[str, str]:
         """The client id under which the broker keeps the session, and the name of the shared subscription or none."""
         return self._options.client_id, self._options.share

@@ -61,8 +61,8 @@ CREATE TABLE gateway_clocks (                              -- how old the freshe
     PRIMARY KEY (gateway_id, hour)
 );
 
-CREATE TABLE broker_drops (                                -- what brokers say they threw away, as each ingest heard it
-    client_id       text PRIMARY KEY,
+CREATE TABLE broker_drops (                                -- what brokers say they threw away
+    broker          text PRIMARY KEY,                      -- host:port
     dropped         bigint NOT NULL,                       -- since the broker started
     grew_by         bigint NOT NULL DEFAULT 0,             -- the last time that it grew
     grew_at         timestamptz                            -- city time; NULL: never

@@ -21,7 +21,7 @@ _SHOWN = 10
 _LOOKED_AT = 10_000
 _STILL = timedelta(minutes=10)
 """Of city time: whose last message came within it is taken for isolated still."""
-_DEATHS_FOR = timedelta(days=7)
+_LOSSES_FOR = timedelta(days=7)
 _ENDS_WITHIN_DAYS = 14
 
 
@@ -41,8 +41,8 @@ async def attention(portal: Portal) -> dict[str, Any]:
     unknown = await registry_writes.unknown_of(portal)
     with engine_errors():
         async with portal.pool.connection() as connection:
-            drops = [{**one._asdict(), "grew_at": isoformat(one.grew_at)} for one in await read_drops(connection)]
-            died = await read_deaths(connection, query_of(None, now - _DEATHS_FOR, None, None, _SHOWN))
+            lost = await read_drops(connection, from_datetime(now - _LOSSES_FOR))
+            died = await read_deaths(connection, query_of(None, now - _LOSSES_FOR, None, None, _SHOWN))
     kept = await rows(portal.pool, _SQL.keeper)
     return {
         "isolated": isolated,
@@ -53,7 +53,7 @@ async def attention(portal: Portal) -> dict[str, Any]:
             "gateway_count": len(unknown["gateways"]),
         },
         "letters": await letters.reasons(portal),
-        "broker_drops": drops,
+        "broker_drops": [{**one._asdict(), "grew_at": isoformat(one.grew_at)} for one in lost],
         "broker_deaths": [{**death_of(d), "hours": (d.back_at - d.last_heard_at) / HOUR_US} for d in died],
         "credentials": {
             "speaking_for_others": await _waiting(portal, "wrong-gateway"),

@@ -107,7 +107,7 @@ def _add_letters(url: str) -> None:
         connection.execute(
             "INSERT INTO gateway_clocks VALUES ('G-1', date_trunc('hour', %s), -12400000)", (to_datetime(NOW),)
         )
-        connection.execute("INSERT INTO broker_drops VALUES ('citynerve-ingest', 512, 500, %s)", (to_datetime(NOW),))
+        connection.execute("INSERT INTO broker_drops VALUES ('mosquitto:8884', 512, 500, %s)", (to_datetime(NOW),))
 
 
 async def _happenings(pool: Pool) -> None:

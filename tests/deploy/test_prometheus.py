@@ -27,7 +27,7 @@ HEALTHY = {
     "citynerve_credentials_behind": "0+0x60",
     "citynerve_credentials_to_rotate": "0+0x60",
     "citynerve_ingest_append_failures_total": "0+0x60",
-    "citynerve_ingest_broker_dropped_messages": "12+0x60",
+    "citynerve_ingest_broker_dropped_messages": "12+0x20 _x3 12+0x40",
     "citynerve_ingest_broker_deaths_total": "1+0x60",
     "citynerve_ingest_missing_processes": "0+0x60",
     'citynerve_worker_lag_city_seconds{group="store",partition="0"}': "600+0x60",

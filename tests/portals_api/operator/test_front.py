@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from city.clock import HOUR_US, MINUTE_US, hour_of, to_datetime
+from city.clock import DAY_US, HOUR_US, MINUTE_US, hour_of, to_datetime
 from tests.portals_api.conftest import Open
 from tests.portals_api.operator.test_gate import HTML, OURS
 from tests.support.small_city import NOW, run
@@ -113,7 +113,10 @@ def test_unknown_ones_the_broker_credentials_and_workers_show_on_the_front_page(
         put(city_url, "wrong-gateway", "G-1")
         async with portals(operator_on_loopback=True) as p:
             with psycopg.connect(city_url, autocommit=True) as connection:
-                connection.execute("INSERT INTO broker_drops VALUES ('ingest-1', 512, 500, %s)", (to_datetime(NOW),))
+                connection.execute(
+                    "INSERT INTO broker_drops VALUES ('broker:8884', 512, 500, %s), ('old:1883', 3, 3, %s)",
+                    (to_datetime(NOW), to_datetime(NOW - 7 * DAY_US)),
+                )
                 connection.execute(
                     "INSERT INTO broker_deaths (last_heard_at, back_at) VALUES (%s, %s)",
                     (to_datetime(NOW - 2 * MINUTE_US), to_datetime(NOW - MINUTE_US)),
@@ -148,6 +151,7 @@ def test_unknown_ones_the_broker_credentials_and_workers_show_on_the_front_page(
             assert 'href="/operator/gateways?new=GW-77#add"' in page
             assert 'href="/operator/unknown/claim?name=A84041&amp;gateway=G-1"' in page
             assert "threw 500 messages away" in page
+            assert "old:1883" not in page, "eight days ago"
             assert "back 60 seconds later" in page
             assert "G-1 speaks for devices of another gateway." in page
             assert "The credential G-1~3 of a gateway ends" in page

@@ -22,6 +22,8 @@ _OWN = f"{ROOT}/".encode()
 
 _TOPICS_MAX = 100_000
 """Remembered with the process to which each falls."""
+_TOPIC_BYTES_MAX = 256
+"""Longer topics are looked at anew each time: what is remembered stays within some tens of megabytes."""
 
 
 class Split:
@@ -84,7 +86,9 @@ class Division:
             topic = data[start:end]
             number = falls.get(topic)
             if number is None:
-                number = falls[topic] = self._falls_to(topic)
+                number = self._falls_to(topic)
+                if end - start <= _TOPIC_BYTES_MAX:
+                    falls[topic] = number
             numbers.append(number)
         return intake.select(~np.isin(np.array(numbers, np.int64), list(others)))
 

@@ -32,6 +32,16 @@ def test_the_first_leaves_to_others_only_what_falls_to_those_that_listen() -> No
     assert kept(division) == ["G-1", "G-2", "G-3", "G-9"], "both have gone"
 
 
+def test_what_is_remembered_of_topics_is_bounded_however_long_they_are() -> None:
+    division = Division(Split("1/3"), {"G-2": 2})
+    division.present = frozenset({1, 2, 3})
+    for turn in range(20):
+        topics = [f"citynerve/v1/G-{2 + number % 2}/{turn}-{number}-" + "x" * 60_000 for number in range(30)]
+        flush = Intake.of([Message(topic, b"{}", 1, 1, 1) for topic in topics])
+        assert len(division.ours(flush)) == 15
+    assert sum(len(topic) for topic in division._falls) < 100_000
+
+
 def test_a_process_counts_as_there_once_it_is_subscribed_and_until_it_has_not_told_for_long(database_url: str) -> None:
     def source(*, listening: bool) -> Any:
         return SimpleNamespace(listening=listening)

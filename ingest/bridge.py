@@ -47,6 +47,10 @@ _MANY_SLOW, _MUCH_SLOW = 200, 20_000
 """Messages, and their bytes, that the slow way reads within about ten milliseconds: more it reads in a thread."""
 
 
+_MANY_APART = 1_000
+"""Messages that are set aside within some milliseconds: more are packed in a thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class BridgeOptions:
     """How the bridge paces itself.
@@ -244,7 +248,7 @@ class Bridge:
             intake = self._division.ours(intake)
             work.left_to_others = len(work.intake) - len(intake)
         if self._fairness.isolated:
-            intake, apart = divide(intake, door.registry, self._fairness.isolated)
+            intake, apart = divide(intake, door, self._fairness.isolated)
         work.received_at, passed = self._moments.take(len(work.intake))
         flush = door.read(intake, work.received_at, limits, self._formats, self._codecs, passed)
         tick_at: int | None = None
@@ -262,6 +266,8 @@ class Bridge:
             else:
                 flush.add_all(slow)
         self._charge(flush, apart, door.registry)
+        if apart:
+            await self._isolate(flush, apart)
         work.appends = flush.records()
         work.states = flush.states
         work.commands = flush.commands
@@ -278,10 +284,9 @@ class Bridge:
         return work
 
     def _charge(self, flush: "DoorFlush", apart: Apart, known: IngestRegistry) -> None:
-        """Let gateways pay for a flush, set aside what the isolated sent, and say who is isolated from now on."""
+        """Let gateways pay for a flush, and say who is isolated from now on."""
         readings, refusals, work_us = flush.by_gateway(), dict(flush.refusals), flush.work_us()
         for gateway, messages in apart.items():
-            flush.isolate(gateway, messages)
             readings[gateway] = readings.get(gateway, 0) + len(messages)
             spent = kept_work_us(sum(len(message.payload) for message in messages))
             work_us[gateway] = work_us.get(gateway, 0.0) + spent
@@ -299,6 +304,20 @@ class Bridge:
             )
         for gateway in sorted(before - after):
             logger.info("a gateway is calm again and is read", extra={"gateway_id": gateway[:64]})
+
+    async def _isolate(self, flush: "DoorFlush", apart: Apart) -> None:
+        """Set aside what the isolated sent."""
+
+        def isolate() -> None:
+            for gateway, messages in apart.items():
+                flush.isolate(gateway, messages)
+
+        async with self._reading:
+            if sum(len(messages) for messages in apart.values()) > _MANY_APART:
+                # Packing takes a while: acknowledgements, pings and commands go on meanwhile.
+                await asyncio.to_thread(isolate)
+            else:
+                isolate()
 
     async def _append(self, stop: asyncio.Event, queue: "asyncio.Queue[_Work | None]") -> None:
         while (work := await queue.get()) is not None:

@@ -5,6 +5,7 @@ the order of receipt before records are made.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from city.clock import hour_of
 from city.registry import IngestRegistry
@@ -14,8 +15,9 @@ from ingest.bundle import Bundled
 from ingest.codecs import Codecs
 from ingest.fairness import fast_work_us
 from ingest.formats import Formats
-from ingest.intake import PAYLOAD_END, PAYLOAD_START, Intake
+from ingest.intake import PAYLOAD_END, PAYLOAD_START, TOPIC_END, TOPIC_START, Intake
 from ingest.meta import FlushOptions, Numbers, encode_meta, entries_of, settled
+from ingest.names import find_each
 from ingest.records import Flush, batches, causes_of
 from ingest.resolve import Rows as SlowRows
 from ingest.rows import Heads, Notes, Rows
@@ -43,6 +45,7 @@ class Door:
         self.tables = tables_of(registry) if tables is None else tables
         self.has_codecs = any(device.profile.codec for device in registry.devices.values())
         self.gateways = list(registry.gateways)
+        self.place_of = {gateway: place for place, gateway in enumerate(self.gateways)}
         self.place = {number: place for place, number in enumerate(registry.gateways.values())}
         self.partitions = self.tables.partitions
         self.rows = Rows.room(0)
@@ -52,6 +55,13 @@ class Door:
         self.starts = np.empty(self.partitions + 1, np.int64)
         self.fill = np.empty(self.partitions, np.int64)
         self.grid = np.zeros(self.partitions * len(self.gateways), np.int32)
+
+    def speakers(self, intake: Intake) -> NDArray[np.int64]:
+        """Return the place of the gateway that sent each message in the native format: -1 for none, -2 for a mark."""
+        places = np.empty(len(intake), np.int64)
+        edges = np.ascontiguousarray(intake.frames[:, TOPIC_START : TOPIC_END + 1])
+        find_each(self.tables.topics, np.frombuffer(intake.data, np.uint8), edges, places)
+        return places
 
     def read(
         self,

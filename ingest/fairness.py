@@ -29,6 +29,8 @@ class FairnessOptions:
         all of it together.
     refusals_per_s, refusals_burst : float
         The same of what cannot be placed: a dead letter costs a hundred times what a reading does.
+    refusals_per_reading : float
+        So many are free with each reading that is placed: of a large gateway a few bad ones are no reason.
     work_us_per_s, work_us_burst : float
         The same of the processor's time, µs: large messages and those that go the slow way cost it without bringing
         as many readings.
@@ -40,6 +42,7 @@ class FairnessOptions:
     readings_burst: float = 5_000_000.0
     refusals_per_s: float = 10.0
     refusals_burst: float = 5_000.0
+    refusals_per_reading: float = 0.25
     work_us_per_s: float = 100_000.0
     work_us_burst: float = 15_000_000.0
     calm_s: float = 30.0
@@ -79,6 +82,8 @@ class _Buckets:
             if tokens > burst:
                 tokens = burst
             tokens -= count
+            if tokens > burst:
+                tokens = burst
             if tokens < 0:
                 over.add(name)
                 tokens = max(tokens, -rate)
@@ -130,7 +135,9 @@ class Fairness:
             A clock that never goes back.
         """
         over = self._readings.charge(readings, known, now_s)
-        over |= self._refusals.charge(refusals, known, now_s)
+        free = self._options.refusals_per_reading
+        bad = {name: count - free * readings.get(name, 0) for name, count in refusals.items()}
+        over |= self._refusals.charge(bad, known, now_s)
         over |= self._work.charge(work_us, known, now_s)
         if over or self.isolated:
             kept = {name for name in self.isolated if not self._calm(name, known, now_s)}

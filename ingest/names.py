@@ -52,3 +52,17 @@ def find(names, data, start, end):
         if names.edge[name + 1] - first == end - start and same(names.text, first, data, start, end):
             return int(name)
         slot = (slot + 1) & mask
+
+
+@kernel
+def find_each(names, data, edges, places):
+    """Write the place of each name that stands in `data` between two edges; -1 if it is not there, -2 if it is empty.
+
+    Parameters
+    ----------
+    edges : int64[n, 2]
+    places : int64[n], out
+    """
+    for index in range(len(edges)):
+        start, end = edges[index, 0], edges[index, 1]
+        places[index] = find(names, data, start, end) if end > start else -2

@@ -18,6 +18,7 @@ def warm() -> None:
     scan.scan_frames(np.zeros(4, np.uint8), 0, 0, False, nothing, nothing, frames, 0, 1)
     registry = IngestRegistry({"G": 0}, {"D": KnownDevice("D", "G", {"m": SeriesTarget(0, 0, 0.0, 1.0)})}, 0)
     intake = Intake.of([Message(readings_topic("G"), b'{"device":"D","n":0,"m":0.5}', 0, 0, 0)])
+    Door(registry).speakers(intake)
     flush = Door(registry).read(intake, 0, FlushOptions(1, 1, 1 << 20))
     assert not flush.left
     flush.records()

@@ -61,6 +61,15 @@ def test_a_gateway_of_which_nothing_is_understood_is_isolated() -> None:
     assert fair.isolated == frozenset()
 
 
+def test_a_few_bad_readings_among_many_good_ones_isolate_nobody_and_many_do() -> None:
+    for bad, expected in ((15, frozenset()), (95, frozenset()), (120, {"G-1"}), (500, {"G-1"})):
+        fair = Fairness()
+        for second in range(1_000):
+            if not fair.isolated:
+                fair.charge({"G-1": 500 - bad}, {"G-1": bad}, {}, KNOWN, float(second))
+        assert fair.isolated == expected, f"{bad} of 500 a second"
+
+
 def test_days_of_a_gateway_that_was_offline_are_not_a_flood() -> None:
     fair = Fairness()
     for second in range(60):
@@ -155,6 +164,58 @@ def test_the_loop_goes_on_while_much_is_read_the_slow_way() -> None:
     asyncio.run(main())
 
 
+def test_the_loop_goes_on_while_a_flood_is_set_aside() -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        bridge = Bridge(None, None, lambda: REGISTRY, SystemClock())  # type: ignore[arg-type]
+        bridge._fairness.isolated = frozenset({"G-1"})
+        limits = FlushOptions(12, 2, 1 << 20)
+        await bridge._build(0, Intake.empty(1), limits)
+        flood = Intake.of([Message(readings_topic("G-1"), reading(n), 1, n, 1) for n in range(8_000)])
+        pings = asyncio.create_task(turn())
+        await asyncio.sleep(0)
+        before = turns
+        work = await bridge._build(1, flood, limits)
+        assert sum(1 for one in work.appends if one.topic == DEAD_LETTERS) == len(work.appends) > 0
+        assert turns > before + 3
+        pings.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_flood_that_is_set_aside_costs_a_few_times_what_reading_it_would_and_the_others_little() -> None:
+    door = Door(REGISTRY)
+    options = FlushOptions(12, 2, 1 << 20)
+
+    def flood(gateway: int) -> Intake:
+        topic = readings_topic(f"G-{gateway + 1}")
+        return Intake.of([Message(topic, reading(n, gateway), 1, n % 65_535 + 1, 1) for n in range(8_000)])
+
+    def cost(intake: Intake, isolated: frozenset[str]) -> float:
+        best = float("inf")
+        for _ in range(5):
+            before = thread_time_ns()
+            rest, apart = divide(intake, door, isolated) if isolated else (intake, {})
+            flush = door.read(rest, NOW, options)
+            for gateway, messages in apart.items():
+                flush.isolate(gateway, messages)
+            flush.records()
+            best = min(best, thread_time_ns() - before)
+        return best
+
+    mine, others = flood(0), flood(1)
+    read = cost(others, frozenset())
+    assert cost(others, frozenset({"G-1"})) < 1.5 * read
+    assert cost(mine, frozenset({"G-1"})) < 10 * read
+
+
 def test_numbers_of_what_is_set_aside_unread_are_not_missing() -> None:
     flush = Flush(REGISTRY, NOW, FlushOptions(12, 2, 100_000))
     sent = [Bundled(readings_topic("G-1"), reading(n, epoch="e"), False) for n in range(1, 400)]
@@ -196,7 +257,7 @@ def test_a_bundle_that_would_fill_the_memory_is_refused() -> None:
 def test_marks_and_others_stay_and_the_isolated_go_aside_in_order_but_their_last_state() -> None:
     topics = ["citynerve/v1/G-1/readings", "citynerve/v1/G-2/readings", "", "citynerve/v1/G-1/state"]
     messages = [Message(topics[n % 4], b"%d" % n, 1, n, 1) for n in range(12)]
-    rest, apart = divide(Intake.of(messages), REGISTRY, frozenset({"G-1"}))
+    rest, apart = divide(Intake.of(messages), Door(REGISTRY), frozenset({"G-1"}))
     assert [rest.payload(n) for n in range(len(rest))] == [b"1", b"2", b"5", b"6", b"9", b"10", b"11"]
     assert {name: [one.payload for one in found] for name, found in apart.items()} == {
         "G-1": [b"0", b"3", b"4", b"7", b"8"]
@@ -206,7 +267,7 @@ def test_marks_and_others_stay_and_the_isolated_go_aside_in_order_but_their_last
 def test_unknown_gateways_and_bad_topics_go_aside_together_and_come_back_when_one_is_added() -> None:
     topics = ["citynerve/v1/Z-1/readings", "citynerve/v1/Z-2/state", "citynerve/v1/a b/readings", readings_topic("G-1")]
     messages = [Message(topic, reading(n, 0), 1, n, 1) for n, topic in enumerate(topics)]
-    rest, apart = divide(Intake.of(messages), REGISTRY, frozenset({UNKNOWN}))
+    rest, apart = divide(Intake.of(messages), Door(REGISTRY), frozenset({UNKNOWN}))
     assert [rest.topic(n) for n in range(len(rest))] == [readings_topic("G-1")]
     assert [one.topic for one in apart[UNKNOWN]] == topics[:3]
     device = KnownDevice("D-0", "Z-1", REGISTRY.devices["D-0"].targets)

@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from city.errors import DataError
 from city.registry import IngestRegistry
-from city.topics import gateway_of_state
+from city.topics import gateway_of_state, readings_topic
 from ingest.bundle import Bundled
 from ingest.fairness import UNKNOWN
-from ingest.intake import Intake
+from ingest.intake import FLAGS, PAYLOAD_END, PAYLOAD_START, RETAINED, Intake
 
 if TYPE_CHECKING:
     from ingest.door import Door
@@ -28,14 +27,35 @@ def divide(intake: Intake, door: "Door", isolated: frozenset[str]) -> tuple[Inta
     Of an isolated gateway's states the last one is read: whether it is there says nothing of how much it sends.
     """
     places = door.speakers(intake)
-    numbers = {door.place_of[gateway]: gateway for gateway in isolated if gateway in door.place_of}
-    native = np.isin(places, list(numbers))
-    gateways = {index: numbers[place] for index, place in zip(*_listed(native, places), strict=True)}
+    native = {door.place_of[gateway]: gateway for gateway in isolated if gateway in door.place_of}
+    mask = np.isin(places, list(native))
+    elsewhere = _elsewhere(intake, np.flatnonzero(places == _ELSEWHERE).tolist(), door.registry, isolated)
+    mask[list(elsewhere)] = True
+    topics = {place: readings_topic(gateway) for place, gateway in native.items()}
+    apart: Apart = {}
+    data = intake.data
+    rows = zip(np.flatnonzero(mask).tolist(), places[mask].tolist(), intake.frames[mask].tolist(), strict=True)
+    for index, place, row in rows:
+        topic = topics.get(place)
+        gateway = elsewhere[index] if topic is None else native[place]
+        payload, retained = data[row[PAYLOAD_START] : row[PAYLOAD_END]], bool(row[FLAGS] & RETAINED)
+        bundled = Bundled(intake.topic(index) if topic is None else topic, payload, retained)
+        found = apart.get(gateway)
+        if found is None:
+            found = apart[gateway] = []
+        found.append(bundled)
+    return (intake.select(~mask), apart) if apart else (intake, apart)
+
+
+def _elsewhere(
+    intake: Intake, indices: list[int], registry: IngestRegistry, isolated: frozenset[str]
+) -> dict[int, str]:
+    """Return message → gateway of what the isolated sent in formats of others, states, and what nobody knows."""
+    gateways: dict[int, str] = {}
     states: dict[str, int] = {}
-    # Formats of others, states, and what nobody knows: of these there are few, or their sender pays for each.
-    for index in np.flatnonzero(places == _ELSEWHERE).tolist():
+    for index in indices:
         topic = intake.topic(index)
-        gateway = _gateway(topic, door.registry)
+        gateway = _gateway(topic, registry)
         if gateway not in isolated:
             continue
         gateways[index] = gateway
@@ -43,19 +63,7 @@ def divide(intake: Intake, door: "Door", isolated: frozenset[str]) -> tuple[Inta
             states[gateway] = index
     for index in states.values():
         del gateways[index]
-    if not gateways:
-        return intake, {}
-    keep = np.ones(len(intake), bool)
-    apart: Apart = {}
-    for index in sorted(gateways):
-        keep[index] = False
-        bundled = Bundled(intake.topic(index), intake.payload(index), intake.retained(index))
-        apart.setdefault(gateways[index], []).append(bundled)
-    return intake.select(keep), apart
-
-
-def _listed(mask: NDArray[np.bool_], places: NDArray[np.int64]) -> tuple[list[int], list[int]]:
-    return np.flatnonzero(mask).tolist(), places[mask].tolist()
+    return gateways
 
 
 def _gateway(topic: str, registry: IngestRegistry) -> str:

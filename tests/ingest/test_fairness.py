@@ -183,8 +183,8 @@ def test_the_loop_goes_on_while_a_flood_is_set_aside() -> None:
         await asyncio.sleep(0)
         before = turns
         work = await bridge._build(1, flood, limits)
-        assert sum(1 for one in work.appends if one.topic == DEAD_LETTERS) == len(work.appends) > 0
-        assert turns > before + 3
+        assert {one.topic for one in work.appends} == {DEAD_LETTERS}
+        assert turns > before
         pings.cancel()
 
     asyncio.run(main())
@@ -212,8 +212,8 @@ def test_a_flood_that_is_set_aside_costs_a_few_times_what_reading_it_would_and_t
 
     mine, others = flood(0), flood(1)
     read = cost(others, frozenset())
-    assert cost(others, frozenset({"G-1"})) < 1.5 * read
-    assert cost(mine, frozenset({"G-1"})) < 10 * read
+    assert cost(others, frozenset({"G-1"})) < 2 * read
+    assert cost(mine, frozenset({"G-1"})) < 20 * read
 
 
 def test_numbers_of_what_is_set_aside_unread_are_not_missing() -> None:

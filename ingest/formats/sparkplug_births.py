@@ -1,12 +1,12 @@
 """What Sparkplug's births tell of the metrics of nodes and devices, and which of several births a letter is read by."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from city.clock import MINUTE_US
 from city.units import UNIT_CHARACTERS_MAX
-from ingest.formats.sparkplug_payload import Payload
+from ingest.formats.sparkplug_payload import DEPTH_MAX, METRICS_MAX, TEMPLATE, Metric, Payload, read_template
 from ingest.formats.values import is_value_name, safe
 
 ANSWER_US = 10 * MINUTE_US
@@ -32,7 +32,7 @@ class Birth(NamedTuple):
     Attributes
     ----------
     definitions : dict
-        Name → what it is.
+        Name → what it is; members of templates by the way to them, ``lamp/power``.
     aliases : dict
         Alias → name.
     """
@@ -66,7 +66,26 @@ def birth_in(told: Payload) -> Birth:
             definitions[metric.name] = Definition(metric.datatype, unit_in(metric.unit))
             if metric.alias is not None:
                 aliases[metric.alias] = metric.name
+            for name, definition in _members(metric.name, metric, 0):
+                if len(definitions) < METRICS_MAX:
+                    definitions.setdefault(name, definition)
     return Birth(definitions, aliases)
+
+
+def _members(name: str, metric: Metric, depth: int, unit: str = "") -> Iterator[tuple[str, Definition]]:
+    """Yield the members of a template by their names; one without a unit has that of the member that it is in."""
+    if metric.held != TEMPLATE or depth >= DEPTH_MAX or not isinstance(metric.value, bytes):
+        return
+    try:
+        template = read_template(metric.value)
+    except ValueError:
+        return  # Whoever reads its values says so.
+    for member in template.metrics if not template.is_definition else ():
+        called = f"{name}/{member.name}"
+        if member.name is not None and is_value_name(called):
+            own = unit_in(member.unit) or unit
+            yield called, Definition(member.datatype, own)
+            yield from _members(called, member, depth + 1, own)
 
 
 def unit_in(told: str) -> str:

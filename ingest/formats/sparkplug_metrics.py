@@ -1,7 +1,9 @@
 """The metrics of a Sparkplug message, read with what a birth says of them, as readings by their times."""
 
+from collections.abc import Mapping
+
 from ingest.formats.parsed import KEYS_MAX, NAME_CHARACTERS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, kept_name
-from ingest.formats.sparkplug_births import Birth, is_control, unit_in
+from ingest.formats.sparkplug_births import Birth, Definition, is_control, unit_in
 from ingest.formats.sparkplug_payload import METRICS_MAX, Metric, Payload
 from ingest.formats.sparkplug_values import Told, Unfit, check_quality, values_of
 from ingest.formats.times import MILLISECONDS_MAX
@@ -54,9 +56,13 @@ def read_metrics(message: ParsedMessage, sender: str, told: Payload, birth: Birt
                 count += 1
                 if count > METRICS_MAX:
                     raise Unfit("too-many-keys", f"over {METRICS_MAX} values in one message: divide it")
-                groups.add(at_us if value.timestamp_ms is None else value.timestamp_ms * 1000, value, unit)
+                own_at = at_us if value.timestamp_ms is None else value.timestamp_ms * 1000
+                if value.unfit is not None:
+                    _refuse(message, groups.position(own_at), value.name, value.unfit)
+                else:
+                    groups.add(own_at, value, unit)
         except Unfit as exc:
-            _refuse(message, position, name, metric, exc)
+            _refuse(message, position, name if name is not None else f"alias {metric.alias}", exc)
 
 
 def _values(metric: Metric, name: str | None, birth: Birth | None) -> list[tuple[Told, str]]:
@@ -69,19 +75,40 @@ def _values(metric: Metric, name: str | None, birth: Birth | None) -> list[tuple
     if name is None and metric.alias is None:
         raise Unfit("bad-metric-name", "a metric with neither name nor alias")
     if name is None:
-        raise Unfit("no-birth", f"alias {metric.alias} of no birth that is known: it was asked for, then replay")
+        detail = "an alias of no birth that is known: it was asked for, then replay"
+        raise Unfit("no-birth", detail, whole=True)
     check_quality(metric)
-    known = birth.definitions.get(name) if birth is not None else None
-    datatype = metric.datatype
-    if datatype is None and known is not None:
-        datatype = known.datatype
-    own = unit_in(metric.unit) or (known.unit if known is not None else "")
-    told = values_of(name, metric, datatype)
-    for one in told:
-        _check_time(one.timestamp_ms)
-    if not all(is_value_name(one.name) for one in told):
-        raise Unfit("bad-metric-name", f"a metric is called by 1 to {NAME_CHARACTERS_MAX} printable characters")
-    return [(one, unit_in(one.unit) or own) for one in told]
+    definitions = birth.definitions if birth is not None else {}
+    found = []
+    for told in values_of(name, metric, definitions):
+        own = (told.unit, _unit(definitions, told.name)) if told.name != name else (told.unit,)
+        unit = unit_in(next((unit for unit in (*own, metric.unit, _unit(definitions, name)) if unit), ""))
+        found.append((_checked(told, unit, born=birth is not None), unit))
+    return found
+
+
+def _unit(definitions: Mapping[str, Definition], name: str) -> str:
+    return definitions[name].unit if name in definitions else ""
+
+
+def _checked(told: Told, unit: str, *, born: bool) -> Told:
+    """Return a value, or why it is refused: its name, its time, or that only a birth can tell its unit.
+
+    Words and truths have no unit.
+    """
+    if told.unfit is not None and told.timestamp_ms is None:
+        return told
+    try:
+        _check_time(told.timestamp_ms)
+    except Unfit as exc:
+        return told._replace(unfit=told.unfit or exc, timestamp_ms=None)
+    if told.unfit is None and not is_value_name(told.name):
+        detail = f"a metric is called by 1 to {NAME_CHARACTERS_MAX} printable characters"
+        return told._replace(unfit=Unfit("bad-metric-name", detail))
+    if told.unfit is None and not born and not unit and not isinstance(told.value, str | bool):
+        detail = "a number whose unit only a birth tells: it was asked for, then replay"
+        return told._replace(unfit=Unfit("no-birth", detail))
+    return told
 
 
 def _check_time(at_ms: int | None) -> None:
@@ -89,8 +116,6 @@ def _check_time(at_ms: int | None) -> None:
         raise Unfit("bad-time", "not milliseconds since 1970")
 
 
-def _refuse(message: ParsedMessage, position: int, name: str | None, metric: Metric, why: Unfit) -> None:
-    """Set one metric aside; where only a birth can say what it is, all of its time stands for it."""
-    whole = why.reason == "no-birth"
-    called = safe(name) if name is not None else f"alias {metric.alias}"
-    message.refuse(why.reason, f"{called}: {why}", position, "" if whole else kept_name(name or ""))
+def _refuse(message: ParsedMessage, position: int, name: str, why: Unfit) -> None:
+    """Set one value aside; where only a birth can say what it is called, all of its time stands for it."""
+    message.refuse(why.reason, f"{safe(name)}: {why}", position, "" if why.whole else kept_name(name))

@@ -1,10 +1,11 @@
 """What a Sparkplug metric's value means by its data type (specification 3.0, section 6.4, Data Types)."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ingest.formats.parsed import NAME_CHARACTERS_MAX, Value
+from ingest.formats.sparkplug_births import Definition
 from ingest.formats.sparkplug_payload import (
     BOOL,
     DATASET,
@@ -37,49 +38,75 @@ _BOOLEAN_ARRAY, _STRING_ARRAY, _DATE_TIME_ARRAY = 32, 33, 34
 
 
 class Unfit(ValueError):
-    """A metric's value is none of a sensor; `reason` and text as for `ParsedMessage.refuse`."""
+    """A metric's value is none of a sensor; `reason` and text as for `ParsedMessage.refuse`.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    Attributes
+    ----------
+    whole : bool
+        What the values are called cannot be told either.
+    """
+
+    def __init__(self, reason: str, detail: str, *, whole: bool = False) -> None:
         super().__init__(detail)
         self.reason = reason
+        self.whole = whole
 
 
 class Told(NamedTuple):
-    """A value with its name; unit and time where its data type or a template's member tells one of its own."""
+    """A value with its name; unit and time where its data type or a template's member tells one of its own.
+
+    Attributes
+    ----------
+    unfit : Unfit or None
+        Why it is none; `value` means nothing then.
+    """
 
     name: str
     value: Value
     unit: str = ""
     timestamp_ms: int | None = None
+    unfit: Unfit | None = None
 
 
-def values_of(name: str, metric: Metric, datatype: int | None) -> list[Told]:
+def values_of(name: str, metric: Metric, definitions: Mapping[str, Definition]) -> list[Told]:
     """Return what one metric says: one value, or those of an array, table or template, by names that begin as its own.
+
+    What is no value, or one that nobody can tell, stands there with its reason, beside the others.
 
     Parameters
     ----------
-    datatype : int or None
-        None where neither the message nor a birth tells it: then only what is the same in every type is read.
+    definitions : mapping
+        Of a birth. A data type that neither tells is None: then only what is the same in every type is read.
 
     Raises
     ------
     Unfit
-        Nothing that a sensor measures, or that nobody can tell.
+        Too many values.
     """
     found: list[Told] = []
-    for told in _unfolded(name, metric, datatype, 0):
+    for told in _unfolded(name, metric, definitions, 0):
         if len(found) >= VALUES_MAX:
             raise Unfit("too-many-keys", f"a metric of over {VALUES_MAX} values: divide it")
         found.append(told)
     return found
 
 
-def _unfolded(name: str, metric: Metric, datatype: int | None, depth: int) -> Iterator[Told]:
+def _unfolded(name: str, metric: Metric, definitions: Mapping[str, Definition], depth: int) -> Iterator[Told]:
+    try:
+        yield from _held(name, metric, definitions, depth)
+    except Unfit as exc:
+        yield Told(name, 0, unfit=exc)
+
+
+def _held(name: str, metric: Metric, definitions: Mapping[str, Definition], depth: int) -> Iterator[Told]:
     if metric.held in (DATASET, TEMPLATE, RAW) and not isinstance(metric.value, bytes):
         raise AssertionError("read_payload keeps these as bytes")
+    datatype = metric.datatype
+    if datatype is None and name in definitions:
+        datatype = definitions[name].datatype
     try:
         if metric.held == TEMPLATE:
-            yield from _template(name, metric, depth)
+            yield from _template(name, metric, definitions, depth)
         elif metric.held == DATASET:
             yield from _dataset(name, metric)
         elif metric.held == RAW:
@@ -123,7 +150,7 @@ def scalar(held: int, value: Scalar, datatype: int | None) -> Value:
             raise Unfit("bad-value", f"a number too large for its data type {datatype}")
         return value
     if datatype == _BOOLEAN and value in (0, 1):
-        return value
+        return bool(value)
     if datatype == _DATE_TIME:
         return value
     raise Unfit("bad-value", f"a value of another kind than its data type {datatype}")
@@ -142,7 +169,7 @@ def _signed(value: int, bits: int, field_bits: int) -> int:
     return value - (1 << bits) if value >> bits - 1 else value
 
 
-def _template(name: str, metric: Metric, depth: int) -> Iterator[Told]:
+def _template(name: str, metric: Metric, definitions: Mapping[str, Definition], depth: int) -> Iterator[Told]:
     assert isinstance(metric.value, bytes)
     if depth >= DEPTH_MAX:
         raise Unfit("bad-value", f"over {DEPTH_MAX} templates within each other")
@@ -156,11 +183,20 @@ def _template(name: str, metric: Metric, depth: int) -> Iterator[Told]:
         if member.is_null or member.is_transient:
             continue
         if member.name is None:
-            raise Unfit("bad-metric-name", "a member of the template has no name")
-        check_quality(member)
-        for told in _unfolded(f"{name}/{member.name}", member, member.datatype, depth + 1):
+            yield Told(name, 0, unfit=Unfit("bad-metric-name", "a member of the template has no name"))
+            continue
+        for told in _member(f"{name}/{member.name}", member, definitions, depth + 1):
             at_ms = told.timestamp_ms if told.timestamp_ms is not None else member.timestamp_ms
             yield told._replace(unit=told.unit or member.unit, timestamp_ms=at_ms)
+
+
+def _member(name: str, member: Metric, definitions: Mapping[str, Definition], depth: int) -> Iterator[Told]:
+    try:
+        check_quality(member)
+    except Unfit as exc:
+        yield Told(name, 0, unfit=exc)
+        return
+    yield from _unfolded(name, member, definitions, depth)
 
 
 def check_quality(metric: Metric) -> None:
@@ -186,8 +222,12 @@ def _dataset(name: str, metric: Metric) -> Iterator[Told]:
     for place, row in enumerate(table.rows):
         middle = f"/{place}" if len(table.rows) > 1 else ""
         for column, datatype, (held, value) in zip(table.columns, table.types, row, strict=True):
-            if held:
+            if not held:
+                continue
+            try:
                 yield _told(f"{name}{middle}/{column}", scalar(held, value, datatype), datatype)
+            except Unfit as exc:
+                yield Told(f"{name}{middle}/{column}", 0, unfit=exc)
 
 
 def _array(name: str, metric: Metric, datatype: int | None) -> Iterator[Told]:
@@ -195,7 +235,7 @@ def _array(name: str, metric: Metric, datatype: int | None) -> Iterator[Told]:
     data = metric.value
     assert isinstance(data, bytes)
     if datatype is None:
-        raise Unfit("no-birth", "bytes whose type only a birth tells")
+        raise Unfit("no-birth", "bytes whose type only a birth tells", whole=True)
     elements: list[Value | None]
     if datatype in _ARRAYS:
         size = struct.calcsize("<" + _ARRAYS[datatype])
@@ -205,19 +245,29 @@ def _array(name: str, metric: Metric, datatype: int | None) -> Iterator[Told]:
     elif datatype == _BOOLEAN_ARRAY:
         elements = list(_booleans(data))
     elif datatype == _STRING_ARRAY:
-        elements = [element.decode() for element in data.split(b"\x00")[:-1]]
+        elements = [_text(element) for element in data.split(b"\x00")[:-1]]
     else:
         raise Unfit("not-a-number", "bytes and files measure nothing")
     for place, element in enumerate(elements):
         if element is None:
-            raise Unfit("not-a-number", "an element is no number that a sensor can send")
-        yield _told(f"{name}/{place}", element, datatype)
+            unfit = Unfit("not-a-number", "no number that a sensor can send, and no word")
+            yield Told(f"{name}/{place}", 0, unfit=unfit)
+        else:
+            yield _told(f"{name}/{place}", element, datatype)
 
 
-def _booleans(data: bytes) -> Iterator[int]:
+def _text(element: bytes) -> str | None:
+    try:
+        word = element.decode()
+    except UnicodeDecodeError:
+        return None
+    return word if len(word) <= NAME_CHARACTERS_MAX else None
+
+
+def _booleans(data: bytes) -> Iterator[bool]:
     """Yield bits, the first in each byte the highest, behind their count in four bytes."""
     (count,) = struct.unpack_from("<I", data)
     if not (count + 7) // 8 == len(data) - 4:
         raise Unfit("bad-value", "the array has other elements than it says")
     for place in range(count):
-        yield data[4 + place // 8] >> (7 - place % 8) & 1
+        yield bool(data[4 + place // 8] >> (7 - place % 8) & 1)

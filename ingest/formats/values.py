@@ -140,11 +140,9 @@ def take(message: ParsedMessage, position: int, readings: dict[str, Value], name
 
 
 def value_of(raw: object) -> Value | None:
-    """Return a finite number, a word, or None for what is neither."""
+    """Return a finite number, a word, or None for what is neither; true and false are numbers in Python."""
     if isinstance(raw, str):
         return raw
-    if isinstance(raw, bool):
-        return 1 if raw else 0
     if isinstance(raw, int | float):
         return raw if -_LARGEST <= raw <= _LARGEST else None
     return None

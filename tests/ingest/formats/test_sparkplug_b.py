@@ -78,7 +78,7 @@ def values(message: ParsedMessage) -> dict[str, float | str]:
 
 
 def read(datatype: int | None, **field: Any) -> ParsedMessage:
-    return Node().send("NDATA", payload({"name": "x", "datatype": datatype, **field}))
+    return Node().send("NBIRTH", payload({"name": "x", "datatype": datatype, **field}))
 
 
 # Births, aliases, data
@@ -118,19 +118,40 @@ def test_a_metric_that_says_all_of_itself_needs_no_birth() -> None:
     message = Node().send(
         "NDATA",
         payload(
-            {"name": "a", "datatype": 1, "int_value": 5},
-            {"name": "b", "double_value": 0.5},
-            {"name": "c", "int_value": 5},
+            {"name": "a", "datatype": 1, "int_value": 5, "unit": "V"},
+            {"name": "b", "double_value": 0.5, "unit": "kW"},
+            {"name": "on", "boolean_value": True},
+            {"name": "off", "datatype": 11, "int_value": 0},
+            {"name": "state", "string_value": "ON"},
+            {"name": "since", "datatype": 13, "long_value": AT_MS},
+            {"name": "c", "int_value": 5, "unit": "V"},
+            {"name": "d", "datatype": 10, "double_value": 5.0},
+            {"name": "e", "datatype": 31, "bytes_value": struct.pack("<2d", 1.0, 2.0)},
         ),
     )
-    assert values(message) == {"a": 5, "b": 0.5}
+    assert values(message) == {"a": 5, "b": 0.5, "on": 1, "off": 0, "state": "ON", "since": AT_MS}
     assert list(message.refused) == ["no-birth"]
-    assert message.refused["no-birth"].only == [(0, "")]
+    assert message.refused["no-birth"].only == [(0, "c"), (0, "d"), (0, "e/0"), (0, "e/1")]
+
+
+@pytest.mark.parametrize("seq", [2, 3])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_number_never_loses_the_unit_of_its_birth(seq: int, restarted: bool) -> None:
+    """After a restart, or a message that was lost, 1.25 kW are no 1.25 W."""
+    node = Node().born()
+    if restarted:
+        node.formats = Formats()
+    message = node.send("DDATA", payload({"name": "power", "datatype": 10, "double_value": 1.25}, seq=seq), "D-1")
+    if seq == 2 and not restarted:
+        assert message.objects[0].units == {"power": "kW"}
+        return
+    assert (message.objects, message.refused["no-birth"].only) == ([], [(0, "power")])
+    assert [topic for topic, _ in message.commands] == ["spBv1.0/city/NCMD/E-1"]
 
 
 def test_many_metrics_of_one_time_are_several_objects_and_times_keep_their_places() -> None:
     metrics = [{"name": f"m{n}", "datatype": 10, "double_value": n, "timestamp": AT_MS + n % 2} for n in range(300)]
-    message = Node().send("NDATA", payload(*metrics))
+    message = Node().send("NBIRTH", payload(*metrics))
     assert len(values(message)) == 300
     assert {(item.position, item.at_us) for item in message.objects} == {(0, AT), (1, AT + 1000)}
     assert all(len(item.readings) <= KEYS_MAX for item in message.objects)
@@ -141,7 +162,7 @@ def test_history_is_read_at_its_own_times_beside_each_other() -> None:
         {"name": "p", "datatype": 10, "double_value": n, "timestamp": AT_MS - n * 60_000, "is_historical": True}
         for n in range(5)
     ]
-    message = Node().send("NDATA", payload(*metrics))
+    message = Node().send("NBIRTH", payload(*metrics))
     assert [(item.at_us, item.readings["p"]) for item in message.objects] == [(AT - n * MINUTE, n) for n in range(5)]
     assert message.sent_at_us == AT
 
@@ -252,8 +273,8 @@ def test_a_table_is_read_by_column_and_by_row_where_it_has_several() -> None:
             row.elements.add(boolean_value=on)
         return bytes(message.SerializeToString())
 
-    assert values(Node().send("NDATA", table((1.5, True)))) == {"t/power": 1.5, "t/on": 1}
-    several = values(Node().send("NDATA", table((1.5, True), (2.5, False))))
+    assert values(Node().send("NBIRTH", table((1.5, True)))) == {"t/power": 1.5, "t/on": 1}
+    several = values(Node().send("NBIRTH", table((1.5, True), (2.5, False))))
     assert several == {"t/0/power": 1.5, "t/0/on": 1, "t/1/power": 2.5, "t/1/on": 0}
 
 
@@ -269,10 +290,10 @@ def test_a_templates_members_are_read_and_its_definition_is_not() -> None:
         inner.metrics.add(name="off", datatype=10, is_null=True)
         return bytes(message.SerializeToString())
 
-    assert values(Node().send("NDATA", template(definition=False))) == {"lamp/power": 2.5}
-    assert values(Node().send("NDATA", template(definition=False, depth=3))) == {"lamp/in/in/power": 2.5}
-    assert Node().send("NDATA", template(definition=True)).objects == []
-    assert list(Node().send("NDATA", template(definition=False, depth=9)).refused) == ["bad-value"]
+    assert values(Node().send("NBIRTH", template(definition=False))) == {"lamp/power": 2.5}
+    assert values(Node().send("NBIRTH", template(definition=False, depth=3))) == {"lamp/in/in/power": 2.5}
+    assert Node().send("NBIRTH", template(definition=True)).objects == []
+    assert list(Node().send("NBIRTH", template(definition=False, depth=9)).refused) == ["bad-value"]
 
 
 def test_a_templates_member_keeps_its_unit_and_its_time() -> None:
@@ -284,14 +305,75 @@ def test_a_templates_member_keeps_its_unit_and_its_time() -> None:
         return bytes(message.SerializeToString())
 
     power = {"name": "power", "datatype": 10, "double_value": 2.5}
-    message = Node().send("NDATA", template({**power, "unit": "kW", "timestamp": AT_MS - 5000}, {**power, "name": "p"}))
+    message = Node().send("NBIRTH", template({**power, "unit": "kW", "timestamp": AT_MS - 5000}, {**power, "name": "p"}))
     assert [(item.at_us, item.readings, item.units) for item in message.objects] == [
         (AT - 5_000_000, {"lamp/power": 2.5}, {"lamp/power": "kW"}),
         (AT - 1_000_000, {"lamp/p": 2.5}, {}),
     ]
-    assert list(Node().send("NDATA", template({**power, "quality": 0})).refused) == ["bad-quality"]
-    assert list(Node().send("NDATA", template({**power, "timestamp": 2**60})).refused) == ["bad-time"]
-    assert list(Node().send("NDATA", template({"datatype": 10, "double_value": 1.0})).refused) == ["bad-metric-name"]
+    assert list(Node().send("NBIRTH", template({**power, "quality": 0})).refused) == ["bad-quality"]
+    assert list(Node().send("NBIRTH", template({**power, "timestamp": 2**60})).refused) == ["bad-time"]
+    assert list(Node().send("NBIRTH", template({"datatype": 10, "double_value": 1.0})).refused) == ["bad-metric-name"]
+
+
+def test_a_templates_member_keeps_type_and_unit_of_its_birth() -> None:
+    def template(*members: dict[str, Any], seq: int) -> bytes:
+        told = Payload.FromString(payload(*members))
+        message = Payload(timestamp=AT_MS, seq=seq)
+        inner = message.metrics.add(name="lamp", datatype=19).template_value
+        deeper = inner.metrics.add(name="in", datatype=19).template_value
+        inner.metrics.extend(told.metrics)
+        deeper.metrics.extend(told.metrics)
+        return bytes(message.SerializeToString())
+
+    node = Node()
+    first = template({"name": "power", "datatype": 3, "int_value": 5, "unit": "kW"}, seq=0)
+    data = template({"name": "power", "int_value": 0xFFFFFFFF}, seq=1)
+    assert node.send("NBIRTH", first).objects[0].units == {"lamp/in/power": "kW", "lamp/power": "kW"}
+    [item] = node.send("NDATA", data).objects
+    assert item.readings == {"lamp/in/power": -1, "lamp/power": -1}
+    assert item.units == {"lamp/in/power": "kW", "lamp/power": "kW"}
+    assert Node().send("NDATA", data).refused["no-birth"].only == [(0, "lamp/in/power"), (0, "lamp/power")]
+
+
+def test_one_bad_value_sets_none_of_its_neighbours_aside() -> None:
+    member = {"datatype": 10, "double_value": 2.5}
+    told = Payload.FromString(
+        payload(
+            {**member, "name": "a"},
+            {**member, "name": "b", "quality": 500},
+            {**member, "name": "c", "timestamp": 2**60},
+            {**member, "name": "d", "double_value": float("nan"), "timestamp": AT_MS + 9},
+            {**member, "name": "e" * 130},
+            {"name": "f", "datatype": 3, "float_value": 1.0},
+            member,
+            {"name": "g", "datatype": 19, "template_value": {"metrics": [{"name": "x"}, {**member, "name": "y"}]}},
+            {**member, "name": "h"},
+        )
+    )
+    message = Payload(timestamp=AT_MS, seq=0)
+    message.metrics.add(name="t", datatype=19).template_value.metrics.extend(told.metrics)
+    found = Node().send("NBIRTH", bytes(message.SerializeToString()))
+    assert values(found) == {"t/a": 2.5, "t/g/y": 2.5, "t/h": 2.5}
+    assert {reason: refusal.only for reason, refusal in found.refused.items()} == {
+        "bad-quality": [(0, "t/b")],
+        "bad-time": [(0, "t/c")],
+        "not-a-number": [(1, "t/d"), (0, "t/g/x")],
+        "bad-metric-name": [(0, "t/" + "e" * 126), (0, "t")],
+        "bad-value": [(0, "t/f")],
+    }
+    floats = read(30, bytes_value=struct.pack("<3f", 1.0, float("nan"), 3.0))
+    assert (values(floats), floats.refused["not-a-number"].only) == ({"x/0": 1.0, "x/2": 3.0}, [(0, "x/1")])
+    words = read(33, bytes_value=b"on\x00\xff\x00off\x00")
+    assert (values(words), words.refused["not-a-number"].only) == ({"x/0": "on", "x/2": "off"}, [(0, "x/1")])
+    table = Payload(timestamp=AT_MS, seq=0)
+    cells = table.metrics.add(name="t", datatype=16).dataset_value
+    cells.columns.extend(["p", "q"])
+    cells.types.extend([10, 10])
+    row = cells.rows.add()
+    row.elements.add(double_value=1.5)
+    row.elements.add(boolean_value=True)
+    found = Node().send("NBIRTH", bytes(table.SerializeToString()))
+    assert (values(found), found.refused["bad-value"].only) == ({"t/p": 1.5}, [(0, "t/q")])
 
 
 @pytest.mark.parametrize(
@@ -313,21 +395,21 @@ def test_a_templates_member_keeps_its_unit_and_its_time() -> None:
         (24, {"bytes_value": b"123"}, "bad-value"),
         (32, {"bytes_value": b"\x09\x00\x00\x00\x01"}, "bad-value"),
         (32, {"bytes_value": b"\x09"}, "bad-value"),
-        (33, {"bytes_value": b"\xff\x00"}, "bad-value"),
+        (33, {"bytes_value": b"\xff\x00"}, "not-a-number"),
         (22, {"bytes_value": bytes(3000)}, "too-many-keys"),
         (10, {"double_value": 1.0, "timestamp": 2**63}, "bad-time"),
     ],
 )
 def test_what_no_sensor_measures_is_refused_by_itself(datatype: int, field: dict[str, Any], reason: str) -> None:
     body = payload({"name": "x", "datatype": datatype, **field}, {"name": "good", "datatype": 10, "double_value": 1})
-    message = Node().send("NDATA", body)
+    message = Node().send("NBIRTH", body)
     assert list(message.refused) == [reason]
     assert values(message) == {"good": 1.0}
 
 
 def test_more_times_than_objects_are_refused() -> None:
     metrics = [{"name": "p", "datatype": 11, "boolean_value": True, "timestamp": n} for n in range(OBJECTS_MAX + 5)]
-    message = Node().send("NDATA", payload(*metrics))
+    message = Node().send("NBIRTH", payload(*metrics))
     assert len(message.objects) == OBJECTS_MAX
     assert len(message.refused["too-many-objects"].only) == 5
 
@@ -371,7 +453,7 @@ def test_after_a_gap_nothing_is_read_by_a_birth_that_may_be_over() -> None:
     """What was lost may have been a birth, and alias 1 may be another metric now."""
     node = Node().born()
     volts, watts = {"alias": 1, "float_value": 2.0}, {"alias": 2, "double_value": 0.5}
-    named = {"name": "mains/current", "datatype": 9, "float_value": 0.2}
+    named = {"name": "mains/current", "datatype": 9, "float_value": 0.2, "unit": "A"}
     gap = node.send("NDATA", payload(volts, named, seq=3))
     assert (values(gap), list(gap.refused)) == ({"mains/current": pytest.approx(0.2)}, ["no-birth"])
     assert len(gap.commands) == 1
@@ -574,12 +656,12 @@ def test_data_without_a_birth_come_back_once_it_answered() -> None:
     known = registry("volts", "named")
     body = payload(
         {"alias": 1, "float_value": 2.0, "timestamp": AT_MS - 5000},
-        {"name": "named", "datatype": 10, "double_value": 5.0},
+        {"name": "named", "datatype": 11, "boolean_value": True},
         seq=7,
     )
     flush, [letter] = flushed(known, ("NDATA/E-1", body))
     assert [topic for topic, _ in flush.commands] == ["spBv1.0/city/NCMD/E-1"]
-    assert list(flush.rows[3].value) == [5.0]
+    assert list(flush.rows[3].value) == [1.0]
     assert (letter.reason, letter.only) == ("no-birth", ((0, ""),))
     assert resolve_letter(letter, known).reason == "no-birth"
     answered = book((birth(1, "volts"), AT + 1_000_000, AT + 1_000_000))

@@ -30,21 +30,18 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
 
 
 def _attributes(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
-    """Yield an attribute, or each of several that share its name and differ in their ``datasetId``."""
+    """Yield an attribute, or each of several that share its name; one that has a ``datasetId`` is called by it."""
     name = name.removeprefix(DEFAULT_CONTEXT)
     if name in _OF_THE_ENTITY:
         return
-    if (
-        isinstance(content, list)
-        and content
-        and all(isinstance(item, dict) and _is_attribute(item) for item in content)
-    ):
-        for item in content:
-            dataset = item.get("datasetId")
-            named = isinstance(dataset, str) and dataset != _DEFAULT_INSTANCE
-            yield from _one(f"{name}.{dataset}" if named else name, item)
-    else:
+    instances = content if isinstance(content, list) else [content]
+    if not instances or not all(isinstance(item, dict) and _is_attribute(item) for item in instances):
         yield from _one(name, content)
+        return
+    for item in instances:
+        dataset = item.get("datasetId")
+        named = isinstance(dataset, str) and dataset != _DEFAULT_INSTANCE
+        yield from _one(f"{name}.{dataset}" if named else name, item)
 
 
 def _one(name: str, content: object) -> Iterator[tuple[str, Attribute]]:

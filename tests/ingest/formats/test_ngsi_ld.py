@@ -204,6 +204,13 @@ def test_the_simplified_form_of_several_values_is_read_by_their_dataset() -> Non
     assert told(parse(entity(speed=several)))[0][2] == {"speed": 120, "speed.urn:ngsi-ld:Property:gps": 80}
 
 
+@pytest.mark.parametrize("form", [dict, lambda **told: [told]], ids=["alone", "in a list"])
+def test_one_value_of_a_dataset_is_not_the_default_one(form: Any) -> None:
+    gps = form(type="Property", value=55, datasetId="urn:ngsi-ld:Dataset:gps")
+    assert told(parse(entity(speed=gps)))[0][2] == {"speed.urn:ngsi-ld:Dataset:gps": 55}
+    assert told(parse(entity(speed=form(type="Property", value=55, datasetId="@none"))))[0][2] == {"speed": 55}
+
+
 def test_a_unit_that_is_no_text_is_not_taken_for_none() -> None:
     assert told(parse(entity(power={"value": 1, "unitCode": 5})))[0][3] == {"power": "5"}
 

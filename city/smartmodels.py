@@ -108,6 +108,13 @@ def metric_of_event(event: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in event)
 
 
+_LEVELS = (
+    *(("actualLightState", "dimming_level_pct"), ("state", "dimming_level_pct")),
+    *(("feedbackLightCommand", "commanded_level_pct"), ("command", "commanded_level_pct")),
+    ("targetLightCommand", "target_level_pct"),
+)
+"""Levels, by themselves or in a state that has a colour too."""
+
 _LAMP_MONITOR = Model(
     (
         WireName("activePower", "active_power_w", "W"),
@@ -121,16 +128,16 @@ _LAMP_MONITOR = Model(
         WireName("switchOnCounter", "switch_on_count", "1"),
         WireName("supplyLossCount", "supply_loss_count", "1"),
         WireName("temperature", "controller_temperature_deg_c", "Cel"),
-        WireName("actualLightState", "dimming_level_pct", "%"),
-        WireName("state", "dimming_level_pct", "%"),
+        *(WireName(name, metric, "%") for name, metric in _LEVELS),
+        *(WireName(f"{name}.level", metric, "%") for name, metric in _LEVELS),
         *(WireName(event, metric_of_event(event)) for event in _LAMP_EVENTS),
     ),
     frozenset(
         {
             *("supplyType", "lampTypeId", "monitoringReference", "actuatorReference", "numberOfLamps"),
             *("powerFactorSense", "absolutLampPowerTooHigh", "absolutLampPowerTooLow", "applicationType"),
-            *("highSupplyVoltageThreshold", "lowSupplyVoltageThreshold", "command", "command.*", "state.*"),
-            "actualLightState.*",
+            *("highSupplyVoltageThreshold", "lowSupplyVoltageThreshold"),
+            *(f"{name}.*" for name, _ in _LEVELS),
         }
     ),
 )

@@ -1,6 +1,7 @@
 """NGSI-LD notifications: ETSI GS CIM 009, with entities in normalized, concise or simplified form."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from city.integration import Origin
 from ingest.formats import ngsi
@@ -34,7 +35,7 @@ def _attributes(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
     name = name.removeprefix(DEFAULT_CONTEXT)
     if name in _OF_THE_ENTITY:
         return
-    instances = content if isinstance(content, list) else [content]
+    instances: list[Any] = content if isinstance(content, list) else [content]
     if not instances or not all(isinstance(item, dict) and _is_attribute(item) for item in instances):
         yield from _one(name, content)
         return

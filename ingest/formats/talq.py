@@ -75,8 +75,10 @@ def _told(data: Mapping[str, Any]) -> Iterator[_Told]:
     if data["type"] == "AttributeLogData":
         yield _attribute(data.get("attributeName"), data.get("attributeValue"), source, at)
     elif data["type"] == "StateChangeEventLogData":
-        command = data.get(COMMAND)
-        values = {STATE: _state(data.get(STATE)), COMMAND: _value(command)}
+        command = _commanded(data.get(COMMAND))
+        state = _state(data.get(STATE))
+        # A state that is not told is the one that the command asks for: 2.7.1, StateChangeEventLogData.
+        values = {STATE: command if state is None else state, COMMAND: command}
         yield _Told(source, at, {name: value for name, value in values.items() if value is not None})
     else:
         flag = data.get("startEndFlag", True)
@@ -100,6 +102,11 @@ def _value(content: object) -> object:
     if isinstance(content, dict) and isinstance(content.get("state"), dict):
         content = content["state"]
     return _state(content)
+
+
+def _commanded(content: object) -> object:
+    """Return what a command asks for; None where it names no state."""
+    return _state(content.get("state")) if isinstance(content, dict) else content
 
 
 def _state(content: object) -> object:

@@ -48,6 +48,20 @@ def test_names_of_the_profile_come_before_those_of_its_model() -> None:
     assert "powerState" not in profile.ignore
 
 
+def test_a_lamp_tells_its_level_by_itself_or_beside_a_colour_and_commands_have_metrics_of_their_own() -> None:
+    text = LIGHT.replace("Streetlight", "LampMonitor")
+    profile = parse_pack(pack_with(text)).profiles["light"]
+    levels = {name.name for name in profile.names if (name.metric, name.unit) == ("dimming_level_pct", "%")}
+    assert levels == {"actualLightState", "actualLightState.level", "state", "state.level"}
+    assert {"feedbackLightCommand", "targetLightCommand", "targetLightCommand.*", "command.*"} <= set(profile.ignore)
+    text = text.replace('"dimming_level_pct"', '"commanded_level_pct", "target_level_pct"')
+    files = pack_with(text)
+    files["metrics.csv"] += "commanded_level_pct,%,0,100\ntarget_level_pct,%,0,100\n"
+    told = {name.name: name.metric for name in parse_pack(files).profiles["light"].names}
+    assert told["feedbackLightCommand.level"] == told["command"] == "commanded_level_pct"
+    assert told["targetLightCommand"] == "target_level_pct"
+
+
 def test_a_model_that_nobody_knows_is_a_mistake() -> None:
     with pytest.raises(PackError, match="model 'Bench' is not known"):
         parse_pack(pack_with(LIGHT.replace("Streetlight", "Bench")))

@@ -107,6 +107,28 @@ def test_a_change_of_state_tells_state_and_command() -> None:
     assert told(parse(report(change)))[0][4] == {"state": 68, "command": 70}
 
 
+@pytest.mark.parametrize(
+    ("change", "readings"),
+    [
+        ({"command": {"state": {"name": "LevelState", "value": 70}}}, {"state": 70, "command": 70}),
+        ({"command": {"reason": "program"}, "state": {"name": "LevelState", "value": 0}}, {"state": 0}),
+        (
+            {"command": {"state": {"name": "LevelAndCCTColorState", "level": 70, "cct": 3000}}},
+            {"state.level": 70, "state.cct": 3000, "command.level": 70, "command.cct": 3000},
+        ),
+    ],
+)
+def test_a_state_that_is_not_told_is_the_one_that_was_commanded(change: Any, readings: dict[str, Any]) -> None:
+    """2.7.1 wants the command, and the state beside it only where the two differ."""
+    data = {"type": "StateChangeEventLogData", "srcAddress": LAMP, "timestamp": AT, "eventType": "x", **change}
+    assert told(parse(report(data)))[0][4] == readings
+
+
+def test_a_change_of_state_that_tells_neither_does_not_vanish() -> None:
+    data = {"type": "StateChangeEventLogData", "srcAddress": LAMP, "timestamp": AT, "command": {"reason": "program"}}
+    assert parse(report(data)).refused["no-readings"].only == [(0, "")]
+
+
 def test_a_function_that_is_registered_by_itself_is_a_device_of_its_own() -> None:
     target = {"activePower": SeriesTarget(1, 0, 0, 100)}, {"activePower": SeriesTarget(2, 0, 0, 100)}
     devices = {LAMP: KnownDevice("N-1", "T-1", target[0]), f"{LAMP}/lampMonitor2": KnownDevice("N-2", "T-1", target[1])}

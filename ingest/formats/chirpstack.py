@@ -7,7 +7,7 @@ of Protocol Buffers, which omits what is zero, empty or false. Told to operators
 from typing import Any
 
 from city.integration import Origin
-from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
+from ingest.formats.lorawan import believed, child, count, read_object, take_payload, text, time_of
 from ingest.formats.parsed import ParsedMessage, ParsedObject, Unreadable, Value
 from ingest.formats.values import safe
 
@@ -74,14 +74,14 @@ def _event(topic: str, body: dict[str, Any]) -> str:
 
 
 def _observed_at(body: dict[str, Any]) -> int | None:
-    """Return when the uplink was heard: ``time``, else the earliest that a gateway or the network server tells."""
+    """Return when the uplink was heard: ``time``, which is a gateway's, else the earliest ``gwTime``, if believed."""
     at_us = time_of(body, "time")
-    if at_us is not None:
-        return at_us
+    return believed(_earliest(body, "gwTime") if at_us is None else at_us, _earliest(body, "nsTime"))
+
+
+def _earliest(body: dict[str, Any], key: str) -> int | None:
     heard = body.get("rxInfo")
-    if not isinstance(heard, list):
-        return None
-    told = [time_of(rx, key) for rx in heard if isinstance(rx, dict) for key in ("gwTime", "nsTime")]
+    told = [time_of(rx, key) for rx in heard if isinstance(rx, dict)] if isinstance(heard, list) else []
     return min((at for at in told if at is not None), default=None)
 
 

@@ -5,6 +5,7 @@ import binascii
 import re
 from typing import Any
 
+from city.clock import MINUTE_US
 from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Unreadable
 from ingest.formats.times import integer, parse_rfc3339
 from ingest.formats.values import add_object, is_value_name, read_json
@@ -13,6 +14,8 @@ _PAYLOAD_BYTES_MAX = 255
 """A LoRaWAN frame is not longer."""
 _COUNTER_MAX = 2**32 - 1
 _PORT_MAX = 255
+_APART_US_MAX = 2 * MINUTE_US
+"""Between the clocks of a gateway and of the network server, before the gateway's is not believed."""
 _DEVICE = re.compile(r"[A-Za-z0-9-]{1,36}")
 _SESSION = re.compile(r"[0-9A-Fa-f]{8}")
 
@@ -86,6 +89,16 @@ def time_of(body: dict[str, Any], key: str) -> int | None:
         return parse_rfc3339(value if isinstance(value, str) else "")
     except ValueError as exc:
         raise Unreadable("bad-time", f"{key} is {exc}") from exc
+
+
+def believed(heard: int | None, received: int | None) -> int | None:
+    """Return when an uplink was heard, µs UTC, by the clocks of a gateway and of the network server.
+
+    A gateway's clock may be anything, and none says whether it is right: it counts where it is near the network server's.
+    """
+    if heard is None or received is None:
+        return received if heard is None else heard
+    return heard if abs(heard - received) <= _APART_US_MAX else received
 
 
 def child(body: dict[str, Any], key: str) -> dict[str, Any]:

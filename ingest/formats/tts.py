@@ -6,9 +6,8 @@ a certain field has a value of "", 0 or false it will not be present." Told to o
 
 from typing import Any
 
-from city.clock import DAY_US, MINUTE_US
 from city.integration import Origin
-from ingest.formats.lorawan import child, count, read_object, take_payload, text, time_of
+from ingest.formats.lorawan import believed, child, count, read_object, take_payload, text, time_of
 from ingest.formats.parsed import ParsedMessage, ParsedObject, Unreadable
 from ingest.formats.values import add_object, kind, refuse_all
 
@@ -82,15 +81,8 @@ def _read_normalized(message: ParsedMessage, device: str, at_us: int | None, pay
 
 
 def _observed_at(body: dict[str, Any], uplink: dict[str, Any]) -> int | None:
-    """Return when the uplink was heard, µs UTC.
-
-    A gateway's clock may be anything; the network server's is right, but a gateway that was cut off delivers late.
-    So the gateway's time counts where it lies within the day before the network server's.
-    """
+    """Return when the uplink was heard, µs UTC."""
     received = time_of(uplink, "received_at")
     if received is None:
         received = time_of(body, "received_at")
-    heard = time_of(child(uplink, "settings"), "time")
-    if heard is None or received is None:
-        return received if heard is None else heard
-    return heard if received - DAY_US <= heard <= received + MINUTE_US else received
+    return believed(time_of(child(uplink, "settings"), "time"), received)

@@ -93,6 +93,22 @@ def test_where_the_server_tells_no_time_the_first_that_heard_it_does() -> None:
 
 
 @pytest.mark.parametrize(
+    ("heard", "counts"),
+    [
+        ("2026-11-23T17:59:59Z", "2026-11-23T17:59:59Z"),
+        ("2026-11-23T15:00:00Z", "2026-11-23T18:00:00Z"),
+        ("2026-11-23T18:02:01Z", "2026-11-23T18:00:00Z"),
+    ],
+)
+@pytest.mark.parametrize("told", ["time", "gwTime"])
+def test_a_gateways_time_counts_within_two_minutes_of_the_network_servers(told: str, heard: str, counts: str) -> None:
+    gateway = {"gatewayId": "g", "nsTime": "2026-11-23T18:00:00Z"}
+    body = {"time": heard, "rxInfo": [gateway]} if told == "time" else {"rxInfo": [{**gateway, "gwTime": heard}]}
+    message = parse({"deviceInfo": WHO, "object": {"a": 1}, **body})
+    assert message.objects[0].at_us == parse_rfc3339(counts)
+
+
+@pytest.mark.parametrize(
     ("told", "expected"),
     [
         ({"margin": 10, "batteryLevel": 88.3}, {"margin": 10, "externalPowerSource": 0, "batteryLevel": 88.3}),

@@ -58,7 +58,7 @@ def seen_of(name: str, letters: Sequence[DeadLetter], routes: Routes) -> Seen:
         for item in message.objects:
             if item.device == name:
                 for key, value in item.readings.items():
-                    seen.values.setdefault(key, str(value))
+                    seen.values.setdefault(key, str(value).lower() if isinstance(value, bool) else str(value))
                 for key, unit in item.units.items():
                     seen.units.setdefault(key, unit)
     return seen

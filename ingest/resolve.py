@@ -1,7 +1,7 @@
 """From a parsed message to rows of the log, by the registry and the rules of time. Pure."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import NamedTuple
 
@@ -221,8 +221,9 @@ def _add(
             else:
                 message.refuse("unknown-metric", f"{device.device_id} has no metric {name}", item.position, name)
             continue
-        if isinstance(raw, str) or units or target.scale != 1.0 or target.offset:
-            value = _converted(raw, target, units.get(name))
+        if isinstance(raw, str) or units or target.values or target.scale != 1.0 or target.offset:
+            word = _meant(raw, item.texts.get(name), target.values) if target.values else None
+            value = _converted(raw, target, units.get(name)) if word is None else word
             if value is None:
                 message.refuse(*_why(name, raw, target, units), item.position, name)
                 continue
@@ -249,10 +250,21 @@ def _add(
     return first
 
 
-def _converted(raw: Value, target: SeriesTarget, unit: str | None) -> float | None:
-    """Return a value in its metric's own unit; None if there is none."""
+def _meant(raw: Value, text: str | None, values: Mapping[str, float]) -> float | None:
+    """Return what the profile says that a value means, as it came: a word, true or false, or a number's digits."""
     if isinstance(raw, str):
-        return target.values.get(raw)
+        return values.get(raw)
+    words = [] if text is None else [text]
+    if isinstance(raw, bool):
+        words.append("true" if raw else "false")
+    words.append(str(int(raw)) if float(raw).is_integer() else str(raw))
+    return next((values[word] for word in words if word in values), None)
+
+
+def _converted(raw: Value, target: SeriesTarget, unit: str | None) -> float | None:
+    """Return a number in its metric's own unit; None if it is none, or there is no way."""
+    if isinstance(raw, str):
+        return None
     if unit is None:
         return raw * target.scale + target.offset
     told = conversion(unit, target.unit)

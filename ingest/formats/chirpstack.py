@@ -96,7 +96,7 @@ def _read_status(message: ParsedMessage, device: str, body: dict[str, Any]) -> N
         if not isinstance(value, bool | int | float) or not abs(value) < 1e6:
             message.refuse("not-a-number", f"{name} must be a number", 0, name)
         else:
-            readings[name] = int(value) if isinstance(value, bool) else value
+            readings[name] = value
     if readings:
         units = {name: unit for name, unit in _UNITS.items() if name in readings}
         message.objects.append(ParsedObject(0, device, time_of(body, "time"), readings, units))

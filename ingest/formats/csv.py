@@ -160,6 +160,7 @@ def _read_line(message: ParsedMessage, origin: Origin, table: Table, position: i
         message.refuse("no-readings", "the line holds no value: nothing to store", position, "")
     readings: dict[str, Value] = {}
     units: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, cell, unit in line.values:
         if not cell:
             message.refuse("no-readings", f"{safe(name)} has no value", position, kept_name(name))
@@ -170,8 +171,9 @@ def _read_line(message: ParsedMessage, origin: Origin, table: Table, position: i
             take(message, position, readings, name, _value(cell, table.separator))
             if unit and name in readings:
                 units[name] = unit
+            texts[name] = cell
     if readings:
-        message.objects.append(ParsedObject(position, device, at_us, readings, units))
+        message.objects.append(ParsedObject(position, device, at_us, readings, units, texts=texts))
 
 
 def _refuse(message: ParsedMessage, reason: str, detail: str, position: int, names: Sequence[str]) -> None:

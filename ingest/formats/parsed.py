@@ -65,6 +65,8 @@ class ParsedObject(NamedTuple):
         Where `at_us` is None: when it was observed, counted from receipt; below 0 before it.
     part : str
         A part of the device that may be registered by itself, as ``device/part``; empty: none.
+    texts : dict
+        What stood in the message for those numbers that were texts there: a profile may know them as words.
     """
 
     position: int
@@ -74,6 +76,7 @@ class ParsedObject(NamedTuple):
     units: dict[str, str] = {}  # noqa: RUF012 - a tuple's default, never changed
     since_receipt_us: int = 0
     part: str = ""
+    texts: dict[str, str] = {}  # noqa: RUF012 - a tuple's default, never changed
 
 
 class RawObject(NamedTuple):

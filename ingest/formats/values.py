@@ -92,14 +92,14 @@ def add_object(
     """Append `item` with the values of `body`; what is none goes to ``message.refused``.
 
     Objects and lists inside are flattened, names joined by dots (``lamp.power``, ``phaseVoltage.0``); an empty one
-    holds nothing, and neither does null. True and false become 1 and 0. Of two values of one name none is taken.
+    holds nothing, and neither does null. True and false are 1 and 0. Of two values of one name none is taken.
 
     Parameters
     ----------
     item : ParsedObject
         Its readings are replaced, and of its units only those of readings are kept.
     numbers_in_text : bool
-        A text that is a number, such as "23.5", is taken for that number.
+        A text that is a number, such as "23.5", is taken for that number, and kept beside it.
     """
     if not is_device(item.device):
         refuse_all(message, "bad-device", DEVICE_PROBLEM, item.position, body)
@@ -109,6 +109,7 @@ def add_object(
         refuse_all(message, "too-many-keys", f"over {KEYS_MAX} values in one object: divide it", item.position, body)
         return
     readings: dict[str, Value] = {}
+    texts: dict[str, str] = {}
     names = [name for name, _ in flat]
     doubled = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     for name, raw in flat:
@@ -116,12 +117,13 @@ def add_object(
             detail = f"{safe(name)} stands twice in one object: nobody can tell which value is meant"
             message.refuse("duplicate-key", detail, item.position, kept_name(name))
             continue
-        if numbers_in_text and isinstance(raw, str):
-            raw = number_in(raw)
-        take(message, item.position, readings, name, raw)
+        value = number_in(raw) if numbers_in_text and isinstance(raw, str) else raw
+        take(message, item.position, readings, name, value)
+        if isinstance(raw, str) and value is not raw:
+            texts[name] = raw
     if readings:
         units = {name: unit for name, unit in item.units.items() if name in readings}
-        message.objects.append(item._replace(readings=readings, units=units))
+        message.objects.append(item._replace(readings=readings, units=units, texts=texts))
     elif not flat:
         message.refuse("no-readings", "the object holds no value: nothing to store", item.position, "")
 

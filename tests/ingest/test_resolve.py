@@ -198,6 +198,40 @@ def test_a_profile_says_what_a_value_is(
     assert on_the_wire("A84041", readings, units) == (values, refused)
 
 
+@pytest.mark.parametrize(
+    ("raw", "text", "value"),
+    [
+        ("on", None, 100.0),
+        (True, None, 90.0),
+        (False, None, 10.0),
+        (1, None, 80.0),
+        (1.0, None, 80.0),
+        (1.0, "1", 80.0),
+        (1.0, "01", 70.0),
+        (0, None, 0.0),
+        (0.5, None, 60.0),
+        (2, None, 2000.0),
+    ],
+)
+def test_the_words_of_a_profile_come_first_also_where_they_look_like_numbers(
+    raw: Value, text: str | None, value: float
+) -> None:
+    words = {"on": 100.0, "true": 90.0, "false": 10.0, "1": 80.0, "01": 70.0, "0.5": 60.0}
+    rows: Rows = {}
+    known = KnownDevice("L-1", "G-1", {"P": replace(KILOWATTS, values=words)})
+    item = ParsedObject(0, "W", NOW, {"P": raw}, texts={} if text is None else {"P": text})
+    resolve(ParsedMessage([item]), "G-1", replace(REGISTRY, devices={"W": known}), NOW, rows)
+    assert [one for part in rows.values() for one in part.value] == [value]
+
+
+def test_true_and_false_are_1_and_0_where_the_profile_knows_those_alone() -> None:
+    rows: Rows = {}
+    known = KnownDevice("L-1", "G-1", {"P": replace(KILOWATTS, values={"1": 100.0, "0": 5.0})})
+    items = [ParsedObject(0, "W", NOW, {"P": raw}) for raw in (True, False)]
+    resolve(ParsedMessage(items), "G-1", replace(REGISTRY, devices={"W": known}), NOW, rows)
+    assert [one for part in rows.values() for one in part.value] == [100.0, 5.0]
+
+
 def test_a_profile_may_leave_out_all_that_it_does_not_name() -> None:
     assert on_the_wire("A84042", {"P": 0.036, "snr": 7, "x": "y"}) == ([36.0], {})
 

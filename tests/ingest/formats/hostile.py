@@ -44,7 +44,7 @@ def outcome(parse: Parse, origin: Origin, payload: bytes) -> ParsedMessage | Non
         assert abs(item.since_receipt_us) < 2**62
         for name, value in item.readings.items():
             assert is_clean(name)
-            assert isinstance(value, str) or (type(value) in (int, float) and math.isfinite(float(value)))
+            assert isinstance(value, str) or (type(value) in (int, float, bool) and math.isfinite(float(value)))
         assert item.units.keys() <= item.readings.keys()
     for reason, refusal in message.refused.items():
         assert re.fullmatch(r"[a-z-]+", reason)

@@ -192,4 +192,4 @@ def decode_raw(
             detail = f"{known.device_id}: the codec finds no value in these bytes: is it the one of this device?"
             message.refuse("no-readings", detail, raw.position, "")
             continue
-        add_object(message, ParsedObject(raw.position, raw.device, raw.at_us, {}), values)
+        add_object(message, ParsedObject(raw.position, raw.device, raw.at_us, {}), values, numbers_in_text=True)

@@ -68,7 +68,7 @@ def take_payload(
         if not isinstance(decoded, dict):
             raise Unreadable("not-an-object", "the decoded payload must be an object")
         if decoded:
-            add_object(message, ParsedObject(0, device, at_us, {}), decoded)
+            add_object(message, ParsedObject(0, device, at_us, {}), decoded, numbers_in_text=True)
         return
     try:
         raw = base64.b64decode(data, validate=True) if isinstance(data, str) else None

@@ -77,7 +77,8 @@ def _read_normalized(message: ParsedMessage, device: str, at_us: int | None, pay
             refuse_all(message, exc.reason, exc.detail, position, values)
             continue
         if values:
-            add_object(message, ParsedObject(position, device, at_us if own is None else own, {}), values)
+            item = ParsedObject(position, device, at_us if own is None else own, {})
+            add_object(message, item, values, numbers_in_text=True)
 
 
 def _observed_at(body: dict[str, Any], uplink: dict[str, Any]) -> int | None:

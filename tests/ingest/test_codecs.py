@@ -421,6 +421,13 @@ def test_raw_bytes_become_readings_by_the_codec_of_their_device() -> None:
     assert list(flush.rows[3].value) == [36.1]
 
 
+def test_numbers_that_a_codec_writes_as_text_become_readings() -> None:
+    fixed = "function Decoder(bytes) { return { power: (bytes[1] / 10).toFixed(2) }; }"
+    flush, letters = flushed(city(fixed), uplink(b"\x01\x69"))
+    assert letters == []
+    assert list(flush.rows[3].value) == [10.5]
+
+
 def test_bytes_of_a_device_that_is_not_this_gateways_meet_no_codec() -> None:
     spin = city("function Decoder() { while (true); }")
     _, letters = flushed(spin, uplink(b"\x01", device="0202"))

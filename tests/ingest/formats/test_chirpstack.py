@@ -63,6 +63,11 @@ def test_a_decoded_payload_is_flattened_by_the_way_to_each_value() -> None:
     assert message.raw == [], "what the network server decoded is not decoded again"
 
 
+def test_numbers_that_a_codec_writes_as_text_are_numbers() -> None:
+    [item] = parse({"deviceInfo": WHO, "object": {"TempC_SHT": "23.50", "Work_mode": "IIC", "Hum": ""}}).objects
+    assert item.readings == {"TempC_SHT": 23.5, "Work_mode": "IIC", "Hum": ""}
+
+
 def test_good_values_pass_beside_bad_ones() -> None:
     body = {"a": 1e308, "c\n": 1, "d": {"e": 2}, "d.e": 3, "good": 4}
     message = chirpstack.parse(

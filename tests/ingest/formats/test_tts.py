@@ -61,6 +61,13 @@ def test_inside_the_decoded_payload_nothing_is_omitted_so_nothing_is_made_up() -
     assert message.objects[0].readings == {"power": 0, "on": 0, "word": ""}
 
 
+def test_numbers_that_a_decoder_writes_as_text_are_numbers() -> None:
+    [item] = parse({"decoded_payload": {"power": "0.10", "mode": "auto"}}).objects
+    assert (item.readings, item.texts) == ({"power": 0.1, "mode": "auto"}, {"power": "0.10"})
+    body = {"end_device_ids": WHO, "uplink_normalized": {"normalized_payload": {"air": {"temperature": "20.50"}}}}
+    assert tts.parse(ORIGIN, json.dumps(body).encode()).objects[0].readings == {"air.temperature": 20.5}
+
+
 def test_a_device_without_a_dev_eui_goes_by_its_id() -> None:
     body = {"end_device_ids": {"device_id": "lamp-two"}, "uplink_message": {"decoded_payload": {"a": 1}}}
     message = tts.parse(ORIGIN, json.dumps(body).encode())

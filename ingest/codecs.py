@@ -179,8 +179,7 @@ def decode_raw(
             message.objects.append(ParsedObject(raw.position, raw.device, raw.at_us, {"": 0}))
             continue
         if not known.profile.codec:
-            detail = f"{known.device_id} sends raw bytes, and its profile names no codec: add one, then replay"
-            message.refuse("no-codec", detail, raw.position, "")
+            message.refuse(*_why_no_codec(known.device_id, raw), raw.position, "")
             continue
         try:
             data = codecs.decode(known.profile.codec, raw, received_at if raw.at_us is None else raw.at_us)
@@ -193,3 +192,10 @@ def decode_raw(
             message.refuse("no-readings", detail, raw.position, "")
             continue
         add_object(message, ParsedObject(raw.position, raw.device, raw.at_us, {}), values, numbers_in_text=True)
+
+
+def _why_no_codec(device_id: str, raw: RawObject) -> tuple[str, str]:
+    if raw.empty:
+        detail = f"{device_id}: the network server's decoder finds no value in these bytes, and the profile has no codec"
+        return "no-readings", detail
+    return "no-codec", f"{device_id} sends raw bytes, and its profile names no codec: add one, then replay"

@@ -57,18 +57,17 @@ def take_payload(
     Parameters
     ----------
     decoded : object
-        The decoder's object; None where there is none.
+        The decoder's object; None where there is none. One without a value leaves the bytes to the codec.
     told : (port, data)
         FPort, and FRMPayload in base64.
     """
     port, data = integer(told[0]), told[1]
     if port is None or not 0 <= port <= _PORT_MAX:
         raise Unreadable("bad-header", "the port must be an integer from 0 to 255")
-    if decoded is not None:
-        if not isinstance(decoded, dict):
-            raise Unreadable("not-an-object", "the decoded payload must be an object")
-        if decoded:
-            add_object(message, ParsedObject(0, device, at_us, {}), decoded, numbers_in_text=True)
+    if decoded is not None and not isinstance(decoded, dict):
+        raise Unreadable("not-an-object", "the decoded payload must be an object")
+    if decoded:
+        add_object(message, ParsedObject(0, device, at_us, {}), decoded, numbers_in_text=True)
         return
     try:
         raw = base64.b64decode(data, validate=True) if isinstance(data, str) else None
@@ -77,7 +76,7 @@ def take_payload(
     if raw is None or len(raw) > _PAYLOAD_BYTES_MAX:
         raise Unreadable("bad-data", f"the payload must be base64 of up to {_PAYLOAD_BYTES_MAX} bytes")
     if raw:  # An empty frame only says that the device is there.
-        message.raw.append(RawObject(0, device, at_us, port, raw))
+        message.raw.append(RawObject(0, device, at_us, port, raw, empty=decoded is not None))
 
 
 def time_of(body: dict[str, Any], key: str) -> int | None:

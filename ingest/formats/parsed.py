@@ -86,6 +86,8 @@ class RawObject(NamedTuple):
     ----------
     port : int
         LoRaWAN's FPort.
+    empty : bool
+        The network server's own decoder found no value in them.
     """
 
     position: int
@@ -93,6 +95,7 @@ class RawObject(NamedTuple):
     at_us: int | None
     port: int
     data: bytes
+    empty: bool = False
 
 
 class Refusal(NamedTuple):

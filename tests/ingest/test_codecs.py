@@ -428,6 +428,17 @@ def test_numbers_that_a_codec_writes_as_text_become_readings() -> None:
     assert list(flush.rows[3].value) == [10.5]
 
 
+def test_bytes_in_which_the_network_servers_decoder_found_nothing_are_the_codecs_or_a_letter() -> None:
+    flush, letters = flushed(city(), uplink(b"\x01\x69", object={}))
+    assert (letters, list(flush.rows[3].value)) == ([], [36.1])
+    flush, [letter] = flushed(city(""), uplink(b"\x01\x69", object={}))
+    assert (letter.reason, letter.units, flush.rows) == ("no-readings", 1, {})
+    codecs = Codecs()
+    [batch] = resolve_letter(letter, city(), codecs).readings.values()
+    codecs.close()
+    assert list(batch.value) == [36.1]
+
+
 def test_bytes_of_a_device_that_is_not_this_gateways_meet_no_codec() -> None:
     spin = city("function Decoder() { while (true); }")
     _, letters = flushed(spin, uplink(b"\x01", device="0202"))

@@ -53,7 +53,9 @@ def test_counter_and_port_that_are_absent_are_zero() -> None:
 def test_a_decoded_payload_that_is_absent_was_not_decoded_and_one_that_is_empty_said_nothing() -> None:
     assert parse({"frm_payload": "AXU="}).raw
     empty = parse({"frm_payload": "AXU=", "decoded_payload": {}})
-    assert (empty.raw, empty.objects, empty.refused) == ([], [], {})
+    assert (empty.raw, empty.objects) == ([RawObject(0, WHO["dev_eui"], None, 0, b"\x01\x75", empty=True)], [])
+    nothing = parse({"decoded_payload": {}})
+    assert (nothing.raw, nothing.objects, nothing.refused) == ([], [], {})
 
 
 def test_inside_the_decoded_payload_nothing_is_omitted_so_nothing_is_made_up() -> None:

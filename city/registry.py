@@ -112,6 +112,8 @@ class SeriesTarget:
         The metric's own, UCUM: a message may tell another.
     values : mapping
         Numbers for words.
+    wire_unit : str
+        In which the profile says that values come, as `scale` and `offset` have it; empty: it does not say.
     """
 
     series_id: int
@@ -122,6 +124,7 @@ class SeriesTarget:
     offset: float = 0.0
     unit: str = ""
     values: Mapping[str, float] = field(default_factory=dict, hash=False)
+    wire_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from city.unitnames import NAMES
+from city.unitnames import NAMES, NO_UNIT
 
 UNIT_CHARACTERS_MAX = 32
 
@@ -125,6 +125,24 @@ def conversion(unit: str, into: str) -> Conversion | None:
     if dimension != wanted:
         return None
     return Conversion(float(factor / base), float((offset - shift) / base))
+
+
+def conversion_of(told: str, named: str, into: str) -> Conversion | None:
+    """Return how values become values in `into` that come in the unit that a message tells.
+
+    Parameters
+    ----------
+    named : str
+        The unit that the device's profile names, where it names one: it stands in for one that nobody knows.
+
+    Returns
+    -------
+    Conversion or None
+        None where there is no way.
+    """
+    if told in NO_UNIT or (named and not is_known(told)):
+        return conversion(named, into) if named else SAME
+    return conversion(told, into)
 
 
 def is_known(unit: str) -> bool:

@@ -196,6 +196,6 @@ def decode_raw(
 
 def _why_no_codec(device_id: str, raw: RawObject) -> tuple[str, str]:
     if raw.empty:
-        detail = f"{device_id}: the network server's decoder finds no value in these bytes, and the profile has no codec"
+        detail = f"{device_id}: the network server's decoder finds no value in these bytes, and no codec is there"
         return "no-readings", detail
     return "no-codec", f"{device_id} sends raw bytes, and its profile names no codec: add one, then replay"

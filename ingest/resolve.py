@@ -10,7 +10,7 @@ import numpy as np
 from city.clock import MINUTE_US, SECOND_US
 from city.reading import Quality, ReadingBatch
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
-from city.units import conversion
+from city.units import conversion_of
 from ingest.formats.parsed import ParsedMessage, ParsedObject, Value
 
 AHEAD_US_MAX = 5 * MINUTE_US
@@ -267,7 +267,7 @@ def _converted(raw: Value, target: SeriesTarget, unit: str | None) -> float | No
         return None
     if unit is None:
         return raw * target.scale + target.offset
-    told = conversion(unit, target.unit)
+    told = conversion_of(unit, target.wire_unit, target.unit)
     return None if told is None else raw * told.scale + told.offset
 
 

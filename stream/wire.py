@@ -52,7 +52,7 @@ def devices(rows: Iterable[Sequence[Any]], told_profiles: Mapping[str, Any]) -> 
         for told in names.get(profile, {}).get(metric, ()):
             scale, offset = conversion(told["unit"], unit) or SAME if told["unit"] else SAME
             targets[told["name"]] = SeriesTarget(
-                series, partition, low, high, scale, offset, unit, dict(told["values"])
+                series, partition, low, high, scale, offset, unit, dict(told["values"]), told["unit"]
             )
     return known
 

@@ -93,7 +93,7 @@ def time_of(body: dict[str, Any], key: str) -> int | None:
 def believed(heard: int | None, received: int | None) -> int | None:
     """Return when an uplink was heard, µs UTC, by the clocks of a gateway and of the network server.
 
-    A gateway's clock may be anything, and none says whether it is right: it counts where it is near the network server's.
+    A gateway's clock may be anything, and none says whether it is right: it counts near the network server's.
     """
     if heard is None or received is None:
         return received if heard is None else heard

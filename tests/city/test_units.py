@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from city.unitnames import NAMES, PEOPLE, REC20, SENML
-from city.units import SAME, UNITS, conversion, is_known
+from city.units import SAME, UNITS, conversion, conversion_of, is_known
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,27 @@ def test_every_symbol_of_senml_is_known() -> None:
         " /100 /1000 hPa mm cm km km/h"
     )
     assert [symbol for symbol in f"{primary} {secondary}".split() if not is_known(symbol)] == []
+
+
+@pytest.mark.parametrize(
+    ("spelt", "unit"),
+    [
+        *(("Volts", "V"), ("VAC", "V"), ("Amps", "A"), ("Amperes", "A"), ("Watts", "W"), ("KW", "kW"), ("kw", "kW")),
+        *(("Celsius", "Cel"), ("deg C", "Cel"), ("Deg F", "[degF]"), ("PSI", "[psi]"), ("Percent", "%"), ("Hz", "Hz")),
+    ],
+)
+def test_units_are_known_as_people_write_them(spelt: str, unit: str) -> None:
+    assert conversion(spelt, unit) == SAME
+
+
+@pytest.mark.parametrize(
+    ("told", "named", "scale"),
+    [("kW", "W", 1000.0), ("what", "kW", 1000.0), ("what", "", None), ("V", "kW", None), ("N/A", "kW", 1000.0)],
+)
+def test_a_profiles_unit_stands_in_for_one_that_nobody_knows(told: str, named: str, scale: float | None) -> None:
+    found = conversion_of(told, named, "W")
+    assert (found and found.scale) == scale
+    assert conversion_of("None", "", "W") == SAME
 
 
 def test_every_spelling_leads_to_one_unit() -> None:

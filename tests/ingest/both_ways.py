@@ -38,7 +38,9 @@ def known() -> IngestRegistry:
     targets = {name: SeriesTarget(900, 3, low, high, 0.1, 0.5) for name, (low, high) in METRICS.items()}
     targets["n"] = SeriesTarget(901, 4, 0.0, 1e6, scale=1000.0)
     targets["Power, W"] = SeriesTarget(902, 3, 0.0, 1e6)
-    words = {name: SeriesTarget(905, 3, low, high, values={"0": 5.0, "42": high}) for name, (low, high) in METRICS.items()}
+    words = {
+        name: SeriesTarget(905, 3, low, high, values={"0": 5.0, "42": high}) for name, (low, high) in METRICS.items()
+    }
     far = {name: SeriesTarget(910, 11, low, high) for name, (low, high) in METRICS.items()}
     devices = {
         **plain.devices,
@@ -119,7 +121,9 @@ class Writer:
 
     def _members(self, odd: bool) -> list[str]:
         chance = self._chance
-        device = chance.choice(["D-0", "D-3", "S-1"] + ["W-1", "D-1", "D-99", "S 1", "Far away", "", "D-0\\u0020"] * odd)
+        device = chance.choice(
+            ["D-0", "D-3", "S-1"] + ["W-1", "D-1", "D-99", "S 1", "Far away", "", "D-0\\u0020"] * odd
+        )
         members = [f'"device":{self._space()}"{device}"'] if not odd or chance.random() < 0.9 else []
         if chance.random() < 0.8:
             members.append(f'"at":{self._space()}{self._time(odd)}')

@@ -161,11 +161,12 @@ def test_successive_numbers_are_one_range() -> None:
     assert part.numbers == {("G-1", "a"): [[1, 3], [7, 8], [4, 4]]}
 
 
-KILOWATTS = SeriesTarget(1, 3, -5.0, 5000.0, 1000.0, 0.0, "W", {"off": 0.0})
+KILOWATTS = SeriesTarget(1, 3, -5.0, 5000.0, 1000.0, 0.0, "W", {"off": 0.0}, "kW")
+WATTS = SeriesTarget(1, 3, -5.0, 5000.0, unit="W")
 LORA = replace(
     REGISTRY,
     devices={
-        "A84041": KnownDevice("L-1", "G-1", {"P": KILOWATTS}, WireProfile("lora", frozenset({"rssi"}))),
+        "A84041": KnownDevice("L-1", "G-1", {"P": KILOWATTS, "own": WATTS}, WireProfile("lora", frozenset({"rssi"}))),
         "A84042": KnownDevice("L-2", "G-1", {"P": KILOWATTS}, WireProfile("lora", frozenset({"*"}))),
     },
 )
@@ -188,6 +189,11 @@ def on_the_wire(device: str, readings: dict[str, Value], units: dict[str, str] |
         ({"P": "off"}, {}, [0.0], {}),
         ({"P": "broken"}, {}, [], {"unknown-word": [(0, "P")]}),
         ({"P": 1}, {"P": "Cel"}, [], {"unknown-unit": [(0, "P")]}),
+        ({"P": 0.036}, {"P": "Kilo-Watts"}, [36.0], {}),
+        ({"P": 0.036}, {"P": "N/A"}, [36.0], {}),
+        ({"own": 36}, {"own": "Kilo-Watts"}, [], {"unknown-unit": [(0, "own")]}),
+        ({"own": 36}, {"own": "None"}, [36.0], {}),
+        ({"own": 36}, {"own": "Watts"}, [36.0], {}),
         ({"P": 0.036, "rssi": -110}, {}, [36.0], {}),
         ({"P": 0.036, "snr": 7}, {}, [36.0], {"unknown-metric": [(0, "snr")]}),
     ],

@@ -305,7 +305,9 @@ def test_a_templates_member_keeps_its_unit_and_its_time() -> None:
         return bytes(message.SerializeToString())
 
     power = {"name": "power", "datatype": 10, "double_value": 2.5}
-    message = Node().send("NBIRTH", template({**power, "unit": "kW", "timestamp": AT_MS - 5000}, {**power, "name": "p"}))
+    message = Node().send(
+        "NBIRTH", template({**power, "unit": "kW", "timestamp": AT_MS - 5000}, {**power, "name": "p"})
+    )
     assert [(item.at_us, item.readings, item.units) for item in message.objects] == [
         (AT - 5_000_000, {"lamp/power": 2.5}, {"lamp/power": "kW"}),
         (AT - 1_000_000, {"lamp/p": 2.5}, {}),

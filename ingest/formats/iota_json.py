@@ -6,7 +6,7 @@
 
 from city.integration import Origin
 from ingest.formats.parsed import NAME_CHARACTERS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable
-from ingest.formats.times import parse_iso8601
+from ingest.formats.times import is_blank, parse_iso8601
 from ingest.formats.values import add_object, kind, own_device, read_json, refuse_all
 
 TIME = "TimeInstant"
@@ -78,7 +78,7 @@ def _read_group(message: ParsedMessage, position: int, device: str, group: objec
         return
     body = {name: value for name, value in group.items() if name != TIME}
     at_us: int | None = None
-    if TIME in group:
+    if not is_blank(group.get(TIME)):
         try:
             at_us = parse_iso8601(group[TIME])
         except ValueError as exc:

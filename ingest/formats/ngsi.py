@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from city.units import UNIT_CHARACTERS_MAX
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, ParsedMessage, ParsedObject, Unreadable, kept_name
-from ingest.formats.times import parse_iso8601
+from ingest.formats.times import is_blank, is_date, parse_iso8601
 from ingest.formats.values import DEVICE_PROBLEM, add_object, flatten, is_device, kind, read_json, refuse_all, safe
 
 ENTITY_TIMES = (
@@ -68,7 +68,7 @@ def _entities(message: ParsedMessage, body: object) -> list[object]:
     entities = body
     if isinstance(body, dict):
         entities = body.get("data", body.get("entities", [body]))
-        if "notifiedAt" in body:
+        if not is_blank(body.get("notifiedAt")):
             try:
                 message.sent_at_us = parse_iso8601(body["notifiedAt"])
             except ValueError as exc:
@@ -93,7 +93,7 @@ def _read_entity(message: ParsedMessage, position: int, entity: object, attribut
         found = {name: attribute.value for name, attribute in _measured(entity, attributes_of)}
         refuse_all(message, "bad-device", f"id: {DEVICE_PROBLEM}", position, found)
         return
-    whole_at = next((told for name in ENTITY_TIMES if (told := plain(entity.get(name))) is not None), None)
+    whole_at = next((told for name in ENTITY_TIMES if not is_blank(told := plain(entity.get(name)))), None)
     groups: dict[int | None, _Group] = {}
     for name, attribute in _measured(entity, attributes_of):
         if attribute.problem:
@@ -101,7 +101,7 @@ def _read_entity(message: ParsedMessage, position: int, entity: object, attribut
             continue
         flat = list(flatten({name: attribute.value}, KEYS_MAX))
         try:
-            at_us = _time(attribute.at if attribute.at is not None else whole_at)
+            at_us = _time(whole_at if is_blank(plain(attribute.at)) else attribute.at)
         except ValueError as exc:
             _refuse(message, "bad-time", f"{name[:64]!a} has no time: {exc}", position, flat)
             continue
@@ -151,20 +151,12 @@ def _measured(entity: dict[str, object], attributes_of: AttributesOf) -> Iterato
 def _is_other(value: object) -> bool:
     """Tell whether a value is a link, a place or a date rather than a measurement."""
     if isinstance(value, str):
-        return value.startswith(_ENTITIES_PREFIX) or _is_date(value)
+        return value.startswith(_ENTITIES_PREFIX) or is_date(value)
     if isinstance(value, list):
         return bool(value) and all(_is_other(item) for item in value)
     if isinstance(value, dict):
         return "@type" in value or (isinstance(value.get("type"), str) and value["type"] in _GEOMETRIES)
     return False
-
-
-def _is_date(text: str) -> bool:
-    try:
-        parse_iso8601(text)
-    except ValueError:
-        return False
-    return True
 
 
 def plain(content: object) -> object:

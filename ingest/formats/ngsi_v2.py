@@ -6,6 +6,7 @@ from city.integration import Origin
 from ingest.formats import ngsi
 from ingest.formats.ngsi import Attribute
 from ingest.formats.parsed import ParsedMessage
+from ingest.formats.times import is_blank
 
 TIMES = ("TimeInstant", "timestamp", "dateObserved", "observedAt")
 """Metadata that say when an attribute was observed, the first that is there."""
@@ -36,6 +37,6 @@ def _attributes(name: str, content: object) -> Iterator[tuple[str, Attribute]]:
         return
     metadata = content.get("metadata")
     told = metadata if isinstance(metadata, dict) else {}
-    at = next((ngsi.plain(told[key]) for key in TIMES if key in told), None)
+    at = next((at for key in TIMES if not is_blank(at := ngsi.plain(told.get(key)))), None)
     unit = next((ngsi.plain(told[key]) for key in UNITS if key in told), None)
     yield name, Attribute(content["value"], at, ngsi.unit_of(unit))

@@ -1,4 +1,4 @@
-"""Times as devices write them: RFC 3339 with a zone, or integer milliseconds or seconds since 1970."""
+"""Times as devices write them: RFC 3339 with a zone, or integer milliseconds or seconds since 1970; ISO 8601."""
 
 import re
 from datetime import datetime
@@ -17,7 +17,11 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)"
     r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 )
-_BASIC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})((?:\.[0-9]{1,9})?Z)")
+_ISO8601 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})[T ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
+    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+_ISO8601_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def parse_rfc3339(text: str) -> int:
@@ -47,20 +51,45 @@ def _parse_rfc3339(text: str) -> int:
 
 
 def parse_iso8601(value: object) -> int:
-    """Return µs UTC of RFC 3339 or of ISO 8601's basic form, ``20160125T092703Z``, which FIWARE's devices send as well.
+    """Return µs UTC of a date and time in ISO 8601, as FIWARE's devices and brokers write them.
+
+    RFC 3339, and beside it the basic form (``20160125T092703Z``), a zone such as ``+0100`` or ``+01``, a decimal comma,
+    no seconds, and no zone at all, which is UTC as FIWARE's own agents have it.
 
     Raises
     ------
     ValueError
-        Neither of the two.
+        None of them.
     """
-    if type(value) is not str:
-        raise ValueError("not a text in ISO 8601 with a zone")
-    basic = _BASIC.fullmatch(value) if len(value) <= _LENGTH_MAX else None
-    if basic is not None:
-        year, month, day, hour, minute, second, rest = basic.groups()
-        value = f"{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"
-    return parse_rfc3339(value)
+    match = _ISO8601.fullmatch(value.upper()) if type(value) is str and len(value) <= _LENGTH_MAX else None
+    if match is None:
+        raise ValueError("not a date and time in ISO 8601")
+    day, hour, minute, second, fraction, zone = match.groups()
+    if len(day) == 8:
+        day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    if zone not in (None, "Z"):
+        zone = f"{zone[:3]}:{zone[3:].lstrip(':') or '00'}"
+    return parse_rfc3339(f"{day}T{hour}:{minute}:{second or '00'}{'.' + fraction if fraction else ''}{zone or 'Z'}")
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a text is a date, a date and time, or an interval of two of them."""
+    return all(_is_date(part) for part in text.split("/", 2))
+
+
+def _is_date(text: str) -> bool:
+    if _ISO8601_DATE.fullmatch(text) is not None:
+        return True
+    try:
+        parse_iso8601(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether what stands where a time may stand tells none: null, or a text of nothing but blanks."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def integer(value: object) -> int | None:

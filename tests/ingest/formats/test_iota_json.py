@@ -70,10 +70,29 @@ def test_a_single_measure_may_be_a_list_of_values_with_their_times() -> None:
     assert told(parse("[1, 2]", H)) == [(0, "id_sen1", None, {"h.0": 1, "h.1": 2})]
 
 
-@pytest.mark.parametrize("at", ["2026-11-23T18:00:00Z", "2026-11-23T19:00:00.000+01:00", "20261123T180000Z"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        *("2026-11-23T18:00:00Z", "2026-11-23T19:00:00.000+01:00", "20261123T180000Z", "2026-11-23T18:00:00"),
+        *("2026-11-23T19:00:00+0100", "2026-11-23T19:00:00+01", "2026-11-23T18:00", "2026-11-23 18:00Z"),
+        *("2026-11-23T18:00:00,000Z", "20261123T1800", "20261123T190000.5+0100", "2026-11-23t18:00:00z"),
+    ],
+)
 def test_time_instant_says_when_a_group_was_measured(at: str) -> None:
     groups = [{"TimeInstant": at, "t": 1}, {"t": 2}]
-    assert told(parse(groups)) == [(0, "id_sen1", 1_795_456_800_000_000, {"t": 1}), (1, "id_sen1", None, {"t": 2})]
+    at_us = 1_795_456_800_500_000 if ".5" in at else 1_795_456_800_000_000
+    assert told(parse(groups)) == [(0, "id_sen1", at_us, {"t": 1}), (1, "id_sen1", None, {"t": 2})]
+
+
+@pytest.mark.parametrize("at", [None, "", " "])
+def test_a_time_that_tells_nothing_is_none(at: str | None) -> None:
+    assert told(parse({"TimeInstant": at, "t": 1})) == [(0, "id_sen1", None, {"t": 1})]
+    assert told(parse([{"timestamp": at, "value": 1}], H)) == [(0, "id_sen1", None, {"h": 1})]
+
+
+@pytest.mark.parametrize("at", ["2026-11-23", "18:00:00", "2026-11-23T24:00", "2026-11-23T18", "2026-11-23T18:00:00+1"])
+def test_what_is_no_date_and_time_is_refused(at: str) -> None:
+    assert parse({"TimeInstant": at, "t": 1}).refused["bad-time"].only == [(0, "t")]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,9 @@ def test_each_attribute_keeps_its_own_time() -> None:
         {"dateObserved": OBSERVED},
         {"dateObserved": f"2026-11-23T17:00:00Z/{OBSERVED}"},
         {"dateObserved": {"type": "Property", "value": {"@type": "DateTime", "@value": OBSERVED}}},
+        {"dateObserved": "2026-11-23T17:00:00/2026-11-23T18:00:00"},
+        {"dateObserved": "2026-11-23T18:00"},
+        {"observationDateTime": "", "dateObserved": None, "TimeInstant": "2026-11-23T19:00:00+0100"},
         {"TimeInstant": {"value": OBSERVED}},
         {"observationDateTime": OBSERVED, "dateObserved": "2020-01-01T00:00:00Z"},
     ],
@@ -240,6 +243,17 @@ def test_a_property_without_a_value_is_refused_by_its_name(more: dict[str, Any])
     assert message.refused["no-readings"].only == [(0, "level")]
     assert "has none" in message.refused["no-readings"].detail
     assert [item.readings for item in message.objects] == [{"good": 5}]
+
+
+def test_what_looks_like_a_date_is_no_measurement() -> None:
+    dates = {"a": "2016-06-01", "b": "2016-06-01T10:00", "c": "2016-06-01T10:00:00/2016-06-01T11:00:00", "d": "2016-06"}
+    assert told(parse(entity(**dates)))[0][2] == {"d": "2016-06"}
+
+
+def test_a_time_that_tells_nothing_is_none() -> None:
+    body = notification(entity(a={"value": 1, "observedAt": ""}, dateObserved=OBSERVED), notifiedAt=None)
+    message = parse(body)
+    assert (told(message)[0][1], message.sent_at_us) == (AT_US, None)
 
 
 def test_an_entity_without_a_measurement_gives_nothing() -> None:

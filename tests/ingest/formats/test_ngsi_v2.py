@@ -84,6 +84,12 @@ def test_metadata_tell_an_attributes_time_and_unit(key: str) -> None:
     assert told(parse(body)) == [("x", AT_US, {"p": 0.0361}, {"p": "KWT"})]
 
 
+def test_a_time_that_tells_nothing_is_none() -> None:
+    empty = {"TimeInstant": {"type": "DateTime", "value": ""}, "timestamp": {"type": "DateTime", "value": OBSERVED}}
+    attribute = {"type": "Number", "value": 1, "metadata": empty}
+    assert told(parse({"id": "x", "type": "T", "a": attribute}))[0][1] == AT_US
+
+
 def test_an_attributes_time_comes_before_the_entitys() -> None:
     late = {"TimeInstant": {"type": "DateTime", "value": "2026-11-23T18:01:00Z"}}
     body = {

@@ -12,7 +12,8 @@ from ingest.formats.values import add_object, kind, own_device, read_json, refus
 TIME = "TimeInstant"
 """The measure that is no measure but says when the others were taken."""
 
-_NO_MEASURE = frozenset({"cmdexe", "cmd", "configuration"})
+_NO_MEASURE = (["cmdexe"], ["cmd"], ["configuration", "commands"], ["configuration", "values"])
+"""How the agent's own topics end that carry something else; below ``attrs`` these are names of attributes."""
 _ATTRS = "attrs"
 
 
@@ -25,9 +26,9 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
     """
     message = ParsedMessage([])
     levels = origin.topic.split("/")
-    if not _NO_MEASURE.isdisjoint(levels[-2:]):
-        return message
     attribute = levels[-1] if levels[-2:-1] == [_ATTRS] else ""
+    if not attribute and any(levels[-len(end) :] == end for end in _NO_MEASURE):
+        return message
     groups = _single(attribute, payload) if attribute else _multiple(payload)
     if len(groups) > OBJECTS_MAX:
         raise Unreadable("too-many-objects", f"over {OBJECTS_MAX} groups of measures: send several messages")

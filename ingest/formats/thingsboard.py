@@ -3,6 +3,7 @@
 Facts: thingsboard.io, Reference, Gateway API and MQTT API, Telemetry (Community Edition 4).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from city.integration import Origin
@@ -11,8 +12,11 @@ from ingest.formats.parsed import OBJECTS_MAX, ParsedMessage, ParsedObject, Unre
 from ingest.formats.times import MILLISECONDS_MAX, integer
 from ingest.formats.values import add_object, kind, own_device, read_json, refuse_all
 
-_NO_TELEMETRY = frozenset({"attributes", "connect", "disconnect", "claim", "provision", "rpc", "request", "response"})
-_SHORT = "v2"
+_NO_TELEMETRY = re.compile(
+    r"(.*/)?v1/(gateway|devices/[^/]+)/(attributes|connect|disconnect|claim|provision|rpc)(/.*)?"
+    r"|/?provision/(request|response)|v2/(a|r|fw|sw)(/.*)?"
+)
+_GATEWAYS = re.compile(r"(.*/)?v1/gateway/.*")
 
 
 def parse(origin: Origin, payload: bytes) -> ParsedMessage:
@@ -39,12 +43,8 @@ def parse(origin: Origin, payload: bytes) -> ParsedMessage:
 
 
 def _is_telemetry(topic: str) -> bool:
-    if topic.startswith(f"{ROOT}/"):
-        return True
-    levels = topic.split("/")
-    if levels[0] == _SHORT:
-        return levels[1:2] != ["a"] and levels[1:2] != ["r"]
-    return _NO_TELEMETRY.isdisjoint(levels)
+    """Tell whether a topic is none of ThingsBoard's own for other things: of others whoever integrates them knows."""
+    return topic.startswith(f"{ROOT}/") or _NO_TELEMETRY.fullmatch(topic) is None
 
 
 def _devices(origin: Origin, body: object) -> Iterator[tuple[str, object]]:
@@ -65,7 +65,7 @@ def _devices(origin: Origin, body: object) -> Iterator[tuple[str, object]]:
 
 
 def _is_gateways(topic: str) -> bool:
-    return "gateway" in topic.split("/") and not topic.startswith(f"{ROOT}/")
+    return _GATEWAYS.fullmatch(topic) is not None and not topic.startswith(f"{ROOT}/")
 
 
 def _names_devices(body: Mapping[str, object]) -> bool:

@@ -103,6 +103,21 @@ def test_results_of_commands_and_configuration_are_no_measures(topic: str) -> No
     assert parse('{ "ping": "1234567890" }', ATTRS._replace(topic=topic)) == ParsedMessage([])
 
 
+@pytest.mark.parametrize(
+    ("topic", "device"),
+    [("/json/ABCDEF/cmd/attrs", "cmd"), ("/json/ABCDEF/configuration/attrs", "configuration"), ("cmdexe/d", "d")],
+)
+def test_measures_of_a_device_that_is_called_like_something_else_are_read(topic: str, device: str) -> None:
+    origin = ATTRS._replace(topic=topic, levels={"device": device})
+    assert told(parse(MULTIPLE, origin)) == [(0, device, None, {"h": 70, "t": 15})]
+
+
+@pytest.mark.parametrize("attribute", ["cmd", "cmdexe", "values"])
+def test_a_single_measure_may_be_called_like_something_else(attribute: str) -> None:
+    origin = H._replace(topic=f"/json/ABCDEF/id_sen1/attrs/{attribute}")
+    assert told(parse("1", origin)) == [(0, "id_sen1", None, {attribute: 1})]
+
+
 def test_on_our_own_topic_the_gateway_is_the_device() -> None:
     assert told(parse(MULTIPLE, Origin("citynerve/v1/N-9/iota-json", "iota-json", "N-9", {})))[0][1] == "N-9"
 

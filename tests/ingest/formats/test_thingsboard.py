@@ -114,12 +114,26 @@ def test_values_of_every_type_that_thingsboard_has() -> None:
         "v1/gateway/claim",
         "v1/devices/me/attributes",
         "v1/devices/me/rpc/request/1",
+        "site/v1/devices/N-9/attributes/request/1",
+        "/provision/request",
         "v2/a",
         "v2/r/req/1",
     ],
 )
 def test_what_is_no_telemetry_gives_nothing(topic: str) -> None:
     assert parse("whatever", GATEWAY._replace(topic=topic)) == ParsedMessage([])
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["plant/attributes/N-9/telemetry", "v1/devices/connect/telemetry", "rpc/N-9", "v1/devices/provision/telemetry"],
+)
+def test_telemetry_of_a_device_that_is_called_like_something_else_is_read(topic: str) -> None:
+    assert told(parse(SIMPLE, DEVICE._replace(topic=topic, levels={"device": "N-9"})))[0][1] == "N-9"
+
+
+def test_a_level_called_gateway_alone_makes_no_gateways_topic() -> None:
+    assert told(parse(SIMPLE, DEVICE._replace(topic="plant/gateway/7")))[0][1] == "TB-1"
 
 
 @pytest.mark.parametrize("topic", ["v2/t", "v1/devices/me/telemetry"])

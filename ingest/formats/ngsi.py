@@ -21,6 +21,7 @@ ENTITY_TIMES = (
 _GEOMETRIES = frozenset(
     {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"}
 )
+_NOTIFICATION = "Notification"
 _ENTITIES_PREFIX = "urn:ngsi-ld:"
 _IGNORED = frozenset({"id", "type", "@context", "@type", "@id"})
 
@@ -65,9 +66,9 @@ def read(payload: bytes, attributes_of: AttributesOf) -> ParsedMessage:
 
 
 def _entities(message: ParsedMessage, body: object) -> list[object]:
-    entities = body
-    if isinstance(body, dict):
-        entities = body.get("data", body.get("entities", [body]))
+    entities = [body] if isinstance(body, dict) and _is_entity(body) else body
+    if isinstance(entities, dict):
+        body, entities = entities, entities.get("data", entities.get("entities", [entities]))
         if not is_blank(body.get("notifiedAt")):
             try:
                 message.sent_at_us = parse_iso8601(body["notifiedAt"])
@@ -80,6 +81,13 @@ def _entities(message: ParsedMessage, body: object) -> list[object]:
     if len(entities) > OBJECTS_MAX:
         raise Unreadable("too-many-objects", f"over {OBJECTS_MAX} entities: send several messages")
     return entities
+
+
+def _is_entity(body: dict[str, object]) -> bool:
+    """Tell an entity, of which any attribute may be called ``data``, from a notification, which NGSI-LD gives an id."""
+    if "id" not in body or "subscriptionId" in body:
+        return False
+    return isinstance(body.get("type"), str) and body["type"] != _NOTIFICATION
 
 
 def _read_entity(message: ParsedMessage, position: int, entity: object, attributes_of: AttributesOf) -> None:

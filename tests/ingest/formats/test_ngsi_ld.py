@@ -245,6 +245,12 @@ def test_a_property_without_a_value_is_refused_by_its_name(more: dict[str, Any])
     assert [item.readings for item in message.objects] == [{"good": 5}]
 
 
+@pytest.mark.parametrize("name", ["data", "entities"])
+def test_an_entity_may_have_an_attribute_of_that_name(name: str) -> None:
+    assert told(parse(entity(**{name: {"type": "Property", "value": 5}, "b": 1})))[0][2] == {name: 5, "b": 1}
+    assert told(parse(entity(**{name: [1, 2]})))[0][2] == {f"{name}.0": 1, f"{name}.1": 2}
+
+
 def test_what_looks_like_a_date_is_no_measurement() -> None:
     dates = {"a": "2016-06-01", "b": "2016-06-01T10:00", "c": "2016-06-01T10:00:00/2016-06-01T11:00:00", "d": "2016-06"}
     assert told(parse(entity(**dates)))[0][2] == {"d": "2016-06"}

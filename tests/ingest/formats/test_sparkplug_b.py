@@ -753,7 +753,7 @@ def test_data_of_a_bundle_are_read_by_the_births_that_they_follow_in_it() -> Non
     assert (resolution.reason, resolution.still_bad) == ("no-birth", ((0, ""), (5, ""))), (
         "before the first, behind a gap"
     )
-    assert [numbers[1:] for numbers in resolution.numbers] == [(0, 1), (0, 1)]
+    assert [numbers[1:] for numbers in resolution.numbers] == [(0, 1), (0, 1), (3, 3)], "what stays has come too"
     before = BirthBook([BirthTold(("city", "E-1"), "", birth(1, "volts"), AT - MINUTE, AT + MINUTE)])
     first = replace(letter, only=((0, ""),), units=1)
     [batch] = resolve_letter(first, known, None, before).readings.values()

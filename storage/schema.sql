@@ -237,6 +237,13 @@ CREATE TABLE ledger_lost (                                 -- old gaps of runs w
     PRIMARY KEY (gateway_id, hour)
 );
 
+CREATE TABLE ledger_forgotten (                            -- runs of numbers beyond what is kept of a gateway: no gap of theirs shows
+    gateway_id      text NOT NULL,
+    hour            timestamptz NOT NULL,                  -- in which each was seen last
+    runs            bigint NOT NULL,
+    PRIMARY KEY (gateway_id, hour)
+);
+
 CREATE TABLE broker_deaths (                               -- when what it had acknowledged and not handed on was lost
     death_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     last_heard_at   timestamptz NOT NULL,

@@ -78,6 +78,8 @@ class Balance:
 
     Attributes
     ----------
+    forgotten_runs : int
+        Runs of message numbers of which it is not known any more whether one is missing: gateways began too many.
     broken : int
         Rows with less appended than arrived, or a count below zero: always 0 unless this program is wrong.
     """
@@ -88,6 +90,7 @@ class Balance:
     conflicting: int
     quarantined: int
     missing: int
+    forgotten_runs: int
     broken: int
 
     @property

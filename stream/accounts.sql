@@ -57,6 +57,10 @@ SELECT COALESCE(sum(appended), 0)::bigint, COALESCE(sum(stored), 0)::bigint, COA
          WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
            AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
            AND (%(until)s::timestamptz IS NULL OR hour < %(until)s))::bigint,
+       (SELECT COALESCE(sum(runs), 0) FROM ledger_forgotten
+         WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
+           AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
+           AND (%(until)s::timestamptz IS NULL OR hour < %(until)s))::bigint,
        count(*) FILTER (WHERE appended < stored + duplicate + conflicting + quarantined
                            OR LEAST(stored, duplicate, conflicting, quarantined) < 0)
   FROM ledger

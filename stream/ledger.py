@@ -26,7 +26,9 @@ _SQL = queries.load(Path(__file__).with_name("ledger.sql"))
 _NUMBER_MAX = 2**62
 _GAPS_MAX = 1_000
 _RUNS_MAX = 20_000
-"""A network server numbers each device's frames apart."""
+"""Of a gateway, beside those of its devices in the registry: a network server numbers each device's frames apart."""
+_RUNS_A_DEVICE = 2
+"""The one that a device is in, and the one before it joined its network anew."""
 _LEAP_MIN = 1_000_000
 """Ten messages a second for more than a day: what lies between two numbers so far apart was never sent."""
 _NO_META = RecordMeta()
@@ -208,7 +210,9 @@ async def _fold_numbers(connection: Connection, numbers: Sequence[NumberRange]) 
     gateways = {"gateway_id": sorted(set(ranges["gateway_id"]))}
     new = sorted({gateway_id for gateway_id, fresh in begun if fresh})
     if new:
-        await connection.execute(_SQL.forget_runs, {"gateway_id": new, "runs_max": _RUNS_MAX}, prepare=True)
+        kept = {"gateway_id": new, "runs_max": _RUNS_MAX, "runs_a_device": _RUNS_A_DEVICE}
+        for gateway_id, runs in await (await connection.execute(_SQL.forget_runs, kept, prepare=True)).fetchall():
+            logger.warning("runs of numbers forgotten, too many", extra={"gateway_id": gateway_id, "runs": runs})
     broken = await connection.execute(_SQL.broken_runs, {**gateways, "gaps_max": _GAPS_MAX}, prepare=True)
     for gateway_id, epoch, gaps in await broken.fetchall():
         logger.warning("numbers full of holes, old gaps joined", extra={"gateway_id": gateway_id, "gaps": gaps})

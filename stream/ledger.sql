@@ -88,21 +88,33 @@ INSERT INTO ledger_gaps (gateway_id, epoch, numbers, hour)
 SELECT gateway_id, epoch, unnest(numbers), hour FROM holes
 
 -- name: forget_runs
--- A gateway that begins a new run of numbers with every message keeps its latest ones.
-WITH runs AS (
-    SELECT gateway_id, epoch, row_number() OVER (PARTITION BY gateway_id ORDER BY seen_in DESC, epoch DESC) AS place
-      FROM ledger_numbers WHERE gateway_id = ANY(%(gateway_id)s)
+-- A gateway that begins a new run of numbers with every message keeps its latest ones: as many as its devices of the
+-- registry may have, and some. How many were forgotten is written down, in the hour in which each was seen last.
+WITH kept AS (
+    SELECT g.gateway_id, %(runs_max)s + %(runs_a_device)s * (
+           SELECT count(*) FROM devices AS d WHERE d.gateway_id = g.gateway_id AND NOT d.retired) AS runs
+      FROM unnest(%(gateway_id)s::text[]) AS g (gateway_id)
+), places AS (
+    SELECT n.gateway_id, n.epoch, k.runs,
+           row_number() OVER (PARTITION BY n.gateway_id ORDER BY n.seen_in DESC, n.epoch DESC) AS place
+      FROM ledger_numbers AS n JOIN kept AS k USING (gateway_id)
+     WHERE (SELECT count(*) FROM ledger_numbers AS c WHERE c.gateway_id = k.gateway_id) > k.runs
 ), forgotten AS (
-    DELETE FROM ledger_numbers AS n USING runs AS r
-     WHERE n.gateway_id = r.gateway_id AND n.epoch = r.epoch AND r.place > %(runs_max)s
-    RETURNING n.gateway_id, n.epoch
+    DELETE FROM ledger_numbers AS n USING places AS p
+     WHERE n.gateway_id = p.gateway_id AND n.epoch = p.epoch AND p.place > p.runs
+    RETURNING n.gateway_id, n.epoch, n.seen_in
 ), gaps AS (
     DELETE FROM ledger_gaps AS g USING forgotten AS f WHERE g.gateway_id = f.gateway_id AND g.epoch = f.epoch
     RETURNING g.gateway_id, g.hour, g.numbers
+), lost AS (
+    INSERT INTO ledger_lost AS l (gateway_id, hour, messages)
+    SELECT gateway_id, hour, sum(upper(numbers) - lower(numbers)) FROM gaps GROUP BY gateway_id, hour
+    ON CONFLICT (gateway_id, hour) DO UPDATE SET messages = l.messages + EXCLUDED.messages
 )
-INSERT INTO ledger_lost AS l (gateway_id, hour, messages)
-SELECT gateway_id, hour, sum(upper(numbers) - lower(numbers)) FROM gaps GROUP BY gateway_id, hour
-ON CONFLICT (gateway_id, hour) DO UPDATE SET messages = l.messages + EXCLUDED.messages
+INSERT INTO ledger_forgotten AS l (gateway_id, hour, runs)
+SELECT gateway_id, seen_in, count(*) FROM forgotten GROUP BY gateway_id, seen_in
+ON CONFLICT (gateway_id, hour) DO UPDATE SET runs = l.runs + EXCLUDED.runs
+RETURNING gateway_id, runs
 
 -- name: broken_runs
 -- Runs of numbers with more holes than a gateway that counts can leave.

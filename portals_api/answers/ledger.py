@@ -87,8 +87,13 @@ class DeathList(BaseModel):
 
 
 class LedgerTotals(_Sums):
-    """The sums of all rows that fit, of one moment; `broken` rows do not balance: always 0."""
+    """The sums of all rows that fit, of one moment; `broken` rows do not balance: always 0.
 
-    model_config = shown_by({**SUMS, "broken": 0})
+    `forgotten_runs` are runs of message numbers that gateways began beyond what is kept: what is missing of them is not
+    known any more.
+    """
 
+    model_config = shown_by({**SUMS, "forgotten_runs": 0, "broken": 0})
+
+    forgotten_runs: int
     broken: int

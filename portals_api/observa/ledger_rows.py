@@ -73,7 +73,8 @@ def row_of(row: LedgerRow) -> dict[str, Any]:
 
 def totals_of(balance: Balance) -> dict[str, Any]:
     """Return the sums."""
-    return {**{name: getattr(balance, name) for name in COLUMNS}, "broken": balance.broken}
+    told = {name: getattr(balance, name) for name in COLUMNS}
+    return {**told, "forgotten_runs": balance.forgotten_runs, "broken": balance.broken}
 
 
 async def stream_csv(pool: Pool, query: LedgerQuery, limit: int | None) -> AsyncIterator[str]:

@@ -104,6 +104,11 @@ async def see(pool: Pool, *ranges: tuple[int, int], epoch: str = "", hour: int =
         await ledger.fold(connection, tally)
 
 
+async def forgotten(pool: Pool) -> int:
+    async with pool.connection() as connection:
+        return (await check_balance(connection)).forgotten_runs
+
+
 async def missing(pool: Pool) -> dict[Key, int]:
     return {
         Key(row.gateway_id, row.hour): row.missing for row in await page(pool, LedgerQuery(limit=1_000)) if row.missing
@@ -150,9 +155,27 @@ def test_numbers_meant_to_hurt_are_bounded(database_url: str, monkeypatch: pytes
                 await see(pool, (0, 0), (2, 2), epoch=f"e{epoch}\x00\ud800", gateway="G-2", hour=HOUR + epoch)
             [(runs,)] = await rows(pool, "SELECT count(*) FROM ledger_numbers WHERE gateway_id = 'G-2'")
             assert runs == 100
+            assert await forgotten(pool) == 20
             assert sum((await missing(pool)).values()) == 2999 * 9 + 120
             await see(pool, (-5, 3), (7, 2), (2**62, 2**63 - 1), gateway="G-3")
             assert await rows(pool, "SELECT * FROM ledger_numbers WHERE gateway_id = 'G-3'") == []
+
+    asyncio.run(main())
+
+
+def test_a_network_servers_devices_each_keep_their_run(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_RUNS_MAX", 4)
+
+    async def main() -> None:
+        async with opened(store_url) as pool:
+            [(devices,)] = await rows(pool, "SELECT count(*) FROM devices WHERE gateway_id = 'G-1'")
+            runs = 4 + 2 * devices
+            await see(pool, (1, 1), epoch="old", hour=HOUR - HOUR_US)
+            for device in range(runs):
+                await see(pool, (1, 1), epoch=f"device-{device}")
+            assert await forgotten(pool) == 1
+            await see(pool, (5, 5), epoch="device-0")
+            assert await missing(pool) == {Key("G-1", HOUR): 3}
 
     asyncio.run(main())
 

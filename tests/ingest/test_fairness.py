@@ -175,9 +175,9 @@ def test_the_loop_goes_on_while_a_flood_is_set_aside() -> None:
 
     async def main() -> None:
         bridge = Bridge(None, None, lambda: REGISTRY, SystemClock())  # type: ignore[arg-type]
-        bridge._fairness.isolated = frozenset({"G-1"})
         limits = FlushOptions(12, 2, 1 << 20)
         await bridge._build(0, Intake.empty(1), limits)
+        bridge._fairness.isolated = frozenset({"G-1"})
         flood = Intake.of([Message(readings_topic("G-1"), reading(n), 1, n, 1) for n in range(8_000)])
         pings = asyncio.create_task(turn())
         await asyncio.sleep(0)

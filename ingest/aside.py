@@ -97,6 +97,15 @@ class Aside:
 def _numbers_of(gateway: str, told: Sequence[tuple[str, int] | None]) -> Numbers:
     """Return the numbers of a gateway's messages by run."""
     numbers: Numbers = {}
-    for epoch, number in (one for one in told if one is not None):
-        numbers.setdefault((gateway, epoch), []).append([number, number])
+    for one in told:
+        if one is None:
+            continue
+        epoch, number = one
+        ranges = numbers.get((gateway, epoch))
+        if ranges is None:
+            numbers[gateway, epoch] = [[number, number]]
+        elif ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
     return numbers

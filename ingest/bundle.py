@@ -43,16 +43,21 @@ def pack(messages: Sequence[Bundled], record_bytes_max: int) -> Iterator[tuple[b
     room = int(record_bytes_max * _PACKED_SHARE)
     parts: list[bytes] = []
     size = count = 0
-    for message in messages:
-        topic = message.topic.encode(errors="surrogatepass")[:0xFFFF]
-        # One byte more than any format takes: what is longer is refused as too large by replay, too.
-        payload = message.payload[: min(PAYLOAD_BYTES_MAX + 1, room - _HEAD.size - len(topic))]
-        entry = _HEAD.pack(len(topic), message.retained, len(payload)) + topic + payload
-        if parts and size + len(entry) > room:
+    before: str | None = None
+    topic, most = b"", 0
+    for name, whole, retained in messages:
+        if name != before:
+            before, topic = name, name.encode(errors="surrogatepass")[:0xFFFF]
+            # One byte more than any format takes: what is longer is refused as too large by replay, too.
+            most = max(0, min(PAYLOAD_BYTES_MAX + 1, room - _HEAD.size - len(topic)))
+        payload = whole[:most]
+        grown = size + _HEAD.size + len(topic) + len(payload)
+        if parts and grown > room:
             yield zlib.compress(b"".join(parts), 1), count
-            parts, size, count = [], 0, 0
-        parts.append(entry)
-        size += len(entry)
+            grown -= size
+            parts, count = [], 0
+        parts += (_HEAD.pack(len(topic), retained, len(payload)), topic, payload)
+        size = grown
         count += 1
     if parts:
         yield zlib.compress(b"".join(parts), 1), count

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from city.clock import hour_of
 from city.registry import IngestRegistry
-from city.topics import READINGS
+from city.topics import READINGS, readings_topic
 from ingest import arrange, flat
 from ingest.bundle import Bundled
 from ingest.codecs import Codecs
 from ingest.fairness import fast_work_us
 from ingest.formats import Formats
-from ingest.intake import PAYLOAD_END, PAYLOAD_START, TOPIC_END, TOPIC_START, Intake
+from ingest.intake import COLUMNS, PADDING, PAYLOAD_END, PAYLOAD_START, TOPIC_END, TOPIC_START, Intake
 from ingest.meta import FlushOptions, Numbers, encode_meta, entries_of, settled
 from ingest.names import find_each
 from ingest.records import Flush, batches, causes_of
@@ -27,6 +27,8 @@ from stream.batch_form import BatchForm
 from stream.codec import BATCH
 from stream.log import Append
 
+UNSURE = ("", -1)
+"""Stands for what must be looked at the slow way."""
 _USUAL_BYTES = 1_024
 """Of a message, on average over a flush."""
 
@@ -62,6 +64,32 @@ class Door:
         edges = np.ascontiguousarray(intake.frames[:, TOPIC_START : TOPIC_END + 1])
         find_each(self.tables.topics, np.frombuffer(intake.data, np.uint8), edges, places)
         return places
+
+    def numbers_of(self, topic: str, payloads: list[bytes]) -> list[tuple[str, int] | None]:
+        """Return epoch and number of native messages of one topic; `UNSURE` of those that kernels leave."""
+        name = topic.encode()
+        data = b"".join([name, *payloads, bytes(PADDING)])
+        sizes = np.fromiter(map(len, payloads), np.int64, len(payloads))
+        frames = np.zeros((len(payloads), COLUMNS), np.int64)
+        frames[:, TOPIC_END] = len(name)
+        frames[:, PAYLOAD_END] = len(name) + np.cumsum(sizes)
+        frames[:, PAYLOAD_START] = frames[:, PAYLOAD_END] - sizes
+        rows, heads = Rows.room(len(data) // flat.ROW_BYTES_MIN + 1), Heads.room(len(payloads))
+        notes = Notes.room(len(self.tables.metrics.edge))
+        flat.read_messages(np.frombuffer(data, np.uint8), frames, 0, self.tables, notes, rows, heads)
+        epochs: dict[bytes, str] = {}
+        found: list[tuple[str, int] | None] = []
+        for read, number, (start, end) in zip(
+            heads.rows.tolist(), heads.number.tolist(), heads.epoch.tolist(), strict=True
+        ):
+            if not read:
+                found.append(UNSURE)
+            elif number < 0:
+                found.append(None)
+            else:
+                text = data[start:end]
+                found.append((epochs.get(text) or epochs.setdefault(text, text.decode()), number))
+        return found
 
     def read(
         self,
@@ -146,8 +174,18 @@ class DoorFlush:
         return spent
 
     def isolate(self, gateway: str, messages: list[Bundled]) -> None:
-        """Set messages of a gateway aside unread."""
-        self._slow.isolate(gateway, messages)
+        """Set messages of a gateway aside unread, but for the numbers that they bear."""
+        if gateway not in self._door.place_of:
+            self._slow.isolate(gateway, messages)
+            return
+        topic = readings_topic(gateway)
+        native = [index for index, message in enumerate(messages) if message.topic == topic]
+        found = dict(zip(native, self._door.numbers_of(topic, [messages[i].payload for i in native]), strict=True))
+        told = [found.get(index, UNSURE) for index in range(len(messages))]
+        for index, one in enumerate(told):
+            if one is UNSURE:
+                told[index] = self._slow.number_of(gateway, messages[index])
+        self._slow.isolate(gateway, messages, told)
 
     @property
     def states(self) -> dict[str, str]:

@@ -114,17 +114,28 @@ class Flush:
         self.commands += message.commands
         return gateway
 
-    def isolate(self, gateway: str, messages: Sequence[Bundled]) -> None:
-        """Set messages of a gateway aside unread, many in one dead letter."""
+    def isolate(
+        self, gateway: str, messages: Sequence[Bundled], told: Sequence[tuple[str, int] | None] | None = None
+    ) -> None:
+        """Set messages of a gateway aside unread, many in one dead letter.
+
+        Parameters
+        ----------
+        told : sequence of (str, int) or None, optional
+            What `number_of` says of each, where that is known.
+        """
         if gateway in self.registry.gateways:
             passed = [(message.topic, message.payload) for message in messages if not message.retained]
             self.formats.pass_over(passed, self.received_at)
         self.aside.received_at = self.received_at + self.passed
         # Nobody follows the numbers of gateways that the registry does not have: anybody can make up any of them.
-        told = [] if gateway == UNKNOWN else [self._number_of(gateway, message) for message in messages]
+        if gateway == UNKNOWN:
+            told = []
+        elif told is None:
+            told = [self.number_of(gateway, message) for message in messages]
         self.aside.isolate(gateway, messages, told)
 
-    def _number_of(self, gateway: str, message: Bundled) -> tuple[str, int] | None:
+    def number_of(self, gateway: str, message: Bundled) -> tuple[str, int] | None:
         """Return epoch and number of a message that is set aside unread; None if it bears none, or is another's."""
         try:
             origin = self.registry.routes.origin_of(message.topic)

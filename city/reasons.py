@@ -69,7 +69,7 @@ REASONS: dict[str, Told] = {
     ),
     "unknown-unit": Told(
         "The value comes in a unit that cannot be turned into that of its metric.",
-        "Say in the profile which unit the device sends, then replay.",
+        "If nobody knows the unit, name one in the profile; if it is of another quantity, name another metric. Then replay.",
         "operator",
     ),
     "unknown-word": Told(
@@ -114,7 +114,7 @@ REASONS: dict[str, Told] = {
         "Replay once its birth has come.",
         "operator",
     ),
-    "ambiguous-birth": _unreadable("Two metrics of the node's birth have the same name or alias."),
+    "ambiguous-birth": _unreadable("The node's births before and after it say different things of its metrics."),
     # Where and how it was sent.
     "bad-topic": Told(
         "The topic is none that the city reads.",

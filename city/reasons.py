@@ -111,7 +111,7 @@ REASONS: dict[str, Told] = {
     ),
     "no-birth": Told(
         "What the node says of itself when it starts was missing; it was asked for.",
-        "Replay once its birth has come.",
+        "It comes back by itself once its birth has come. If it stays, see whether the node answers, then replay.",
         "operator",
     ),
     "ambiguous-birth": _unreadable("The node's births before and after it say different things of its metrics."),

@@ -1,4 +1,4 @@
-"""Sends back, by itself, letters whose device or gateway has become known since they were set aside."""
+"""Sends back, by itself, letters whose device, gateway or birth has become known since they were set aside."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ class Latecomers:
 
     A claim and an import answer without waiting for what is still on its way: letters that were set aside before
     ingest had heard of the change, that the log had not handed on yet, or that were too many for one answer. All of
-    them come here.
+    them come here, and so do those that wait for what a Sparkplug node says of itself, which ingest has asked it for.
     """
 
     def __init__(self, pool: Pool, log: EventLog, clock: Clock, *, every_s: float = 30.0) -> None:
@@ -45,7 +45,7 @@ class Latecomers:
                 await self.look(stop)
             except CityNerveError as exc:
                 # Whoever else works in this process must not end with it.
-                logger.warning("letters wait whose device is known", extra={"reason": str(exc)[:300]})
+                logger.warning("letters wait whose device, gateway or birth is known", extra={"reason": str(exc)[:300]})
             await pause(stop, self._every_s)
 
     async def look(self, stop: asyncio.Event | None = None) -> int:
@@ -69,7 +69,7 @@ class Latecomers:
                     return done
                 done += (await redelivery.replay(fresh[start : start + _A_TIME], ACTOR)).letters
             if done:
-                logger.info("letters read again whose device or gateway is known", extra={"letters": done})
+                logger.info("letters read again whose device, gateway or birth is known", extra={"letters": done})
         self._place = place
         return done
 

@@ -45,11 +45,11 @@ SELECT reason, detail, topic, payload, gateway_id, received_at, units, only_read
  ORDER BY received_at DESC LIMIT %(limit)s
 
 -- name: known_now
--- Of a slice of the open letters, the newest first: which of them wait for a device or a gateway that is known by now, and
--- where the slice ends. What unknown gateways sent together is looked at once for each gateway that became known, and so is
+-- Of a slice of the open letters, the newest first: which of them wait for a device, a gateway or a node's birth that is known
+-- by now, and where the slice ends. What unknown gateways sent together is looked at once for each gateway that became known, and so is
 -- what came within the hour after it: who sets aside learns of it a little later.
 WITH slice AS (
-    SELECT letter_id, reason, gateway_id, devices, received_at, replayed_at FROM dead_letters
+    SELECT letter_id, reason, topic, gateway_id, devices, received_at, replayed_at FROM dead_letters
      WHERE state = 'open'
        AND (%(after_at)s::timestamptz IS NULL OR (received_at, letter_id) < (%(after_at)s, %(after_id)s))
      ORDER BY received_at DESC, letter_id DESC LIMIT %(looked_at)s
@@ -63,6 +63,10 @@ WITH slice AS (
            OR s.reason IN ('unknown-gateway', 'retired-gateway')
               AND EXISTS (SELECT FROM assets a
                            WHERE a.asset_id = s.gateway_id AND a.kind = 'gateway' AND NOT a.retired)
+           OR s.reason = 'no-birth'
+              AND EXISTS (SELECT FROM sparkplug_births b
+                           WHERE b.group_id = split_part(s.topic, '/', 2) AND b.edge_id = split_part(s.topic, '/', 4)
+                             AND b.device_id = split_part(s.topic, '/', 5) AND b.last_at >= s.received_at)
            OR s.gateway_id = '' AND s.reason IN ('isolated', 'unknown-gateway')
               AND (s.replayed_at < l.at OR s.replayed_at IS NULL AND s.received_at < l.at + interval '1 hour') AS known
       FROM slice s CROSS JOIN latest l

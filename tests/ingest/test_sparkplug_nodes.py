@@ -20,6 +20,7 @@ from ingest.bundle import Bundled, bundle_topic, pack
 from ingest.division import Split
 from ingest.formats import Formats
 from ingest.formats.sparkplug_births import Birth, BirthTold, Definition
+from ingest.latecomers import Latecomers
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.records import Flush, FlushOptions
@@ -269,6 +270,41 @@ def test_messages_of_an_isolated_node_come_back_by_the_births_among_them(databas
             report = await Redelivery(pool, log, SystemClock(), follower).replay(ids, "operator")
             assert (report.letters, report.still_bad) == (3, 0)
             assert {250.0, 500.0, 750.0} <= set(await values_on(log)), "kilowatts by the births' alias and unit"
+            await log.close()
+
+    asyncio.run(main())
+
+
+def test_what_waits_for_a_birth_comes_back_by_itself_once_it_is_there(database_url: str) -> None:
+    at, second = AT_MS * 1000, 1_000_000
+
+    async def main() -> None:
+        async with pool_of(database_url) as pool:
+            await register(pool, EXAMPLE)
+            log = await open_postgres_log(pool)
+            await make_topics(log)
+            follower = RegistryFollower(pool)
+            await follower.refresh()
+            limits = FlushOptions(await log.partitions(READINGS), await log.partitions(DEAD_LETTERS), 1 << 20)
+            formats = Formats()
+
+            async def received(number: int, *messages: tuple[str, bytes]) -> None:
+                flush = Flush(follower.current(), at + number * second, limits, formats)
+                for topic, body in messages:
+                    flush.add(topic, body)
+                await log.append(flush.records())
+                await BirthStore(pool).write(formats.sessions.take_changes().births)
+
+            power = {"name": "power", "datatype": 10, "double_value": 1.25, "timestamp": AT_MS - 9}
+            await received(0, (DDATA, payload(power, seq=9)))
+            await drive(pool, DeadLetterStage(log.identity), *await records_of(log, DEAD_LETTERS))
+            assert await rows(pool, "SELECT reason FROM dead_letters WHERE state = 'open'") == [("no-birth",)]
+            late = Latecomers(pool, log, SystemClock())
+            assert await late.look() == 0, "nothing to read it by"
+            await received(5, *BIRTHS)
+            assert await late.look() == 1
+            assert 1250.0 in await values_on(log)
+            assert await late.look() == 0
             await log.close()
 
     asyncio.run(main())

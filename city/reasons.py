@@ -69,7 +69,8 @@ REASONS: dict[str, Told] = {
     ),
     "unknown-unit": Told(
         "The value comes in a unit that cannot be turned into that of its metric.",
-        "If nobody knows the unit, name one in the profile; if it is of another quantity, name another metric. Then replay.",
+        "If nobody knows the unit, name one in the profile; if it is of another quantity, name another metric. Then"
+        " replay.",
         "operator",
     ),
     "unknown-word": Told(

@@ -87,7 +87,7 @@ async def letters_of_gateways(pool: Pool, gateway_ids: Sequence[str]) -> AsyncIt
 
 
 async def known_now(pool: Pool, after: Key | None, looked_at: int = LOOKED_AT) -> tuple[list[str], Key | None]:
-    """Return letters of a slice whose device, gateway or birth is known by now, and where the next begins; None: at the top.
+    """Return letters of a slice whose device, gateway or birth is known, and where the next begins; None: at the top.
 
     Parameters
     ----------

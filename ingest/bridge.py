@@ -47,6 +47,9 @@ _MANY_SLOW, _MUCH_SLOW = 200, 20_000
 """Messages, and their bytes, that the slow way reads within about ten milliseconds: more it reads in a thread."""
 
 
+_DOOR_S = 0.25
+"""What comes waits so long for a new registry's tables, which is enough for some ten thousand devices."""
+
 _MANY_APART = 1_000
 """Messages that are set aside within some milliseconds: more are packed in a thread."""
 
@@ -156,6 +159,7 @@ class Bridge:
         self._last_messages = 0
         self._ended = -1
         self._door: Door | None = None
+        self._next_door: asyncio.Task[Door] | None = None
         self._in_flight = 0
         self._attempt = 0
 
@@ -184,6 +188,8 @@ class Bridge:
             await together(self._take(stop, limits, queue), self._append(stop, queue))
         finally:
             self._codecs.close()
+            if self._next_door is not None:
+                await asyncio.wait([self._next_door])
         left = sum(len(intake) for _, intake in self._left_over)
         if left:
             logger.warning("stopped with messages of QoS 0 that the log did not take", extra={"messages": left})
@@ -232,11 +238,18 @@ class Bridge:
     async def _newest_door(self) -> "Door":
         """Return the door of the newest registry: who was claimed a moment ago is known from the next message on.
 
-        Its tables are built in another thread; what comes meanwhile waits with the broker.
+        Its tables are built in another thread. In a large city that takes a second or more: meanwhile the door before
+        it reads on, and what it sets aside of those who have just become known comes back by itself.
         """
         known = self._registry()
-        if self._door is None or known is not self._door.registry:
+        if self._door is None:
             self._door = await asyncio.to_thread(_open_door, known)
+        elif self._next_door is None and known is not self._door.registry:
+            self._next_door = asyncio.create_task(asyncio.to_thread(_open_door, known))
+            await asyncio.wait([self._next_door], timeout=_DOOR_S)
+        if self._next_door is not None and self._next_door.done():
+            built, self._next_door = self._next_door, None
+            self._door = built.result()
         return self._door
 
     async def _build(self, number: int, intake: Intake, limits: FlushOptions) -> _Work:

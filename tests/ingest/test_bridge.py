@@ -2,17 +2,21 @@
 
 import asyncio
 import base64
+import threading
 from collections import Counter
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from city.clock import SystemClock
-from city.registry import KnownDevice, WireProfile
+from city.registry import IngestRegistry, KnownDevice, WireProfile
 from city.topics import DEAD_LETTERS, READINGS
+from ingest import bridge as bridge_module
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.bundle import is_bundle, unpack
+from ingest.door import Door
 from ingest.marks import MarkOptions
 from ingest.metrics import IngestMetrics
 from ingest.source import MqttOptions, MqttSource
@@ -357,6 +361,48 @@ def test_a_codec_that_hangs_does_not_stop_the_loop(open_source: OpenSource, data
             await log.close()
 
     asyncio.run(main())
+
+
+def test_messages_are_read_on_while_a_large_registrys_tables_are_built(
+    mosquitto: Mosquitto, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = threading.Event()
+    known = REGISTRY
+
+    def open_slowly(registry: IngestRegistry) -> Any:
+        if registry is not REGISTRY:
+            assert built.wait(60)
+        return Door(registry)
+
+    monkeypatch.setattr(bridge_module, "_open_door", open_slowly)
+
+    async def main() -> None:
+        nonlocal known
+        log = await open_postgres_log(database_url)
+        await make_topics(log)
+        source = MqttSource(MqttOptions(mosquitto.url, backoff_s_max=0.2))
+        moving = Bridge(source, log, lambda: known, SystemClock(), QUICK, IngestMetrics())
+        async with running(moving, source):
+            await eventually(lambda: source.listening)
+            async with Publisher(port_of(mosquitto.url)) as gateway:
+                gateway.publish(0)
+                await readings_reach(log, {0})
+                more = KnownDevice("D-99", "G-1", REGISTRY.devices["D-0"].targets)
+                known = replace(REGISTRY, devices={**REGISTRY.devices, "D-99": more}, version=2)
+                gateway.publish(1)
+                await readings_reach(log, {0, 1}, 10)
+                assert await records_of(log, DEAD_LETTERS) == []
+                built.set()
+                await asyncio.sleep(0.5)
+                gateway.publish(2, reading(2, 99))
+                await readings_reach(log, {0, 1, 2}, 10)
+        assert await records_of(log, DEAD_LETTERS) == []
+        await log.close()
+
+    try:
+        asyncio.run(main())
+    finally:
+        built.set()
 
 
 @pytest.mark.parametrize("qos", [0, 1])

@@ -113,7 +113,8 @@ _LEVELS = (
     *(("feedbackLightCommand", "commanded_level_pct"), ("command", "commanded_level_pct")),
     ("targetLightCommand", "target_level_pct"),
 )
-"""Levels, by themselves or in a state that has a colour too."""
+"""Levels, by themselves or in a state that has a colour too; of a `BooleanState` all or nothing."""
+_SWITCHED = (("true", 100.0), ("false", 0.0))
 
 _LAMP_MONITOR = Model(
     (
@@ -128,7 +129,7 @@ _LAMP_MONITOR = Model(
         WireName("switchOnCounter", "switch_on_count", "1"),
         WireName("supplyLossCount", "supply_loss_count", "1"),
         WireName("temperature", "controller_temperature_deg_c", "Cel"),
-        *(WireName(name, metric, "%") for name, metric in _LEVELS),
+        *(WireName(name, metric, "%", _SWITCHED) for name, metric in _LEVELS),
         *(WireName(f"{name}.level", metric, "%") for name, metric in _LEVELS),
         *(WireName(event, metric_of_event(event)) for event in _LAMP_EVENTS),
     ),

@@ -53,6 +53,8 @@ def test_a_lamp_tells_its_level_by_itself_or_beside_a_colour_and_commands_have_m
     profile = parse_pack(pack_with(text)).profiles["light"]
     levels = {name.name for name in profile.names if (name.metric, name.unit) == ("dimming_level_pct", "%")}
     assert levels == {"actualLightState", "actualLightState.level", "state", "state.level"}
+    [state] = [name for name in profile.names if name.name == "state"]
+    assert dict(state.values) == {"true": 100.0, "false": 0.0}, "a lamp that is on is not at 1 %"
     assert {"feedbackLightCommand", "targetLightCommand", "targetLightCommand.*", "command.*"} <= set(profile.ignore)
     text = text.replace('"dimming_level_pct"', '"commanded_level_pct", "target_level_pct"')
     files = pack_with(text)

@@ -298,7 +298,9 @@ def test_readings_of_an_unknown_device_come_back_after_it_is_added_to_the_pack(
     devices = town.pack / "devices.csv"
     devices.write_text(devices.read_text() + "S-2,EQ-1,GW-2,room\n")
     town.run("setup")
-    assert town.json("letters", "replay") == {"letters": 2, "readings": 1, "still_bad": 1}
+    # The store looks each half a minute whether somebody is known by now, and may have come first.
+    by_itself, now = {"letters": 1, "readings": 0, "still_bad": 1}, {"letters": 2, "readings": 1, "still_bad": 1}
+    assert town.json("letters", "replay") in (now, by_itself)
     values = "SELECT device_id, value FROM readings JOIN series USING (series_id) ORDER BY device_id, value"
     wait_for(lambda: town.rows(values) == [("S-1", 650.0), ("S-2", 700.0)], told)
     assert [letter["detail"] for letter in town.json("letters", "list")] != []

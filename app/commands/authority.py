@@ -43,13 +43,20 @@ def init(folder: Path, name: str, years: int, passphrase_file: Path | None) -> d
 async def issue(
     settings: Settings, folder: Path, gateway: str, days: int, request_file: Path | None, passphrase_file: Path | None
 ) -> dict[str, Any]:
-    """Give a gateway a certificate; a key that is made here stands in what is returned and nowhere else."""
+    """Give a gateway a certificate; a key that is made here stands in what is returned and nowhere else.
+
+    Where the gateway had none that was valid, Mosquitto's list refuses its name: it is written anew.
+    """
     signer = _open(folder, passphrase_file)
     request = None if request_file is None else _read(request_file, _REQUEST_BYTES_MAX)
     now = change()
     made = authority.issue(signer, gateway, days, now.now_us, request)
     async with wiring.pool(wiring.database_url(settings)) as pool:
+        async with pool.connection() as connection:
+            refused = gateway in await reads.refused_names(connection, now.now_us)
         noted = await store.add_certificate(pool, gateway, now, made.serial, made.expires_at)
+        if refused:
+            await _write_list(pool, folder, signer)
     key = {"key": made.key_pem} if made.key_pem else {}
     return told(noted, now.now_us) | {"certificate": made.pem} | key
 
@@ -91,7 +98,7 @@ async def _write_list(pool: Pool, folder: Path, signer: Authority) -> int:
     now_us = change().now_us
     async with pool.connection() as connection:
         revoked = await reads.revoked_certificates(connection, now_us)
-        names = await reads.revoked_names(connection, now_us)
+        names = await reads.refused_names(connection, now_us)
     _write(folder / REVOKED, authority.revocation_list(signer, revoked, now_us), 0o644)
     _write(folder / REFUSED, authority.refusals(names), 0o644)
     return len(revoked)

@@ -170,7 +170,7 @@ def revocation_list(authority: Authority, revoked: Iterable[tuple[str, int]], no
 def refusals(names: Iterable[str]) -> bytes:
     """Return what Mosquitto's list of access needs so that these may publish nothing, open connections included.
 
-    A list of revoked certificates ends no connection: it is asked where one begins.
+    A list of revoked certificates ends no connection: it is asked where one begins. Nor does a certificate's end.
     """
     return "".join(f"\nuser {name}\ntopic deny #\n" for name in names).encode()
 

@@ -89,9 +89,9 @@ async def revoked_certificates(connection: Connection, now_us: int) -> list[tupl
     return [(serial, from_datetime(at)) for serial, at in rows]
 
 
-async def revoked_names(connection: Connection, now_us: int) -> list[str]:
-    """Return whose certificates are revoked, all of them that have not run out."""
-    rows = await (await connection.execute(_SQL.names_revoked, {"now": to_datetime(now_us)})).fetchall()
+async def refused_names(connection: Connection, now_us: int) -> list[str]:
+    """Return who had certificates and has none that is valid: each was revoked or has run out."""
+    rows = await (await connection.execute(_SQL.names_refused, {"now": to_datetime(now_us)})).fetchall()
     return [name for (name,) in rows]
 
 

@@ -88,11 +88,11 @@ SELECT login, gateway_id, publish, read, password_hash, sealed, serial, expires_
  WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
  ORDER BY credential_id
 
--- name: names_revoked
--- Whose certificates are revoked, all of them that have not run out.
+-- name: names_refused
+-- Who had certificates and has none that is valid, for ever: a connection that one of them opened may outlive it.
 SELECT login FROM credentials
- WHERE kind = 'certificate' AND expires_at > %(now)s
- GROUP BY login HAVING bool_and(revoked_at IS NOT NULL) ORDER BY login
+ WHERE kind = 'certificate'
+ GROUP BY login HAVING NOT bool_or(revoked_at IS NULL AND expires_at > %(now)s) ORDER BY login
 
 -- name: certificates_revoked
 -- For the list of revoked certificates: those that have not run out.

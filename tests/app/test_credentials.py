@@ -169,6 +169,10 @@ def test_a_certificate_from_request_to_revocation_at_a_running_broker(env: dict[
     told(env, "revoke", next_one["serial"])
     assert certified("list", *signing, env=env)["certificates"] == 2
     assert "user GW-1\ntopic deny #" in (folder / "refused").read_text()
+    again = certified("issue", "GW-1", *signing, env=env)
+    assert (folder / "refused").read_text() == "", "it has a valid one again"
+    certified("revoke", again["serial"], *signing, env=env)
+    assert "user GW-1\n" in (folder / "refused").read_text()
     assert "is a password" in refusal(called("ca", "revoke", told(env, "create", "GW-1")["login"], *signing, env=env))
 
 

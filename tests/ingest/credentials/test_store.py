@@ -234,6 +234,25 @@ def test_pages_have_the_newest_first_and_what_is_over_only_where_asked_for(datab
     run(database_url, work)
 
 
+def test_a_name_without_a_valid_certificate_stays_refused_until_it_has_a_new_one(database_url: str) -> None:
+    async def work(pool: Pool) -> None:
+        async def refused(now_us: int) -> list[str]:
+            async with pool.connection() as connection:
+                return await reads.refused_names(connection, now_us)
+
+        revoked = await store.add_certificate(pool, "GW-1", BY, "a1", NOW + HOUR_US)
+        await store.add_certificate(pool, "GW-2", BY, "b1", NOW + HOUR_US)
+        assert await refused(NOW) == []
+        await store.revoke(pool, revoked.credential_id, BY)
+        assert await refused(NOW) == ["GW-1"]
+        assert await refused(NOW + DAY_US) == ["GW-1", "GW-2"], "both have run out, and their connections may be open"
+        await store.add_certificate(pool, "GW-1", later(DAY_US), "a2", NOW + 2 * DAY_US)
+        assert await refused(NOW + DAY_US) == ["GW-2"]
+        assert await refused(NOW + 3 * DAY_US) == ["GW-1", "GW-2"]
+
+    run(database_url, work)
+
+
 def test_a_password_is_sealed_for_the_keeper_once_it_has_told_its_key(database_url: str) -> None:
     async def work(pool: Pool) -> None:
         keeper = Opener("the administration password")

@@ -74,6 +74,10 @@ def credentials_rotate(
     together_h: Annotated[
         float, typer.Option(min=0, max=2160, help="Hours for which old and new are both valid; 0: the old one ends now")
     ] = 24.0,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=3650, help="Let the new one end after so many days. None: as many as the old one had"),
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +85,7 @@ def credentials_rotate(
     from app.commands.credentials import rotate
     from app.runtime import attached
 
-    changed = asyncio.run(rotate(attached(data), login, together_h))
+    changed = asyncio.run(rotate(attached(data), login, together_h, days))
     if as_json:
         print_json(changed)
         return

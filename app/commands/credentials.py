@@ -36,13 +36,14 @@ async def create(
         return told_once(await store.create(pool, gateway, now, topics, expires_at), now.now_us)
 
 
-async def rotate(settings: Settings, login: str, together_h: float) -> dict[str, Any]:
+async def rotate(settings: Settings, login: str, together_h: float, days: int | None) -> dict[str, Any]:
     """Give a gateway a new password in place of one."""
     now = change()
+    life_us = None if days is None else days * DAY_US
     async with wiring.pool(wiring.database_url(settings)) as pool:
         async with pool.connection() as connection:
             identity = await reads.find(connection, login)
-        new, old = await store.rotate(pool, identity, now, int(together_h * HOUR_US))
+        new, old = await store.rotate(pool, identity, now, int(together_h * HOUR_US), life_us)
     return {"new": told_once(new, now.now_us), "old": told(old, now.now_us)}
 
 

@@ -64,6 +64,11 @@ class Credential:
     expires_at: int | None
     revoked_at: int | None
 
+    @property
+    def life_us(self) -> int | None:
+        """For how long it was given; None: it does not end by itself."""
+        return None if self.expires_at is None else self.expires_at - self.created_at
+
     def state(self, now_us: int) -> State:
         """Return where it is in its life."""
         if self.revoked_at is not None:

@@ -63,8 +63,15 @@ async def create(
         return await _issue(connection, gateway_id, change, topics or Topics(), expires_at)
 
 
-async def rotate(pool: Pool, credential_id: int, change: Change, overlap_us: int) -> tuple[Issued, Credential]:
+async def rotate(
+    pool: Pool, credential_id: int, change: Change, overlap_us: int, life_us: int | None = None
+) -> tuple[Issued, Credential]:
     """Give a gateway a new password in place of one; both are valid for `overlap_us`, then the old one ends.
+
+    Parameters
+    ----------
+    life_us : int, optional
+        After which the new one ends; without it, it lives as long from now on as the old one was given.
 
     Returns
     -------
@@ -74,7 +81,7 @@ async def rotate(pool: Pool, credential_id: int, change: Change, overlap_us: int
     Raises
     ------
     NotFoundError, ConflictError, DataError
-        As `create`; or it is over already, or a certificate.
+        As `create`; or it is over already, being replaced, or a certificate.
     """
     if not 0 <= overlap_us <= model.OVERLAP_US_MAX:
         raise DataError("old and new may be valid together for 0 to 90 days")
@@ -82,7 +89,10 @@ async def rotate(pool: Pool, credential_id: int, change: Change, overlap_us: int
         old = await _valid(connection, credential_id, change)
         if old.kind != model.PASSWORD:
             raise ConflictError("a certificate is renewed, not rotated: `citynerve ca issue` makes the next one")
-        issued = await _issue(connection, old.gateway_id, change, Topics(old.publish, old.read), old.expires_at)
+        await _refuse_replaced(connection, old)
+        life_us = old.life_us if life_us is None else life_us
+        ends_at = None if life_us is None else change.now_us + life_us
+        issued = await _issue(connection, old.gateway_id, change, Topics(old.publish, old.read), ends_at)
         if overlap_us:
             ends = change.now_us + overlap_us
             await connection.execute(_SQL.end_by, {"credential_id": credential_id, "at": to_datetime(ends)})
@@ -232,6 +242,15 @@ async def _valid(connection: Connection, credential_id: int, change: Change) -> 
     if state is not State.VALID:
         raise ConflictError(f"{found.login} is {state}: create a new credential for {found.gateway_id}")
     return found
+
+
+async def _refuse_replaced(connection: Connection, credential: Credential) -> None:
+    """Refuse to replace twice: the gateway may have the successor already, which nobody would rotate then."""
+    row = await (await connection.execute(_SQL.replaced_by, {"credential_id": credential.credential_id})).fetchone()
+    if row is not None:
+        raise ConflictError(
+            f"{credential.login} is being replaced by {row[0]} already: rotate that one, or create a new credential"
+        )
 
 
 async def _revoke(connection: Connection, credential_id: int, change: Change, reason: str = "") -> None:

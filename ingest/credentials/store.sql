@@ -71,6 +71,11 @@ SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at
 -- name: events
 SELECT kind, actor, at, detail FROM credential_events WHERE credential_id = %(credential_id)s ORDER BY event_id
 
+-- name: replaced_by
+-- The login that a rotation gave in its place.
+SELECT detail->>'by' FROM credential_events
+ WHERE credential_id = %(credential_id)s AND kind = 'replaced' ORDER BY event_id DESC LIMIT 1
+
 -- name: version
 -- Changes with every change.
 SELECT coalesce(max(version), 0) FROM credential_version

@@ -115,7 +115,9 @@ async def rotate(request: Request, portal: PortalDep, operator: OperatorDep, cre
     together_h = fields.get("together_h", "")
     if together_h not in _TOGETHER_H:
         raise HTTPException(422, "choose for how long old and new are valid together")
-    done = await credentials.rotate(portal, operator, credential_id, checked(RotateIn, {"together_h": together_h}))
+    days = fields.get("days", "").strip() or None
+    wanted = checked(RotateIn, {"together_h": together_h, "days": days})
+    done = await credentials.rotate(portal, operator, credential_id, wanted)
     return await _show_once(request, portal, done["new"], done["old"])
 
 

@@ -58,11 +58,12 @@ class CreateIn(TopicsIn):
 
 
 class RotateIn(BaseModel):
-    """For how long old and new are valid together."""
+    """For how long old and new are valid together, and for how many days the new one; None: as many as the old had."""
 
     model_config = ConfigDict(extra="forbid")
 
     together_h: Annotated[float, Field(ge=0, le=TOGETHER_H_MAX, allow_inf_nan=False)] = 24.0
+    days: Annotated[int | None, Field(ge=1, le=LIFE_DAYS_MAX)] = None
 
 
 class RevokeIn(BaseModel):
@@ -118,13 +119,20 @@ async def get_credential(portal: PortalDep, operator: OperatorDep, credential_id
 @router.post(
     HOME + "/{credential_id}/rotate",
     summary="Rotate a password",
-    openapi_extra=_body({"together_h": 24}, together_h={"type": "number", "minimum": 0, "maximum": TOGETHER_H_MAX}),
+    openapi_extra=_body(
+        {"together_h": 24, "days": 365},
+        together_h={"type": "number", "minimum": 0, "maximum": TOGETHER_H_MAX},
+        days={"type": "integer", "minimum": 1, "maximum": LIFE_DAYS_MAX},
+    ),
     **documented(RotatedOut, 400, 401, 403, 404, 409, 413, 415),
 )
 async def post_rotation(
     request: Request, portal: PortalDep, operator: OperatorDep, credential_id: CredentialId
 ) -> dict[str, Any]:
-    """Give a new login and password in place of one; both are valid for `together_h` hours, then the old one ends."""
+    """Give a new login and password in place of one; both are valid for `together_h` hours, then the old one ends.
+
+    The new one ends after `days`, or lives as long as the old one was given. What is being replaced already is refused.
+    """
     return await rotate(portal, operator, credential_id, await _read(request, RotateIn))
 
 
@@ -185,7 +193,8 @@ async def create(portal: Portal, operator: Operator, wanted: CreateIn) -> dict[s
 async def rotate(portal: Portal, operator: Operator, credential_id: int, wanted: RotateIn) -> dict[str, Any]:
     """Make a login in place of another."""
     change = _change(operator)
-    new, old = await store.rotate(portal.pool, credential_id, change, int(wanted.together_h * HOUR_US))
+    life_us = None if wanted.days is None else wanted.days * DAY_US
+    new, old = await store.rotate(portal.pool, credential_id, change, int(wanted.together_h * HOUR_US), life_us)
     return {"new": told_once(new, change.now_us), "old": told(old, change.now_us)}
 
 

@@ -46,7 +46,8 @@ def test_the_password_is_printed_once_and_only_on_stdout(env: dict[str, str]) ->
 def test_a_life_from_creation_to_revocation(env: dict[str, str]) -> None:
     made = told(env, "create", "GW-1", "--days", "30", "--publish", "vendor/#", "--read", "down/+")
     assert (made["login"], made["state"], made["publish"], made["read"]) == ("GW-1", "valid", ["vendor/#"], ["down/+"])
-    changed = told(env, "rotate", "GW-1", "--together-h", "2")
+    changed = told(env, "rotate", "GW-1", "--together-h", "2", "--days", "60")
+    assert changed["new"]["expires_at"] > made["expires_at"]
     assert (changed["new"]["login"], changed["new"]["publish"]) == ("GW-1~2", ["vendor/#"])
     assert changed["old"]["expires_at"] < made["expires_at"]
     assert [one["login"] for one in told(env, "list")] == ["GW-1~2", "GW-1"]

@@ -109,11 +109,28 @@ def test_rotation_without_overlap_ends_the_old_one_at_once(database_url: str) ->
     run(database_url, work)
 
 
-def test_rotation_does_not_lengthen_a_life(database_url: str) -> None:
+def test_the_new_one_lives_as_long_as_the_old_one_was_given_and_the_old_one_no_longer(database_url: str) -> None:
     async def work(pool: Pool) -> None:
-        first = (await store.create(pool, "GW-1", BY, expires_at=NOW + HOUR_US)).credential
-        _, old = await store.rotate(pool, first.credential_id, BY, 10 * HOUR_US)
-        assert old.expires_at == NOW + HOUR_US
+        first = (await store.create(pool, "GW-1", BY, expires_at=NOW + DAY_US)).credential
+        at = later(23 * HOUR_US)
+        new, old = await store.rotate(pool, first.credential_id, at, 10 * HOUR_US)
+        assert old.expires_at == NOW + DAY_US
+        assert new.credential.expires_at == at.now_us + DAY_US
+        chosen, _ = await store.rotate(pool, new.credential.credential_id, at, HOUR_US, 7 * DAY_US)
+        assert chosen.credential.expires_at == at.now_us + 7 * DAY_US
+        endless = (await store.create(pool, "GW-2", BY)).credential
+        assert (await store.rotate(pool, endless.credential_id, at, HOUR_US))[0].credential.expires_at is None
+
+    run(database_url, work)
+
+
+def test_what_is_being_replaced_is_not_rotated_again(database_url: str) -> None:
+    async def work(pool: Pool) -> None:
+        first = (await store.create(pool, "GW-1", BY)).credential
+        await store.rotate(pool, first.credential_id, BY, HOUR_US)
+        with pytest.raises(ConflictError, match="GW-1 is being replaced by GW-1~2 already: rotate that one"):
+            await store.rotate(pool, first.credential_id, later(SECOND_US), HOUR_US)
+        assert await logins(pool) == ["GW-1", "GW-1~2"]
 
     run(database_url, work)
 

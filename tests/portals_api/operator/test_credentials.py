@@ -43,7 +43,10 @@ def test_a_credential_from_creation_to_revocation(portals: Open, city_url: str) 
             assert re.fullmatch("[0-9a-f]{48}", made["password"])
             changed = await post(p, f"/{made['id']}/topics", publish=["vendor/+/up"], read=["vendor/+/down"])
             assert (changed["publish"], changed["read"]) == (["vendor/+/up"], ["vendor/+/down"])
-            done = await post(p, f"/{made['id']}/rotate", together_h=1)
+            done = await post(p, f"/{made['id']}/rotate", together_h=1, days=60)
+            assert done["new"]["expires_at"] > made["expires_at"]
+            again = await post(p, f"/{made['id']}/rotate", 409)
+            assert "is being replaced by G-1~2 already" in again["error"]["message"]
             assert (done["new"]["login"], done["new"]["publish"]) == ("G-1~2", ["vendor/+/up"])
             assert done["old"]["expires_at"] < made["expires_at"]
             new = done["new"]["id"]
@@ -88,6 +91,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(portals: Open) -> No
             made = await post(p, "", 201, gateway="G-1")
             for hours in (-1, 1e9, "x", None):
                 await post(p, f"/{made['id']}/rotate", 422, together_h=hours)
+            await post(p, f"/{made['id']}/rotate", 422, days=0)
             await post(p, f"/{made['id']}/revoke")
             await post(p, f"/{made['id']}/rotate", 409)
             await post(p, f"/{made['id']}/topics", 409, publish=["a/b"])
@@ -115,7 +119,11 @@ def test_pages_show_the_password_once_and_ask_before_they_revoke(portals: Open) 
             rotated = await send(p, f"{PAGE}/{one['id']}/rotate", together_h="168")
             assert "The old login G-1 works until" in rotated.text
             await send(p, f"{PAGE}/{one['id']}/rotate", 422, together_h="7")
+            replaced = await page(p, f"{PAGE}/{one['id']}")
+            assert "It is being replaced by G-1~2" in replaced
+            assert 'name="together_h"' not in replaced
             (newer, _) = (await p.json(LIST))["items"]
+            assert 'name="days"' in await page(p, f"{PAGE}/{newer['id']}")
             asked = await page(p, f"{PAGE}/{newer['id']}/revoke")
             assert "Revoke G-1~2?" in asked
             assert (await p.json(f"{LIST}/{newer['id']}"))["state"] == "valid"

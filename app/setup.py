@@ -12,9 +12,11 @@ from city.clock import DAY_US, MINUTE_US, Clock, ScaledClock, SystemClock, isofo
 from city.errors import SettingsError
 from city.lighting import LightingSchedule
 from city.pack import CityPack
+from ingest.credentials import store
+from ingest.credentials.store import Change
 from storage.layout import apply_layout
 from storage.migrate import migrate
-from storage.pool import Pool, transaction
+from storage.pool import Connection, Pool, transaction
 from stream import installation, publication, registry
 from stream.log import EventLog, TopicPartition
 from stream.packs import read_pack
@@ -74,6 +76,7 @@ async def prepare(
             async with transaction(pool) as connection:
                 partitions_of_readings = await log.partitions(topics.READINGS)
                 await registry.import_pack(connection, pack, partitions_of_readings, at_us=began_us)
+                await _end_access(connection)
             progress("telling the log of them", 5, _STEPS)
             await publication.publish(pool, log, began_us)
             # A large city takes its time until here, which at a thousand times the clock's speed would be its evening.
@@ -86,6 +89,14 @@ async def prepare(
     if clock.speed != 1:
         told += f", {clock.speed:g} times as fast as the clock"
     return Prepared(pack.name, pack.simulated, len(pack.lamps), len(pack.facilities), told)
+
+
+async def _end_access(connection: Connection) -> None:
+    """Let no gateway that the pack has left out keep its credentials, in the transaction that retires it."""
+    change = Change("pack", SystemClock().now_us())
+    ended = await store.revoke_retired(connection, change, "the city pack no longer names the gateway")
+    if ended:
+        logger.warning("credentials of gateways that the city pack no longer names are revoked", extra={"count": ended})
 
 
 def free_clock(pack: CityPack, speed: float) -> Clock:

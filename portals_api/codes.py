@@ -31,6 +31,7 @@ ACTORS = {
     "crew": N_("Crew"),
     "operator": N_("Operator"),
     "command-line": N_("Command line"),
+    "pack": N_("City pack"),
     "system": N_("citynerve"),
 }
 KINDS = {

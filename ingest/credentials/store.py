@@ -129,6 +129,12 @@ async def revoke_all(connection: Connection, gateway_ids: Collection[str], chang
     return len(rows)
 
 
+async def revoke_retired(connection: Connection, change: Change, reason: str) -> int:
+    """End all credentials of gateways that are out of service, as `revoke_all`; return how many there were."""
+    rows = await (await connection.execute(_SQL.retired)).fetchall()
+    return await revoke_all(connection, [gateway_id for (gateway_id,) in rows], change, reason)
+
+
 async def set_topics(pool: Pool, credential_id: int, change: Change, topics: Topics) -> Credential:
     """Say anew where a credential may publish and what it may read.
 

@@ -87,6 +87,13 @@ INSERT INTO credential_version AS v (version) VALUES (1) ON CONFLICT (only_one) 
 -- name: not_revoked
 SELECT credential_id FROM credentials WHERE gateway_id = ANY(%(gateways)s) AND revoked_at IS NULL ORDER BY credential_id
 
+-- name: retired
+-- Gateways out of service whose credentials are not all revoked.
+SELECT DISTINCT gateway_id FROM credentials c
+ WHERE revoked_at IS NULL
+   AND NOT EXISTS (SELECT FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id
+                    WHERE g.gateway_id = c.gateway_id AND NOT a.retired)
+
 -- name: grants
 SELECT login, gateway_id, publish, read, password_hash, sealed, serial, expires_at
   FROM credentials

@@ -12,6 +12,7 @@ import pytest
 
 from ingest.credentials.authority import serials_of
 from tests.app.world import called, refusal, write_pack
+from tests.city.packs import changed
 from tests.e2e.processes import Process
 from tests.ingest.credentials.certificates import OtherAuthority
 from tests.ingest.credentials.conftest import Client
@@ -59,6 +60,27 @@ def test_a_life_from_creation_to_revocation(env: dict[str, str]) -> None:
     assert [(event["kind"], event["actor"]) for event in events] == [
         (kind, "command-line") for kind in ("created", "topics", "revoked")
     ]
+
+
+def test_a_gateway_that_the_pack_no_longer_names_loses_its_credentials_for_good(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    gone, kept = told(env, "create", "GW-2"), told(env, "create", "GW-1")
+    without = {
+        **changed("gateways.csv", "GW-2,Dos,43.5,-5.6,centre\n", ""),
+        "devices.csv": "device_id,asset_id,gateway_id,profile_id\nS-1,EQ-1,GW-1,room\n",
+    }
+    write_pack(tmp_path / "city", without)
+    assert called("setup", env=env).returncode == 0
+    assert [one["login"] for one in told(env, "list")] == [kept["login"]]
+    events = told(env, "topics", gone["login"])["events"]
+    assert [(event["kind"], event["actor"]) for event in events] == [("created", "command-line"), ("revoked", "pack")]
+    assert called("setup", env=env).returncode == 0
+    assert len(told(env, "topics", gone["login"])["events"]) == 2, "the same pack again says nothing new"
+    write_pack(tmp_path / "city")
+    assert called("setup", env=env).returncode == 0
+    assert told(env, "topics", gone["login"])["state"] == "revoked", "whoever comes back needs new ones"
+    assert told(env, "create", "GW-2")["login"] == "GW-2~2"
 
 
 def test_what_makes_no_sense_is_explained(env: dict[str, str]) -> None:

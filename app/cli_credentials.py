@@ -100,7 +100,7 @@ def credentials_revoke(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a credential now: its owner is disconnected and does not come back."""
+    """End a credential: once the broker is told, its owner is disconnected and does not come back."""
     from app.commands.credentials import revoke
     from app.runtime import attached
 
@@ -108,7 +108,7 @@ def credentials_revoke(
     if as_json:
         print_json(ended)
     else:
-        say(f"{ended['login']} is revoked")
+        say(f"{ended['login']} is revoked; `citynerve credentials topics` tells when the broker knows of it")
 
 
 @credentials_cli.command("topics", epilog=examples("credentials topics"))
@@ -123,7 +123,8 @@ def credentials_topics(
     if as_json:
         print_json(found)
         return
-    say(f"{found['login']} is {found['state']}")
+    known = f"at the broker since {found['in_force_at']}" if found["in_force_at"] else "on its way to the broker"
+    say(f"{found['login']} is {found['state']}, {known}")
     for verb in ("publish", "read"):
         say(f"  {verb:<8} {_shown(found[verb])}")
     for event in found["events"]:

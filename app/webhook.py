@@ -27,7 +27,7 @@ Run = Callable[[asyncio.Event], Awaitable[None]]
 def open_webhook(pool: Pool, log: EventLog, clock: Clock, metrics: CollectorRegistry) -> tuple[Webhook, list[Run]]:
     """Return the door, and what has to run beside the web server."""
     access = WebAccess()
-    keeper = CredentialKeeper(pool, access)
+    keeper = CredentialKeeper(pool, access, notes=False)
     follower = RegistryFollower(pool)
     door = Door(log, follower.current, clock, metrics=WebMetrics(metrics), states=StateStore(pool))
 

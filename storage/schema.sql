@@ -337,7 +337,9 @@ CREATE TABLE credentials (
     created_at      timestamptz NOT NULL,
     created_by      text NOT NULL,
     expires_at      timestamptz,                           -- NULL: it does not end by itself
-    revoked_at      timestamptz
+    revoked_at      timestamptz,
+    version         bigint NOT NULL DEFAULT 0,             -- of credential_version, with its last change
+    told_at         timestamptz                            -- when the broker was told of that; NULL: it is not yet
 );
 CREATE UNIQUE INDEX credentials_logins ON credentials (login) WHERE kind = 'password';
 CREATE UNIQUE INDEX credentials_serials ON credentials (serial) WHERE kind = 'certificate';
@@ -358,9 +360,9 @@ CREATE TABLE credential_version (                          -- moves with every c
     version         bigint NOT NULL
 );
 
-CREATE TABLE credential_keeper (                           -- the public key with which passwords are sealed for the broker's keeper
+CREATE TABLE credential_keeper (                           -- what the broker's keeper has to say
     only_one        boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    public_key      bytea NOT NULL,
+    public_key      bytea,                                 -- passwords are sealed with it; NULL: nobody needs them
     told_at         timestamptz,                           -- when the broker was last told of all credentials
     to_rotate       text[] NOT NULL DEFAULT '{}'           -- logins whose passwords the broker has lost for good
 );

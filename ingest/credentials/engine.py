@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingest.credentials.model import Grant
+from ingest.credentials.model import CERTIFICATE, PASSWORD, Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,13 @@ class Applied:
         Logins that were added, taken away or given other topics.
     to_rotate : tuple of str
         Logins that the broker does not have and cannot be given, because nobody knows their passwords any more.
+    kinds : tuple of str
+        Kinds of credentials that it learns of in this way.
     """
 
     changed: int
     to_rotate: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = (PASSWORD, CERTIFICATE)
 
 
 class AccessEngine(Protocol):

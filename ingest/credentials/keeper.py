@@ -30,6 +30,8 @@ class CredentialKeeper:
         The broker is kept by several processes: one at a time tells it.
     public_key : bytes or None
         With which passwords are sealed for this keeper.
+    notes : bool
+        Write down, for operators, what the broker was told; not for doors beside the broker.
     now_us : function
         The machine's clock: credentials live in real time, however fast the city's clock runs.
     """
@@ -44,6 +46,7 @@ class CredentialKeeper:
         again_s: float = 20.0,
         alone: bool = False,
         public_key: bytes | None = None,
+        notes: bool = True,
         now_us: Callable[[], int] = _MACHINES_CLOCK.now_us,
     ) -> None:
         self._pool = pool
@@ -53,6 +56,7 @@ class CredentialKeeper:
         self._again_s = again_s
         self._alone = alone
         self._public_key = public_key
+        self._notes = notes
         self._now_us = now_us
         self._version = -1
         self._to_rotate: tuple[str, ...] = ()
@@ -76,8 +80,8 @@ class CredentialKeeper:
             grants, ends_at = await reads.grants(connection, self._now_us())
             # The turn ends with the transaction, so the broker is told within it.
             applied = await self._engine.apply(grants)
-            if self._public_key is not None:
-                await reads.note_told(connection, applied.to_rotate)
+            if self._notes:
+                await reads.note_told(connection, version, applied)
         self._version, self._ends_at = version, ends_at
         self._applied_at = asyncio.get_running_loop().time()
         self._metrics.valid.set(len(grants))

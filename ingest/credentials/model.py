@@ -50,6 +50,10 @@ class Credential:
         Topic filters.
     expires_at : int or None
         µs UTC.
+    told_at : int or None
+        When the broker was told of its last change, µs UTC; None: it is on its way there.
+    kept_at : int or None
+        When the broker was last told of all credentials, µs UTC: who has run out since then is still let in.
     """
 
     credential_id: int
@@ -63,11 +67,20 @@ class Credential:
     created_by: str
     expires_at: int | None
     revoked_at: int | None
+    told_at: int | None = None
+    kept_at: int | None = None
 
     @property
     def life_us(self) -> int | None:
         """For how long it was given; None: it does not end by itself."""
         return None if self.expires_at is None else self.expires_at - self.created_at
+
+    def in_force_at(self, now_us: int) -> int | None:
+        """Return since when the broker does what stands here; None: it has yet to be told."""
+        if self.told_at is None or self.expires_at is None or self.state(now_us) is not State.ENDED:
+            return self.told_at
+        ended = self.kept_at is not None and self.kept_at >= self.expires_at
+        return max(self.told_at, self.expires_at) if ended else None
 
     def state(self, now_us: int) -> State:
         """Return where it is in its life."""

@@ -1,12 +1,14 @@
 """What the table of credentials says: to operators, and to whoever keeps a broker in line with it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from city.clock import from_datetime, isoformat, to_datetime
 from city.errors import NotFoundError
 from city.packfile import shown
+from ingest.credentials.engine import Applied
 from ingest.credentials.model import Credential, Grant
 from storage import queries
 from storage.pool import Connection
@@ -101,9 +103,11 @@ async def take_turn(connection: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-async def note_told(connection: Connection, to_rotate: Sequence[str]) -> None:
-    """Write down, for operators, that the broker knows all but these, whose passwords it has lost."""
-    await connection.execute(_SQL.note_told, {"to_rotate": list(to_rotate)})
+async def note_told(connection: Connection, version: int, applied: Applied) -> None:
+    """Write down, for operators, that the broker knows everything up to a version but what `applied` leaves out."""
+    told = {"version": version, "kinds": list(applied.kinds), "to_rotate": list(applied.to_rotate)}
+    await connection.execute(_SQL.note_told, told)
+    await connection.execute(_SQL.note_in_force, told)
 
 
 async def publish_keeper_key(connection: Connection, public_key: bytes) -> None:
@@ -113,17 +117,10 @@ async def publish_keeper_key(connection: Connection, public_key: bytes) -> None:
 
 def credential(row: Sequence[Any]) -> Credential:
     """Build a credential from the columns that every statement here has."""
-    identity, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at = row
-    return Credential(
-        identity,
-        gateway_id,
-        login,
-        kind,
-        serial,
-        tuple(publish),
-        tuple(read),
-        from_datetime(created_at),
-        created_by,
-        None if expires_at is None else from_datetime(expires_at),
-        None if revoked_at is None else from_datetime(revoked_at),
-    )
+    identity, gateway_id, login, kind, serial, publish, read, created_at, created_by, *times = row
+    told = (tuple(publish), tuple(read), from_datetime(created_at), created_by)
+    return Credential(identity, gateway_id, login, kind, serial, *told, *map(_at, times))
+
+
+def _at(at: datetime | None) -> int | None:
+    return None if at is None else from_datetime(at)

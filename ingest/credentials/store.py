@@ -186,13 +186,14 @@ async def _issue(
     model.check_topics(publish, topics.read)
     number = await _count(connection, gateway_id, change) + 1
     password = hashing.make_password()
-    key = await (await connection.execute(_SQL.keeper_key)).fetchone()
+    row_of_key = await (await connection.execute(_SQL.keeper_key)).fetchone()
+    key = None if row_of_key is None else row_of_key[0]
     row = {
         "gateway_id": gateway_id,
         "login": model.login_of(gateway_id, number),
         "kind": model.PASSWORD,
         "password_hash": hashing.hash_password(password),
-        "sealed": None if key is None else sealed.seal(password, bytes(key[0])),
+        "sealed": None if key is None else sealed.seal(password, bytes(key)),
         "publish": list(publish),
         "read": list(topics.read),
     }
@@ -268,3 +269,4 @@ async def _note(connection: Connection, credential_id: int, kind: str, change: C
     values = {"credential_id": credential_id, "kind": kind, "actor": change.actor, "detail": Jsonb(detail)}
     await connection.execute(_SQL.note, {**values, "now": to_datetime(change.now_us)})
     await connection.execute(_SQL.move_version)
+    await connection.execute(_SQL.stamp, {"credential_id": credential_id})

@@ -22,24 +22,35 @@ SELECT pg_try_advisory_xact_lock(1668441444)
 -- name: set_keeper_key
 INSERT INTO credential_keeper (public_key) VALUES (%(public_key)s)
 ON CONFLICT (only_one) DO UPDATE SET public_key = excluded.public_key
- WHERE credential_keeper.public_key <> excluded.public_key
+ WHERE credential_keeper.public_key IS DISTINCT FROM excluded.public_key
 
 -- name: note_told
-UPDATE credential_keeper SET told_at = now(), to_rotate = %(to_rotate)s
+INSERT INTO credential_keeper (told_at, to_rotate) VALUES (now(), %(to_rotate)s)
+ON CONFLICT (only_one) DO UPDATE SET told_at = excluded.told_at, to_rotate = excluded.to_rotate
+
+-- name: note_in_force
+-- Whoever is being changed at this moment is passed over: the broker is told of him again.
+UPDATE credentials SET told_at = clock_timestamp()
+ WHERE credential_id IN (SELECT credential_id FROM credentials
+                          WHERE told_at IS NULL AND version <= %(version)s AND kind = ANY(%(kinds)s)
+                            AND NOT login = ANY(%(to_rotate)s)
+                            FOR UPDATE SKIP LOCKED)
 
 -- name: insert
 INSERT INTO credentials (gateway_id, login, kind, password_hash, sealed, serial, publish, read, created_at, created_by,
                          expires_at)
 VALUES (%(gateway_id)s, %(login)s, %(kind)s, %(password_hash)s, %(sealed)s, %(serial)s, %(publish)s, %(read)s, %(now)s,
         %(actor)s, %(expires_at)s)
-RETURNING credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at
+RETURNING credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at,
+          NULL::timestamptz, NULL::timestamptz
 
 -- name: note
 INSERT INTO credential_events (credential_id, kind, actor, at, detail)
 VALUES (%(credential_id)s, %(kind)s, %(actor)s, %(now)s, %(detail)s)
 
 -- name: one
-SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at
+SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at,
+       told_at, (SELECT told_at FROM credential_keeper)
   FROM credentials WHERE credential_id = %(credential_id)s
 
 -- name: of_login
@@ -61,7 +72,8 @@ UPDATE credentials SET publish = %(publish)s, read = %(read)s WHERE credential_i
 
 -- name: page
 -- The newest first; those that are over only where they are asked for.
-SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at
+SELECT credential_id, gateway_id, login, kind, serial, publish, read, created_at, created_by, expires_at, revoked_at,
+       told_at, (SELECT told_at FROM credential_keeper)
   FROM credentials
  WHERE (%(gateway_id)s::text IS NULL OR gateway_id = %(gateway_id)s)
    AND (%(before)s::bigint IS NULL OR credential_id < %(before)s)
@@ -83,6 +95,11 @@ SELECT coalesce(max(version), 0) FROM credential_version
 -- name: move_version
 -- The row is held until the transaction ends, so that versions follow each other in the order in which changes show.
 INSERT INTO credential_version AS v (version) VALUES (1) ON CONFLICT (only_one) DO UPDATE SET version = v.version + 1
+
+-- name: stamp
+-- What changed is of this version, and the broker does not know of it yet.
+UPDATE credentials SET version = (SELECT version FROM credential_version), told_at = NULL
+ WHERE credential_id = %(credential_id)s
 
 -- name: not_revoked
 SELECT credential_id FROM credentials WHERE gateway_id = ANY(%(gateways)s) AND revoked_at IS NULL ORDER BY credential_id

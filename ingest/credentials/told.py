@@ -22,6 +22,7 @@ def told(credential: Credential, now_us: int) -> dict[str, Any]:
         "created_by": credential.created_by,
         "expires_at": _at(credential.expires_at),
         "revoked_at": _at(credential.revoked_at),
+        "in_force_at": _at(credential.in_force_at(now_us)),
     }
 
 

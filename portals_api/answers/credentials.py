@@ -19,13 +19,18 @@ CREDENTIAL: dict[str, Any] = {
     "created_by": "operator",
     "expires_at": None,
     "revoked_at": None,
+    "in_force_at": AT,
 }
 EVENT = {"kind": "created", "actor": "operator", "at": AT, "detail": {"kind": "password"}}
 PASSWORD = "0f" * 24
 
 
 class CredentialOut(BaseModel):
-    """A login (`kind` password) or a certificate; `state` is valid, ended or revoked; times are the machine's."""
+    """A login (`kind` password) or a certificate; `state` is valid, ended or revoked; times are the machine's.
+
+    `in_force_at` is when the broker was told of its last change or end; null while that is on its way there. Mosquitto
+    is told of certificates by lists (`citynerve ca list`), never so.
+    """
 
     model_config = shown_by(CREDENTIAL)
 
@@ -41,6 +46,7 @@ class CredentialOut(BaseModel):
     created_by: str
     expires_at: str | None
     revoked_at: str | None
+    in_force_at: str | None
 
 
 class CredentialPageOut(BaseModel):
@@ -74,7 +80,7 @@ class CredentialWhole(CredentialOut):
 class CredentialNew(CredentialOut):
     """A new login with its password, which no other answer ever holds."""
 
-    model_config = shown_by({**CREDENTIAL, "password": PASSWORD})
+    model_config = shown_by({**CREDENTIAL, "in_force_at": None, "password": PASSWORD})
 
     password: str
 
@@ -84,8 +90,8 @@ class RotatedOut(BaseModel):
 
     model_config = shown_by(
         {
-            "new": {**CREDENTIAL, "password": PASSWORD},
-            "old": {**CREDENTIAL, "id": 3, "login": "GW-01", "expires_at": AT},
+            "new": {**CREDENTIAL, "in_force_at": None, "password": PASSWORD},
+            "old": {**CREDENTIAL, "in_force_at": None, "id": 3, "login": "GW-01", "expires_at": AT},
         }
     )
 

@@ -145,7 +145,10 @@ async def post_rotation(
 async def post_topics(
     request: Request, portal: PortalDep, operator: OperatorDep, credential_id: CredentialId
 ) -> dict[str, Any]:
-    """Replace both lists of topic filters; what is no longer there ends at once, on open connections too."""
+    """Replace both lists of topic filters; what is no longer there ends on open connections too.
+
+    The broker is told within two seconds where it answers; `in_force_at` says when it was.
+    """
     return await set_topics(portal, operator, credential_id, await _read(request, TopicsIn))
 
 
@@ -158,7 +161,11 @@ async def post_topics(
 async def post_revocation(
     request: Request, portal: PortalDep, operator: OperatorDep, credential_id: CredentialId
 ) -> dict[str, Any]:
-    """End a login or certificate now: its owner is disconnected and does not come back. Again has no effect."""
+    """End a login or certificate; again has no effect.
+
+    The broker is told within two seconds where it answers, and `in_force_at` says when it was: from then on the owner
+    is disconnected and does not come back. Mosquitto learns of a certificate by its next list alone.
+    """
     return await revoke(portal, operator, credential_id, await _read(request, RevokeIn))
 
 

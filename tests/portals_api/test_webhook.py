@@ -91,7 +91,7 @@ async def world(url: str, options: DoorOptions | None = None) -> AsyncIterator[W
     app = create_app(PortalDeps(pool, log, SystemClock(), webhook=Webhook(access, door)))
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
-        running(CredentialKeeper(pool, access, poll_s=0.05), door),
+        running(CredentialKeeper(pool, access, poll_s=0.05, notes=False), door),
         httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         while not door._open or not access._grants:  # noqa: ASYNC110 - what is waited for happens in tasks

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from city.errors import DataError, EngineError, SettingsError
 from ingest.address import Address, parse_url
 from ingest.credentials.engine import Applied
-from ingest.credentials.model import Grant
+from ingest.credentials.model import PASSWORD, Grant
 from ingest.credentials.sealed import Opener
 
 CONTROL = "$CONTROL/dynamic-security/v1"
@@ -95,7 +95,7 @@ class MosquittoAccess:
                     to_rotate.append(login)
             link.command(orders)
         touched = {order.get("username") or order.get("rolename") for order in orders} - {None}
-        return Applied(len(touched), tuple(to_rotate))
+        return Applied(len(touched), tuple(to_rotate), (PASSWORD,))
 
     def _orders_of(self, grant: Grant, client: dict[str, Any] | None, role: Acl | None) -> Iterator[dict[str, Any]]:
         """Yield what brings one login in line.

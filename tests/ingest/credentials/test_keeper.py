@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from city.clock import HOUR_US, ManualClock
 from city.errors import EngineError, SettingsError
-from ingest.credentials import store
+from ingest.credentials import reads, store
 from ingest.credentials.engines.embedded import EmbeddedAccess, Visitor
 from ingest.credentials.engines.mosquitto import MosquittoAccess, MosquittoOptions
 from ingest.credentials.keeper import CredentialKeeper
 from ingest.credentials.metrics import AccessMetrics
+from ingest.credentials.model import Credential
 from ingest.credentials.store import Change, Topics
 from storage.pool import Pool, fetch_all
 from tests.ingest.credentials.conftest import ADMIN, Client, Dynsec, dynsec
@@ -59,6 +61,41 @@ def test_every_change_of_the_table_is_at_the_embedded_broker_within_two_seconds(
             assert not await admitted(access, "GW-1~2", second.password)
 
     asyncio.run(main())
+
+
+async def in_force(pool: Pool, issued: store.Issued, now_us: int = NOW) -> bool:
+    async with pool.connection() as connection:
+        found = await reads.one(connection, issued.credential.credential_id)
+    return found.in_force_at(now_us) is not None
+
+
+def test_a_change_is_on_its_way_until_the_broker_was_told_of_it(database_url: str) -> None:
+    async def main() -> None:
+        clock = ManualClock(NOW)
+        async with registered(database_url) as pool:
+            keeper = CredentialKeeper(pool, EmbeddedAccess(), now_us=clock.now_us)
+            first, other = await store.create(pool, "GW-1", BY), await store.create(pool, "GW-2", BY)
+            assert not await in_force(pool, first)
+            beside = CredentialKeeper(pool, EmbeddedAccess(), notes=False, now_us=clock.now_us)
+            await beside.start()
+            assert not await in_force(pool, first), "a door beside the broker says nothing of the broker"
+            await keeper.start()
+            assert await in_force(pool, first)
+            await store.revoke(pool, first.credential.credential_id, BY)
+            assert (await in_force(pool, first), await in_force(pool, other)) == (False, True)
+            await keeper.start()
+            assert await in_force(pool, first)
+
+    asyncio.run(main())
+
+
+def test_what_has_run_out_is_in_force_until_the_broker_was_told_again() -> None:
+    at = NOW + HOUR_US
+    ends = Credential(1, "GW-1", "GW-1", "password", "", (), (), NOW, "operator", at, None, NOW, NOW)
+    assert ends.in_force_at(NOW) == NOW
+    assert ends.in_force_at(at) is None
+    assert replace(ends, kept_at=at).in_force_at(at) == at
+    assert replace(ends, told_at=None, kept_at=at).in_force_at(at) is None
 
 
 class Failing:
@@ -146,6 +183,11 @@ def test_mosquitto_killed_and_robbed_of_its_file_knows_everybody_again(
                 )
                 assert kept == [(["GW-2"], True)]
                 assert not await asyncio.to_thread(enters, server, "GW-2", before.password)
+                await eventually(lambda: sample(registry, "citynerve_credentials_behind") == 0)
+                assert (await in_force(pool, issued), await in_force(pool, before)) == (True, False)
+                certificate = await store.add_certificate(pool, "GW-1", BY, "a1", NOW + HOUR_US)
+                await asyncio.sleep(1.5)
+                assert not await in_force(pool, store.Issued(certificate, "")), "Mosquitto learns of it by lists"
                 assert word not in server.log.read_text()
 
     try:

@@ -6,6 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from ingest.credentials.engines.embedded import EmbeddedAccess
+from ingest.credentials.keeper import CredentialKeeper
 from tests.portals_api.conftest import Open, Portals
 from tests.portals_api.operator.test_gate import BEARER, HTML, KEY, OURS
 from tests.support.small_city import run
@@ -133,6 +135,27 @@ def test_pages_show_the_password_once_and_ask_before_they_revoke(portals: Open) 
             assert "No credential fits." in await page(p, f"{PAGE}?gateway=G-9")
             assert (await send(p, f"{PAGE}/{one['id']}/topics", 303, publish="", read="")).text == ""
             assert (await p.json(f"{LIST}/{one['id']}"))["publish"] == ["citynerve/v1/G-1/+"]
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_a_change_is_on_its_way_until_the_broker_was_told(portals: Open) -> None:
+    async def main() -> None:
+        async with portals(operator_on_loopback=True, languages=("en",)) as p:
+            keeper = CredentialKeeper(p.pool, EmbeddedAccess())
+            made = await post(p, "", 201, gateway="G-1")
+            assert made["in_force_at"] is None
+            assert "on its way to the broker" in await page(p, PAGE)
+            await keeper.start()
+            assert (await p.json(f"{LIST}/{made['id']}"))["in_force_at"]
+            assert "on its way" not in await page(p, PAGE)
+            assert "in force since" in await page(p, f"{PAGE}/{made['id']}")
+            ended = await post(p, f"/{made['id']}/revoke")
+            assert (ended["state"], ended["in_force_at"]) == ("revoked", None)
+            assert "on its way: until it is told" in await page(p, f"{PAGE}/{made['id']}")
+            await keeper.start()
+            assert (await p.json(f"{LIST}/{made['id']}"))["in_force_at"]
 
     run(main())
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from city.clock import DAY_US
 from city.errors import DataError
+from city.integration import FORMATS
+from city.topics import ROOT, STATE
 from ingest.credentials.filters import is_filter, meet
 
 PASSWORD, CERTIFICATE = "password", "certificate"
@@ -20,6 +22,8 @@ VALID_MAX = 8
 """Credentials of one gateway that are valid at once."""
 OVERLAP_US_MAX = 90 * DAY_US
 LIFE_DAYS_MAX = 3650
+LEAVES = tuple(sorted((*FORMATS, STATE)))
+"""What a gateway's own topics may end in."""
 _MARKS = "citynerve/ingest/#"
 """What ingest sends to itself: who could publish there could make the city's clock tick early."""
 
@@ -114,7 +118,19 @@ class Grant:
 
 def default_topics(gateway_id: str) -> tuple[str, ...]:
     """Return where a gateway publishes unless somebody says otherwise: below its own name, every format."""
-    return (f"citynerve/v1/{gateway_id}/+",)
+    return (f"{ROOT}/{gateway_id}/+",)
+
+
+def named_leaves(topic: str) -> tuple[str, ...]:
+    """Return the topics that a filter of ours matches and that mean something; any other filter as it stands.
+
+    A broker that keeps every retained message is given these: one with a wildcard for the format would let a single
+    gateway fill it, a message for each name that it makes up.
+    """
+    above, _, leaf = topic.rpartition("/")
+    if leaf != "+" or not topic.startswith(f"{ROOT}/") or above.count("/") != ROOT.count("/") + 1:
+        return (topic,)
+    return tuple(f"{above}/{name}" for name in LEAVES)
 
 
 def login_of(gateway_id: str, number: int) -> str:

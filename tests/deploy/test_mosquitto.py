@@ -467,7 +467,7 @@ def test_gateway_with_a_certificate_needs_no_password_and_is_who_it_says(
         Client(broker, None, shows=mine, client_id="citynerve-ingest", **door) as gateway,
     ):
         assert ingest.subscribe("citynerve/v1/+/+") == 1
-        for topic in ("citynerve/v1/GW-2/readings", "citynerve/v1/GW-1/a/b", "elsewhere"):
+        for topic in ("citynerve/v1/GW-2/readings", "citynerve/v1/GW-1/a/b", "citynerve/v1/GW-1/made-up", "elsewhere"):
             assert gateway.publish(topic, b"forged") == REFUSED
         assert gateway.publish("citynerve/v1/GW-1/readings", b"mine") == 0
         assert ingest.event() == ("citynerve/v1/GW-1/readings", b"mine")

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from city.errors import DataError, EngineError, SettingsError
 from ingest.address import Address, parse_url
 from ingest.credentials.engine import Applied
-from ingest.credentials.model import PASSWORD, Grant
+from ingest.credentials.model import PASSWORD, Grant, named_leaves
 from ingest.credentials.sealed import Opener
 
 CONTROL = "$CONTROL/dynamic-security/v1"
@@ -26,7 +26,9 @@ _REFUSED = frozenset({0x86, 0x87, 0x8A})
 """MQTT 5: bad user name or password, not authorized, banned."""
 _DEFAULT_ACCESS = {"publishClientSend": False, "publishClientReceive": False, "subscribe": False, "unsubscribe": True}
 _BATCH = 50
-"""Commands or entries in a message: with the longest lists of topics still below a megabyte."""
+"""Entries in an answer."""
+_ORDER_CHARS = 400_000
+"""Of the commands in a message, which the broker takes up to a megabyte."""
 _NOTHING_TO_DO = frozenset({"Client not found", "Role not found", "Role already exists", "Client already exists"})
 """What was done before: by an order that broke off, or by another process of ours."""
 
@@ -178,9 +180,8 @@ class _Link:
             We may not administrate.
         """
         answers: list[dict[str, Any]] = []
-        for begin in range(0, len(commands), _BATCH):
-            part = commands[begin : begin + _BATCH]
-            self._client.publish(CONTROL, json.dumps({"commands": part}), qos=1)
+        for part in _parts([json.dumps(command) for command in commands]):
+            self._client.publish(CONTROL, f'{{"commands": [{", ".join(part)}]}}', qos=1)
             self._expect("published")
             answers += self._answers_to(part)
         return answers
@@ -197,7 +198,7 @@ class _Link:
             if not page or offset >= answer["data"].get("totalCount", 0):
                 return
 
-    def _answers_to(self, commands: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _answers_to(self, commands: Sequence[str]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []
         while len(answers) < len(commands):
             told = json.loads(self._expect("answer"))
@@ -225,9 +226,23 @@ class _Link:
                 return value
 
 
+def _parts(commands: Sequence[str]) -> Iterator[list[str]]:
+    """Yield commands in order, as many together as a message may hold: at least one, whatever its size."""
+    part: list[str] = []
+    size = 0
+    for command in commands:
+        if part and (size + len(command) > _ORDER_CHARS or len(part) == _BATCH):
+            yield part
+            part, size = [], 0
+        part.append(command)
+        size += len(command)
+    if part:
+        yield part
+
+
 def _acls_for(grant: Grant) -> Acl:
     """Return what a role must allow."""
-    send = {("publishClientSend", topic) for topic in grant.publish}
+    send = {("publishClientSend", topic) for allowed in grant.publish for topic in named_leaves(allowed)}
     return frozenset(
         send | {(kind, topic) for topic in grant.read for kind in ("subscribePattern", "publishClientReceive")}
     )

@@ -135,7 +135,7 @@ class Dynsec(Server):
         port = free_port()
         configuration = folder / "mosquitto.conf"
         configuration.write_text(
-            f"user root\nper_listener_settings true\nlog_dest stderr\n"
+            f"user root\nper_listener_settings true\nlog_dest stderr\nmax_packet_size 1048576\n"
             f"listener {port} 127.0.0.1\nallow_anonymous false\nuse_username_as_clientid true\n"
             f"plugin {plugin}\nplugin_opt_config_file {self.state}\n"
             f"listener {self.open_port} 127.0.0.1\nallow_anonymous true\n"

@@ -69,6 +69,38 @@ def test_a_gateway_hears_nothing_of_others(open_world: OpenWorld) -> None:
     run(open_world, work)
 
 
+def test_no_gateway_fills_the_broker_with_retained_messages_under_names_that_it_makes_up(open_world: OpenWorld) -> None:
+    async def work(world: World) -> None:
+        await world.engine.apply([grant("GW-1", "one")])
+        gateway = await world.member("GW-1", "one")
+        for number in range(50):
+            gateway.client.publish(f"citynerve/v1/GW-1/made-up-{number}", b"litter", 1, retain=True)
+        gateway.client.publish("citynerve/v1/GW-1/state", b"last", 1, retain=True)
+        await eventually(lambda: len(gateway.acknowledged) == 51)
+        assert await world.heard(b"last")
+        world.observer.heard.clear()
+        assert await asyncio.to_thread(world.observer.subscribe, "#")
+        assert await world.heard(b"last")
+        await asyncio.sleep(0.3)
+        assert [payload for _, payload in world.observer.heard] == [b"last"]
+
+    run(open_world, work)
+
+
+def test_the_longest_lists_of_topics_are_told_whole(open_world: OpenWorld) -> None:
+    async def work(world: World) -> None:
+        lists = [tuple(f"citynerve/v1/{'x' * 50}-{n}-{m}/+" for m in range(32)) for n in range(60)]
+        wanted = [grant(f"GW-{n}", f"word {n}", publish=topics) for n, topics in enumerate(lists)]
+        assert (await world.engine.apply(wanted)).changed == 60
+        assert (await world.engine.apply(wanted)).changed == 0
+        assert (await world.engine.apply(wanted[1:2])).changed == 59
+        gateway = await world.member("GW-1", "word 1")
+        gateway.client.publish(lists[1][-1].replace("+", "readings"), b"at the end", 1)
+        assert await world.heard(b"at the end")
+
+    run(open_world, work)
+
+
 def test_a_credential_has_topics_of_its_own_and_reads_what_it_is_given(open_world: OpenWorld) -> None:
     async def work(world: World) -> None:
         mine = grant("GW-1", "one", publish=("application/+/device/+/event/up",), read=("application/7/#",))

@@ -1,15 +1,33 @@
 """Topic filters against an oracle that knows nothing but the topics of a small world."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.credentials.filters import covers, is_filter, matches, meet
+from ingest.credentials.model import LEAVES, named_leaves
+from ingest.formats import Formats
 
 LEVELS = ["a", "b", ""]
 TOPICS = ["/".join(levels) for n in (1, 2, 3) for levels in product(LEVELS, repeat=n)] + ["a/b/a/b", "$SYS/a", "$SYS"]
+
+
+def test_a_wildcard_for_the_format_becomes_the_formats_by_name_and_nothing_else_does() -> None:
+    topics = named_leaves("citynerve/v1/GW-1/+")
+    assert len(topics) == len(set(topics)) == len(LEAVES)
+    assert {"citynerve/v1/GW-1/readings", "citynerve/v1/GW-1/state", "citynerve/v1/GW-1/senml-cbor"} < set(topics)
+    assert set(LEAVES) == {*Formats().names}
+    for other in ("citynerve/v1/GW-1/readings", "citynerve/v1/+", "citynerve/v1/GW-1/a/+", "vendor/v1/G/+", "+/+/+/+"):
+        assert named_leaves(other) == (other,)
+
+
+def test_the_door_for_certificates_names_the_same_topics() -> None:
+    lines = (Path(__file__).parents[3] / "deploy/mosquitto/acl-certificates").read_text().splitlines()
+    told = {line for line in lines if line and not line.startswith("#")}
+    assert told == {f"pattern write {topic}" for topic in named_leaves("citynerve/v1/%u/+")}
 
 
 def slowly(topic_filter: str, topic: str) -> bool:

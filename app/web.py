@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 
+from app.connections import ConnectionBounds, protocol_within
 from app.doors import listen
 from app.proxies import forwarded_allow_ips
 from app.settings import Settings
@@ -32,6 +33,7 @@ async def serve(
     stop: asyncio.Event,
     metrics: ApiMetrics | None = None,
     webhook: Webhook | None = None,
+    bounds: ConnectionBounds | None = None,
 ) -> None:
     """Serve until `stop` is set; requests under way are finished.
 
@@ -56,6 +58,7 @@ async def serve(
     )
     if options.operator_key is None and not options.operator_on_loopback:
         logger.warning("operators' pages are closed: set CITYNERVE_OPERATOR_KEY, others than this machine come here")
+    bounds = bounds or ConnectionBounds()
     app = create_app(PortalDeps(pool, log, clock, options, metrics=metrics or ApiMetrics(), webhook=webhook))
     config = uvicorn.Config(
         app,
@@ -65,6 +68,9 @@ async def serve(
         # From anybody else these headers are what he likes to call himself.
         forwarded_allow_ips=forwarded_allow_ips(settings.proxies),
         timeout_graceful_shutdown=5,
+        http=protocol_within(bounds),
+        h11_max_incomplete_event_size=bounds.head_bytes_max,
+        timeout_keep_alive=bounds.keep_alive_s,
     )
     server = _Server(config)
     # uvicorn would end the process with a traceback of its own where it cannot listen.

@@ -24,6 +24,10 @@ class EngineError(CityNerveError):
     retriable = True
 
 
+class OverShareError(EngineError):
+    """A sender has more under way than its share of the room: it comes again later; HTTP 429."""
+
+
 class LogFullError(EngineError):
     """The log is at its size limit: nothing is lost, the sender is held back until room is made."""
 

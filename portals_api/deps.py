@@ -38,6 +38,8 @@ class PortalOptions:
     body_bytes_max, list_bytes_max, message_bytes_max : int
         Larger requests are refused; lists that operators import may be as large as the second, messages of gateways as
         the third.
+    body_s_max, list_s_max : float
+        A body, or a list that operators import, that takes longer to come is not waited for.
     reports_per_minute : int
         From one address.
     ping_timeout_s : float
@@ -53,6 +55,8 @@ class PortalOptions:
     body_bytes_max: int = 64 * 1024
     list_bytes_max: int = 8 * 1024 * 1024
     message_bytes_max: int = PAYLOAD_BYTES_MAX
+    body_s_max: float = 60.0
+    list_s_max: float = 300.0
     reports_per_minute: int = 30
     ping_timeout_s: float = 2.0
     board: BoardOptions = field(default_factory=BoardOptions)

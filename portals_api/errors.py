@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from city.errors import CityNerveError, ConflictError, DataError, EngineError, NotFoundError
+from city.errors import CityNerveError, ConflictError, DataError, EngineError, NotFoundError, OverShareError
 from portals_api.operator.gate import way_in
 from portals_api.paging import CursorError
 from portals_api.portal import Portal
@@ -21,6 +21,7 @@ CODES = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "timeout",
     409: "conflict",
     413: "too-large",
     415: "unsupported-media-type",
@@ -41,6 +42,7 @@ _STATUS: tuple[tuple[type[CityNerveError], int], ...] = (
     (NotFoundError, 404),
     (ConflictError, 409),
     (DataError, 422),
+    (OverShareError, 429),
     (EngineError, 503),
 )
 
@@ -87,7 +89,7 @@ def install(app: FastAPI, portal: Portal) -> None:
         if status >= 500:
             logger.warning("request failed", extra={"path": request.url.path, "reason": str(exc)})
         message = _MESSAGES[500] if status == 500 else str(exc)
-        return await answer(request, status, message, {"Retry-After": "2"} if status == 503 else None)
+        return await answer(request, status, message, {"Retry-After": "2"} if status in (429, 503) else None)
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)

@@ -1,5 +1,6 @@
 """What every request passes before a route: host, size, origin; and what every answer carries: headers that protect."""
 
+import asyncio
 import logging
 from urllib.parse import urlsplit
 
@@ -42,6 +43,10 @@ class _TooLargeError(Exception):
     """The body went over the limit while it was read."""
 
 
+class _TooSlowError(Exception):
+    """The body did not come in time."""
+
+
 class Guard:
     """ASGI middleware around everything, so that a crash in a route answers in our shape as well."""
 
@@ -81,11 +86,17 @@ class Guard:
             await error_json(*refusal)(scope, receive, guarded_send)
             return
         try:
-            await self._app(scope, _limited(receive, self._most(scope)), guarded_send)
+            await self._app(scope, _limited(receive, self._most(scope), self._patience_s(scope)), guarded_send)
         except _TooLargeError:
             if started:
                 raise
             await error_json(413, _too_large(self._most(scope)))(scope, receive, guarded_send)
+        except _TooSlowError:
+            if started:
+                raise
+            # Whatever is still to come of it would be taken for the next request.
+            headers = {"Connection": "close", "Retry-After": "2"}
+            await error_json(408, _too_slow(self._patience_s(scope)), headers)(scope, receive, guarded_send)
         except Exception:
             # The one place where anything is caught: an answer in our shape, and the trace in the journal.
             logger.exception("request crashed", extra={"path": scope["path"]})
@@ -113,13 +124,27 @@ class Guard:
             return self._options.message_bytes_max
         return self._options.list_bytes_max if path.startswith(_LISTS) else self._options.body_bytes_max
 
+    def _patience_s(self, scope: Scope) -> float:
+        """Return for how long a body may come, from when somebody first wants it."""
+        return self._options.list_s_max if scope["path"].startswith(_LISTS) else self._options.body_s_max
 
-def _limited(receive: Receive, most: int) -> Receive:
+
+def _limited(receive: Receive, most: int, patience_s: float) -> Receive:
     seen = 0
+    until: float | None = None
+    whole = False
 
     async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, until, whole
+        if whole:
+            return await receive()  # Whoever asks now waits for the end of the connection.
+        until = asyncio.get_running_loop().time() + patience_s if until is None else until
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError as exc:
+            raise _TooSlowError from exc
+        whole = not message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > most:
             raise _TooLargeError
@@ -130,6 +155,10 @@ def _limited(receive: Receive, most: int) -> Receive:
 
 def _too_large(most: int) -> str:
     return f"the request is over {most} bytes: shorten the text, or send several"
+
+
+def _too_slow(patience_s: float) -> str:
+    return f"the request did not come within {patience_s:g} s: send it again, or less at once"
 
 
 def _is_open(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from fastapi import APIRouter, Request
@@ -9,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from city.topics import ROOT
+from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from ingest.web.door import Receipt
 
 PREFIX = "/ingest/v1/"
@@ -26,8 +28,17 @@ class Access(Protocol):
 class Door(Protocol):
     """Where messages go."""
 
+    def room(self, gateway: str, size: int) -> AbstractContextManager[None]:
+        """Keep room for a message of `size` bytes at most while it is read and taken.
+
+        Raises
+        ------
+        OverShareError, EngineError
+            There is none: for this gateway, or for anybody.
+        """
+
     async def take(self, gateway: str, topic: str, payload: bytes) -> Receipt:
-        """Wait until a message has been appended.
+        """Wait until a message for which there is room has been appended.
 
         Raises
         ------
@@ -66,8 +77,17 @@ async def _take(webhook: Webhook, request: Request, gateway: str, kind: str, sta
     address = request.client.host if request.client is not None else ""
     if not login or not await webhook.access.may_publish(login, password, address, topic):
         raise HTTPException(401, _REFUSED, _REALM)
-    receipt = await webhook.door.take(gateway, topic, await request.body())
+    with webhook.door.room(gateway, _size_at_most(request)):
+        receipt = await webhook.door.take(gateway, topic, await request.body())
     return JSONResponse({"readings": receipt.readings, "set_aside": receipt.set_aside}, status)
+
+
+def _size_at_most(request: Request) -> int:
+    """Return how large the body may become, before any of it is read; `Guard` has refused what is too much."""
+    told = request.headers.get("content-length", "")
+    if told.isdigit():
+        return int(told)
+    return PAYLOAD_BYTES_MAX if "transfer-encoding" in request.headers else 0
 
 
 def _credentials(request: Request) -> tuple[str, str]:

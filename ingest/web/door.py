@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
 
 from city.clock import Clock
-from city.errors import EngineError, RecordTooLargeError
+from city.errors import EngineError, OverShareError, RecordTooLargeError
 from city.registry import IngestRegistry
 from ingest.codecs import Codecs
 from ingest.fairness import UNKNOWN, Fairness, FairnessOptions
@@ -103,36 +104,56 @@ class Door:
         self._bytes = 0
         self._open = False
 
+    @contextmanager
+    def room(self, gateway: str, size: int) -> Iterator[None]:
+        """Keep room for a message of `size` bytes at most, from before it is read until it has been appended.
+
+        Raises
+        ------
+        OverShareError
+            The gateway has more under way than its share, or is isolated.
+        EngineError
+            There is no room, or nothing is taken yet or any more: send it again later.
+        """
+        self._demand_room(gateway, size)
+        self._count(gateway, 1, size)
+        try:
+            yield
+        finally:
+            self._count(gateway, -1, -size)
+
     async def take(self, gateway: str, topic: str, payload: bytes) -> Receipt:
-        """Wait until a message has been appended; what of it was set aside is told, and kept as well.
+        """Wait until a message for which there is room has been appended; what was set aside of it is kept as well.
 
         Raises
         ------
         EngineError
-            There is no room, the log did not take it, or nothing is taken yet or any more: send it again later.
+            The log did not take it, or nothing is taken any more: send it again later.
         """
+        if not self._open:
+            raise EngineError("messages are not taken at this moment: send it again")
+        answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Waiting(gateway, topic, payload, answer))
+        return await answer
+
+    def _demand_room(self, gateway: str, size: int) -> None:
         options = self._options
-        full = self._messages >= options.messages_max or self._bytes + len(payload) > options.bytes_max
         if not self._open or self._registry().version < 0:
             raise EngineError("messages are not taken at this moment: send it again")
-        much = self._bytes_of[gateway] + len(payload) > options.bytes_of_a_gateway_max
-        if full or much or self._of[gateway] >= options.of_a_gateway_max:
+        if self._messages >= options.messages_max or self._bytes + size > options.bytes_max:
             self._metrics.refused.inc()
             raise EngineError("too many messages wait already: send it again later")
+        much = self._bytes_of[gateway] + size > options.bytes_of_a_gateway_max
+        if much or self._of[gateway] >= options.of_a_gateway_max:
+            self._metrics.refused.inc()
+            raise OverShareError("too many messages of the gateway wait already: send it again later")
         if self._fairness.isolated:
             # Who is sent away brings nothing that would let it be seen calm.
             self._fairness.charge({}, {}, {}, self._registry().gateways, monotonic())
         if (gateway if gateway in self._registry().gateways else UNKNOWN) in self._fairness.isolated:
             # A sender over HTTPS keeps what is not taken: it need not be set aside.
             self._metrics.refused.inc()
-            raise EngineError("the gateway sends more than its share, or nothing that is understood: send it later")
-        answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._count(gateway, 1, len(payload))
-        try:
-            self._queue.put_nowait(_Waiting(gateway, topic, payload, answer))
-            return await answer
-        finally:
-            self._count(gateway, -1, -len(payload))
+            raise OverShareError("the gateway sends more than its share, or nothing that is understood: send it later")
 
     def _count(self, gateway: str, messages: int, size: int) -> None:
         self._messages += messages

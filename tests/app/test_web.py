@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import httpx2
 import pytest
 
+from app.connections import ConnectionBounds
 from app.settings import Settings
 from app.web import serve
 from city import topics
@@ -28,7 +29,9 @@ Serving = Callable[..., AbstractAsyncContextManager[Callable[..., httpx2.AsyncCl
 @pytest.fixture
 def serving(city_url: str) -> Serving:
     @asynccontextmanager
-    async def served(host: str = "127.0.0.1", **settings: str) -> AsyncIterator[Callable[..., httpx2.AsyncClient]]:
+    async def served(
+        host: str = "127.0.0.1", bounds: ConnectionBounds | None = None, **settings: str
+    ) -> AsyncIterator[Callable[..., httpx2.AsyncClient]]:
         pool = await open_pool(city_url)
         log = await open_postgres_log(city_url)
         await log.create_topics(topics.PARTITIONS)
@@ -36,7 +39,7 @@ def serving(city_url: str) -> Serving:
         stop = asyncio.Event()
         chosen = Settings(host=host, port=port, **settings)
         running = asyncio.create_task(
-            serve(chosen, pool, log, ManualClock(NOW), topics.PARTITIONS[topics.TICKETS], stop)
+            serve(chosen, pool, log, ManualClock(NOW), topics.PARTITIONS[topics.TICKETS], stop, bounds=bounds)
         )
 
         def client(address: str = PROXY) -> httpx2.AsyncClient:
@@ -163,5 +166,69 @@ def test_addresses_in_feeds_are_secure_where_the_proxy_is(serving: Serving) -> N
                 page = await asking.get("/developers", headers={**secure, "Accept": "text/html"})
                 assert f"{scheme}://127.0.0.1" in page.text
                 assert ("https://127.0.0.1" in page.text) == (scheme == "https")
+
+    asyncio.run(main())
+
+
+ASKS = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+async def _connect(client: httpx2.AsyncClient) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", client.base_url.port)
+
+
+async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, drops: bytes) -> bytes:
+    """Send a byte now and then; return all that is answered until the connection is closed."""
+    told = asyncio.create_task(reader.read())
+    for drop in drops:
+        if told.done():
+            break
+        writer.write(bytes([drop]))
+        await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        answer = await told
+    writer.close()
+    return answer
+
+
+def test_a_request_that_does_not_begin_is_not_waited_for(serving: Serving) -> None:
+    async def main() -> None:
+        async with serving(bounds=ConnectionBounds(head_s=0.5)) as client, client() as here:
+            assert await _front(here) == 200
+            assert await _drip(*await _connect(here), b"") == b""
+            assert (await _drip(*await _connect(here), b"GET / HTTP/1.1" * 9)).startswith(b"HTTP/1.1 408 ")
+            reader, writer = await _connect(here)
+            writer.write(ASKS)
+            assert b" 200 " in await reader.readline()
+            assert b"HTTP/1.1 408 " in await _drip(reader, writer, b"GET / HTTP/1.1" * 9)
+            reader, writer = await _connect(here)
+            writer.write(b"POST /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n")
+            assert b" 404 " in await reader.readline()
+            assert b"408" not in await _drip(reader, writer, b" " * 200), "it was answered, and is let go"
+
+    asyncio.run(main())
+
+
+def test_beyond_so_many_connections_one_is_told_to_come_again(serving: Serving) -> None:
+    async def main() -> None:
+        async with serving(bounds=ConnectionBounds(connections_max=3, unanswered_max=1)) as client, client() as here:
+            assert await _front(here) == 200  # Its connection stays open, and is the first.
+            others = [await _connect(here) for _ in range(2)]
+            reader, writer = await _connect(here)
+            writer.write(ASKS)
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: 5" in answer.lower()
+            writer.close()
+            assert await _front(here) == 200, "who is there is served"
+            crowd = [await _connect(here) for _ in range(2)]
+            assert await crowd[1][0].read() == b""
+            for _, gone in (*others, *crowd):
+                gone.close()
+            await asyncio.sleep(0.2)
+            reader, writer = await _connect(here)
+            writer.write(ASKS)
+            assert b" 200 " in await reader.readline()
+            writer.close()
 
     asyncio.run(main())

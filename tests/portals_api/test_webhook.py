@@ -22,7 +22,7 @@ from ingest.fairness import FairnessOptions
 from ingest.formats.parsed import PAYLOAD_BYTES_MAX
 from ingest.web.access import WebAccess
 from ingest.web.door import Door, DoorOptions
-from portals_api.deps import PortalDeps
+from portals_api.deps import PortalDeps, PortalOptions
 from portals_api.factory import create_app
 from portals_api.webhook import Webhook
 from storage.layout import apply_layout
@@ -33,7 +33,7 @@ from stream.log import EventLog
 from stream.logs.postgres import open_postgres_log
 from stream.store import StoreStage
 from tests.ingest.formats.packs import example, pack_files, payload_of
-from tests.ingest.world import HeldLog, make_topics, records_of, running
+from tests.ingest.world import HeldLog, eventually, make_topics, records_of, running
 from tests.stream.harness import drive, rows
 
 NATIVE = b'{"device":"LD-9","at":"2026-11-23T18:00:00Z","active_power_w":36.1}'
@@ -72,7 +72,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(url: str, options: DoorOptions | None = None) -> AsyncIterator[World]:
+async def world(
+    url: str, options: DoorOptions | None = None, portal: PortalOptions | None = None
+) -> AsyncIterator[World]:
     told = example("ngsi-ld")
     told["devices"].append("LD-9,EQ-1,CB-1,lamp,")
     pack = parse_pack(pack_files(told))
@@ -88,7 +90,7 @@ async def world(url: str, options: DoorOptions | None = None) -> AsyncIterator[W
     await make_topics(log)
     access, held = WebAccess(), HeldLog(log)
     door = Door(held, lambda: known[0], SystemClock(), options)  # type: ignore[arg-type]
-    app = create_app(PortalDeps(pool, log, SystemClock(), webhook=Webhook(access, door)))
+    app = create_app(PortalDeps(pool, log, SystemClock(), portal or PortalOptions(), webhook=Webhook(access, door)))
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         running(CredentialKeeper(pool, access, poll_s=0.05, notes=False), door),
@@ -261,7 +263,7 @@ def test_who_comes_when_there_is_no_room_is_asked_to_come_again(database_url: st
             sending = [asyncio.create_task(w.send(NATIVE)) for _ in range(3)]
             await asyncio.sleep(0.5)
             refused = await w.send(NATIVE)
-            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too-many-requests")
             assert int(refused.headers["retry-after"]) > 0
             w.held.open.set()
             assert [(await task).status_code for task in sending] == [200, 200, 200]
@@ -276,11 +278,54 @@ def test_one_gateway_fills_neither_the_room_nor_the_log(database_url: str) -> No
         options = DoorOptions(bytes_of_a_gateway_max=1_000, fairness=few)
         async with world(database_url, options) as w:
             answer = await w.send(b"x" * 1_001)
-            assert answer.status_code == 503
+            assert answer.status_code == 429
             assert answer.headers["retry-after"]
             answers = [(await w.send(b"{")).status_code for _ in range(6)]
-            assert answers == [200, 200, 200, 200, 503, 503], "nothing of it is understood"
+            assert answers == [200, 200, 200, 200, 429, 429], "nothing of it is understood"
             assert len(await w.letters()) == 4
+
+    asyncio.run(main())
+
+
+def test_who_has_no_room_is_told_so_before_a_byte_of_his_message_is_read(database_url: str) -> None:
+    async def main() -> None:
+        async with world(database_url, DoorOptions(of_a_gateway_max=1)) as w:
+            await w.send(NATIVE)
+            read, whole = [], asyncio.Event()
+
+            async def slowly(name: str) -> AsyncIterator[bytes]:
+                read.append(name)
+                await whole.wait()
+                yield NATIVE
+
+            async def send(name: str) -> httpx2.Response:
+                auth = (w.login, w.password)
+                return await w.http.post("/ingest/v1/CB-1/readings", content=slowly(name), auth=auth)
+
+            first = asyncio.create_task(send("first"))
+            await eventually(lambda: read == ["first"])
+            assert (await send("second")).status_code == 429
+            assert read == ["first"]
+            whole.set()
+            assert (await first).status_code == 200
+            assert (await send("third")).status_code == 200
+
+    asyncio.run(main())
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(database_url: str) -> None:
+    async def main() -> None:
+        async with world(database_url, DoorOptions(of_a_gateway_max=1), PortalOptions(body_s_max=0.5)) as w:
+
+            async def drops() -> AsyncIterator[bytes]:
+                for _ in range(100):
+                    yield b" "
+                    await asyncio.sleep(0.1)
+
+            answer = await w.http.post("/ingest/v1/CB-1/readings", content=drops(), auth=(w.login, w.password))
+            assert (answer.status_code, answer.json()["error"]["code"]) == (408, "timeout")
+            assert answer.headers["retry-after"]
+            assert (await w.send(NATIVE)).status_code == 200, "its room is free again"
 
     asyncio.run(main())
 

@@ -10,6 +10,7 @@ from ingest.credentials.store import Change, Topics
 from ingest.credentials.told import told, told_once
 
 ACTOR = "command-line"
+"""What events say of who acts through any command."""
 
 
 def change() -> Change:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app import wiring
+from app.commands.credentials import ACTOR
 from app.settings import Settings
 from city.errors import DataError, NotFoundError
 from city.packfile import shown
@@ -18,7 +19,6 @@ from stream.letters import LetterQuery
 Progress = Callable[[int, int], None]
 """(letters done, letters to do; 0 where that is not known)"""
 
-ACTOR = "operator"
 PAGE = 500
 _IN_A_LIST = ("id", "received_at", "gateway", "reason", "detail", "topic", "state", "tries", "bytes")
 

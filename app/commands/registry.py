@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app import wiring
+from app.commands.credentials import ACTOR
 from app.settings import Settings
 from city.asset import Device
 from city.clock import isoformat
@@ -16,8 +17,6 @@ from ingest.redeliver import Redelivery
 from ingest.registrar import Registrar
 from ingest.registry import RegistryFollower
 from stream.changes import ChangeReport
-
-ACTOR = "operator"
 
 
 @asynccontextmanager

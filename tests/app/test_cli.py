@@ -347,6 +347,10 @@ def test_readings_of_an_unknown_device_come_back_after_it_is_added_to_the_pack(
     assert town.json("devices", "import", str(listed))["version"] == 0
     assert town.json("devices", "retire", "S-3")["changed"] == ["S-3"]
     assert town.json("devices", "release", "S-3")["changed"] == ["S-3"]
+    # Whoever reads the history sees through which door each came.
+    by_command = "SELECT DISTINCT actor FROM registry_events WHERE subject_id = 'S-3'"
+    assert town.rows(by_command) == [("command-line",)]
+    assert town.rows("SELECT DISTINCT actor FROM dead_letter_events WHERE actor <> 'system'") == [("command-line",)]
 
 
 def test_play_says_what_is_wrong_with_a_file(town: Town, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from city.clock import DAY_US, HOUR_US, SystemClock
@@ -22,7 +22,7 @@ from portals_api.answers.credentials import (
 from portals_api.bodies import content_type, read_json
 from portals_api.operator.gate import Operator, OperatorDep
 from portals_api.paging import LIMIT_DEFAULT, decode_cursor, page
-from portals_api.params import Limit, NameQuery, Next
+from portals_api.params import Limit, NameQuery, Next, printable
 from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
 from storage.pool import engine_errors
@@ -53,7 +53,7 @@ class TopicsIn(BaseModel):
 class CreateIn(TopicsIn):
     """For whom, and for how long."""
 
-    gateway: Annotated[str, Field(min_length=1, max_length=64)]
+    gateway: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
     days: Annotated[int | None, Field(ge=1, le=LIFE_DAYS_MAX)] = None
 
 
@@ -71,7 +71,7 @@ class RevokeIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: Annotated[str, Field(max_length=500), AfterValidator(printable)] = ""
 
 
 def _body(example: dict[str, Any], *required: str, **properties: Any) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(portals: Open) -> No
                 {"gateway": "G-1", "days": 0},
                 {"gateway": "G-1", "publish": ["a"] * 33},
                 {"gate": "G-1"},
+                {"gateway": "G-1\0"},
             ):
                 await post(p, "", 422, **wrong)
             for wrong in ({"publish": ["#"]}, {"publish": ["$SYS/#"]}, {"publish": ["a+"]}, {"publish": []}):
@@ -94,6 +95,9 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(portals: Open) -> No
             for hours in (-1, 1e9, "x", None):
                 await post(p, f"/{made['id']}/rotate", 422, together_h=hours)
             await post(p, f"/{made['id']}/rotate", 422, days=0)
+            await post(p, f"/{made['id']}/revoke", 422, reason="a\0b")
+            for path, fields in ((PAGE, {"gateway": "G-1\0"}), (f"{PAGE}/{made['id']}/revoke", {"reason": "\0"})):
+                await send(p, path, 422, **fields)
             await post(p, f"/{made['id']}/revoke")
             await post(p, f"/{made['id']}/rotate", 409)
             await post(p, f"/{made['id']}/topics", 409, publish=["a/b"])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from city.cells import as_meant
 from city.errors import Mistake
 from city.topics import is_name
 
@@ -176,7 +177,8 @@ def rows(
         line = reader.line_num + 1
         for cells in reader:
             if len(cells) == len(header):
-                found.append(Cells(notes, file, line, dict(zip(header, cells, strict=True)), {}))
+                values = dict(zip(header, map(as_meant, cells), strict=True))
+                found.append(Cells(notes, file, line, values, {}))
             elif cells:
                 notes.add(file, line, f"the row has {len(cells)} fields, the header {len(header)}: add or remove some")
             line = reader.line_num + 1

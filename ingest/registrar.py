@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import LiteralString
 
+from city.cells import harmless
 from city.clock import Clock, SystemClock
 from city.errors import Mistake, PackError
 from city.packlists import (
@@ -180,7 +181,7 @@ class Registrar:
         with engine_errors():
             async with self.pool.connection() as connection, connection.cursor() as cursor:
                 async for row in cursor.stream(statement, size=1000):
-                    yield _line(["" if value is None else str(value) for value in row])
+                    yield _line(["" if value is None else harmless(str(value)) for value in row])
 
     async def _change(self, work: Callable[[Connection], Awaitable[ChangeReport]]) -> ChangeReport:
         """Do one change and let detection learn of it."""

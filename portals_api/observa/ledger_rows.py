@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from city.cells import harmless
 from city.clock import from_datetime, isoformat
 from portals_api.paging import decode_cursor, page
 from portals_api.reads import cursor_moment
@@ -114,4 +115,4 @@ async def _parts(pool: Pool, query: LedgerQuery, limit: int | None) -> AsyncIter
 def _cells(row: LedgerRow) -> list[Any]:
     reasons = ";".join(f"{reason}={units}" for reason, units in row.by_reason.items())
     numbers = ";".join(f"{gap.epoch}:{gap.first}-{gap.last}" for gap in row.gaps)
-    return [row.gateway_id, isoformat(row.hour), *(getattr(row, name) for name in COLUMNS), reasons, numbers]
+    return [row.gateway_id, isoformat(row.hour), *(getattr(row, name) for name in COLUMNS), reasons, harmless(numbers)]

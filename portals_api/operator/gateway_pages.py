@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
+from city.cells import harmless
 from city.packlists import GATEWAY_COLUMNS
 from portals_api import reads
 from portals_api.bodies import read_form
@@ -112,5 +113,5 @@ def _line_of(fields: Mapping[str, str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(GATEWAY_COLUMNS)
-    writer.writerow(fields.get(column, "") for column in GATEWAY_COLUMNS)
+    writer.writerow(harmless(fields.get(column, "")) for column in GATEWAY_COLUMNS)
     return text.getvalue()

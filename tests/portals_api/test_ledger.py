@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from city.clock import SECOND_US
+from city.clock import SECOND_US, hour_of, to_datetime
 from city.topics import DEAD_LETTERS, PARTITIONS, READINGS, readings_topic
 from ingest.meta import FlushOptions
 from ingest.records import Flush
@@ -50,6 +50,20 @@ def as_cells(row: dict[str, Any]) -> dict[str, str]:
     numbers = ";".join(f"{gap['epoch']}:{gap['first']}-{gap['last']}" for gap in row["missing_numbers"])
     told = {"quarantined_by_reason": reasons, "missing_numbers": numbers}
     return {name: str({**row, **told}[name]) for name in CSV_COLUMNS}
+
+
+@pytest.mark.usefixtures("data")
+def test_an_epoch_that_looks_like_a_formula_is_harmless_in_the_table(portals: Open, city_url: str) -> None:
+    async def main() -> None:
+        hour = to_datetime(hour_of(NOW))
+        with psycopg.connect(city_url) as connection:
+            connection.execute("INSERT INTO ledger (gateway_id, hour) VALUES ('G-7', %s)", (hour,))
+            connection.execute("INSERT INTO ledger_gaps VALUES ('G-7', '-1-A2', '[5,7)', %s)", (hour,))
+        async with portals() as p:
+            told = {row["missing_numbers"] for row in await rows_of_csv(p, gateway="G-7")}
+        assert told == {"'-1-A2:5-6"}
+
+    run(main())
 
 
 @pytest.mark.usefixtures("data")

@@ -281,6 +281,21 @@ function decodeUplink(input) { return { data: { P: "\\n" } }; }
     at_the_desk(database_url, main)
 
 
+def test_names_that_look_like_formulas_are_exported_harmless_and_come_back_as_they_were(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        at, headers = "/api/v1/operator", {"content-type": "text/csv"}
+        for number, address in enumerate(("=HYPERLINK(1)", "@x", "'=y", "-7")):
+            body = {"asset": "L-1", "gateway": "GW-1", "profile": "lamp", "address": address}
+            await desk.json("PUT", f"{at}/devices/X-{number}", json=body)
+        exported = (await desk.http.get(f"{at}/devices.csv")).text
+        for cell in ("'=HYPERLINK(1)", "'@x", "''=y", "-7"):
+            assert f"L-1,GW-1,lamp,{cell}\n" in exported
+        done = await desk.json("POST", f"{at}/devices/import", content=exported, headers=headers)
+        assert (done["added"], done["changed"]) == ([], [])
+
+    at_the_desk(database_url, main)
+
+
 def test_of_two_unknown_devices_in_one_message_the_other_goes_on_waiting(database_url: str) -> None:
     async def main(desk: Desk) -> None:
         both = [{"device": name, "at": NOW // 1000, "active_power_w": 5} for name in ("A1", "A2")]

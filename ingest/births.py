@@ -97,7 +97,8 @@ async def load_book(connection: Connection, letter_ids: Sequence[str]) -> BirthB
         await letters.execute(_SQL.topics, {"letter_ids": list(letter_ids), "bundles": bundle_topic("%")})
         letters.itersize = 20
         async for topic, bundle in letters:
-            nodes |= dict.fromkeys(_nodes(topic, bundle))
+            found = _nodes(topic, bundle)
+            nodes |= dict.fromkeys(list(found) if bundle is None else await asyncio.to_thread(list, found))
     groups, edges = [group for group, _ in nodes], [edge for _, edge in nodes]
     cursor = await connection.execute(_SQL.of_nodes, {"groups": groups, "edges": edges})
     return BirthBook(

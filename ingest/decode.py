@@ -64,11 +64,15 @@ def bundle_text(topic: str, payload: bytes) -> str | None:
         messages = unpack(payload)
     except ValueError:
         return None
-    parts = []
+    parts: list[str] = []
+    room = TEXT_MAX + 1
     for position, one in enumerate(messages):
+        if room <= 0:
+            break  # More is not shown.
         text = one.payload[:200].decode("utf-8", "backslashreplace")
         shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
         parts.append(f"{position}: {one.topic} ({len(one.payload)} bytes)\n   {shown}")
+        room -= len(parts[-1]) + 1
     return "\n".join(parts)
 
 

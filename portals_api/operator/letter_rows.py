@@ -1,5 +1,6 @@
 """Dead letters in the shape of the API, and searches as requests write them."""
 
+import asyncio
 import base64
 from datetime import datetime
 from typing import Annotated, Any
@@ -125,16 +126,23 @@ async def whole_row(pool: Pool, letter_id: str) -> tuple[dict[str, Any], bytes]:
     with engine_errors():
         async with pool.connection() as connection:
             found: Inspection = await letters.inspect_letter(connection, letter_id)
-    decoded = decode(found.summary.topic, found.payload)
     row = {
         **row_of(found.summary),
-        "payload": base64.b64encode(found.payload).decode(),
-        "hex": hex_dump(found.payload),
-        "decoded": None if decoded is None else decoded._asdict(),
+        # Beside the loop: a bundle may hold 32 MiB.
+        **await asyncio.to_thread(_seen_in, found.summary.topic, found.payload),
         "history": [{**event._asdict(), "at": isoformat(event.at)} for event in found.history],
         **_said_of(found.summary.reason),
     }
     return row, found.payload
+
+
+def _seen_in(topic: str, payload: bytes) -> dict[str, Any]:
+    decoded = decode(topic, payload)
+    return {
+        "payload": base64.b64encode(payload).decode(),
+        "hex": hex_dump(payload),
+        "decoded": None if decoded is None else decoded._asdict(),
+    }
 
 
 def row_of(one: LetterSummary) -> dict[str, Any]:

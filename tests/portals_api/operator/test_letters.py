@@ -2,6 +2,7 @@
 
 import base64
 import re
+import threading
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 
 from city.clock import MINUTE_US, hour_of, to_datetime
 from city.reasons import REASONS
+from ingest import decode
 from tests.portals_api.conftest import Open, Portals
 from tests.portals_api.operator.test_gate import BEARER, HTML, KEY, OURS
 from tests.support.small_city import NOW, run
@@ -72,6 +74,26 @@ def test_letters_are_listed_searched_and_inspected(portals: Open, city_url: str)
             await p.json(LIST, 400, next="x")
             await p.json(LIST, 422, state="lost")
             await p.json(LIST, 422, txt="x")
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_what_a_letter_says_is_read_beside_the_loop(
+    portals: Open, city_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_in: list[threading.Thread] = []
+
+    def watching(topic: str, payload: bytes) -> None:
+        read_in.append(threading.current_thread())
+
+    async def main() -> None:
+        (letter,) = put(city_url, 1)
+        monkeypatch.setattr(decode, "DECODERS", [("watching", watching), *decode.DECODERS])
+        async with portals(operator_on_loopback=True) as p:
+            await p.json(f"{LIST}/{letter}")
+        assert len(read_in) == 1
+        assert read_in[0] is not threading.main_thread()
 
     run(main())
 

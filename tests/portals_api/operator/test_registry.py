@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, LiteralString
 
 import httpx2
@@ -341,6 +342,30 @@ def test_what_the_profile_ignores_holds_nothing_back_and_the_ledger_balances(dat
         (row,) = (await desk.json("GET", "/api/v1/ledger"))["items"]
         assert (row["appended"], row["stored"], row["quarantined"], row["in_flight"]) == (1, 1, 0, 0)
         assert (await desk.json("GET", "/api/v1/operator/letters"))["items"] == []
+
+    at_the_desk(database_url, main)
+
+
+def test_what_an_unknown_device_has_sent_is_read_beside_the_loop(database_url: str) -> None:
+    async def main(desk: Desk) -> None:
+        objects = [{"device": "A1", "at": NOW // 1000 - n, "active_power_w": n} for n in range(2_000)]
+        for number in range(20):
+            await desk.receive("GW-1", *objects, number=number)
+        gaps = [0.0]
+
+        async def beat() -> None:
+            while True:
+                began = perf_counter()
+                await asyncio.sleep(0.001)
+                gaps.append(perf_counter() - began)
+
+        path = "/operator/unknown/claim?gateway=GW-1&name="
+        assert (await desk.http.get(path + "A2", headers=PAGE)).status_code == 200
+        beating, began = asyncio.create_task(beat()), perf_counter()
+        assert "active_power_w" in (await desk.http.get(path + "A1", headers=PAGE)).text
+        took = perf_counter() - began
+        beating.cancel()
+        assert max(gaps) < took / 2, f"the loop stood still for {max(gaps):.3f} of {took:.3f} s"
 
     at_the_desk(database_url, main)
 

@@ -30,7 +30,8 @@ _PROVEN_MAX = 20_000
 _PROVEN_S = 3600.0
 """A password that was right is compared again after so long."""
 _AFTER_FAILURE_S = 2.0
-_FAILURES_MAX = 1_000
+_FAILURES_MAX = 4_000
+"""More than can be compared in the time for which one is remembered."""
 
 
 def make_password() -> str:
@@ -56,23 +57,28 @@ class Verifier:
         self._now_s = now_s
         self._closed = False
         self._salt = secrets.token_bytes(32)
+        self._nobodys = hash_password(make_password())
         self._proven: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._failures: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._compared: dict[tuple[str, str], tuple[bytes, asyncio.Task[bool]]] = {}
 
     async def verify(self, login: str, address: str, password_hash: str, password: str) -> bool:
-        """Tell whether the password is the hash's.
+        """Tell whether the password is the hash's; without a hash it is compared with one that nobody knows.
+
+        So neither time nor answer tells which logins there are.
 
         Raises
         ------
         Busy
             It cannot be compared now; that says nothing of the password.
         """
+        # Whoever came before his login was there may come again as soon as it is.
+        guest = login if password_hash else f"\0{login}", address
+        password_hash = password_hash or self._nobodys
         word = hashlib.blake2b(f"{password_hash}\0{password}".encode(), key=self._salt).digest()
         known, until = self._proven.get(password_hash, (b"", 0.0))
         if self._now_s() < until and hmac.compare_digest(known, word):
             return True
-        guest = login, address
         failed_at = self._failures.get(guest, float("-inf"))
         asked, comparison = self._compared.get(guest, (word, None))
         if self._closed or asked != word or self._now_s() - failed_at < _AFTER_FAILURE_S:

@@ -42,7 +42,8 @@ class WebAccess:
             The password cannot be compared now: who guesses waits, and so does whoever shares his login and address.
         """
         grant = self._grants.get(login)
-        if grant is None or not await self._verifier.verify(login, address, grant.password_hash, password):
+        kept = "" if grant is None else grant.password_hash
+        if not await self._verifier.verify(login, address, kept, password) or grant is None:
             return False
         # It may have been revoked while the password was compared.
         return self._grants.get(login) == grant and any(matches(allowed, topic) for allowed in grant.publish)

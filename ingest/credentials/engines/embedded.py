@@ -134,9 +134,8 @@ class EmbeddedAccess:
             right = hmac.compare_digest(password.encode(), self._house_password.encode())
             return model.HOUSE if right and self._house_password else None
         grant = self._passwords.get(visitor.username)
-        if grant is None:
-            return None
-        if not await self._verifier.verify(visitor.username, visitor.address, grant.password_hash, password):
+        kept = "" if grant is None else grant.password_hash
+        if not await self._verifier.verify(visitor.username, visitor.address, kept, password) or grant is None:
             return None
         # It may have been revoked meanwhile.
         return visitor.username if self._passwords.get(visitor.username) == grant else None

@@ -8,7 +8,9 @@ import pytest
 
 from city.errors import DataError
 from ingest.credentials import hashing
+from ingest.credentials.engines.embedded import EmbeddedAccess, Visitor
 from ingest.credentials.hashing import Verifier, hash_password, make_password
+from ingest.credentials.model import Grant
 from ingest.credentials.sealed import Opener, seal
 from ingest.credentials.turns import Busy
 
@@ -137,6 +139,19 @@ def test_a_damaged_hash_is_nobodys() -> None:
         assert not await verifier.verify("G-1", "a", "", "word")
         assert not await verifier.verify("G-2", "a", "$argon2id$nonsense", "word")
         verifier.close()
+
+    asyncio.run(main())
+
+
+def test_a_login_that_does_not_exist_is_told_what_one_that_does_is_told() -> None:
+    async def main() -> None:
+        access = EmbeddedAccess(anonymous=False)
+        await access.apply([Grant("G-1", "G-1", (), password_hash=hash_password(make_password()))])
+        for login in ("G-1", "nobody"):
+            assert await access.admit(Visitor(login, "wrong", "a")) is None
+            with pytest.raises(Busy):
+                await access.admit(Visitor(login, "wrong again", "a"))
+        await access.close()
 
     asyncio.run(main())
 

@@ -61,6 +61,7 @@ class Shares:
         self._who = {"client_id": client_id, "share": share, "patience_s": patience_s}
         self._former: list[str] = []
         self._waiting: dict[str, list[str]] = {}
+        self._tried_at: dict[str, float] = {}
         self._since: float | None = None
         self._left = False
 
@@ -118,7 +119,12 @@ class Shares:
         # Where the broker was away, nobody could listen: whoever is there has this long to come back.
         if self._since is None or monotonic() - self._since < self._patience_s or not await self._may_empty():
             return
+        self._tried_at = {client_id: at for client_id, at in self._tried_at.items() if client_id in self._waiting}
         for client_id, shares in list(self._waiting.items()):
+            # One that listens and cannot tell takes its session back: it is not fought with.
+            if monotonic() - self._tried_at.get(client_id, float("-inf")) < self._patience_s:
+                continue
+            self._tried_at[client_id] = monotonic()
             logger.warning("an ingest process is gone, taking what waits for it", extra={"client_id": client_id})
             session = self._source.of_gone(client_id, shares[0])
             session.leave_shares(shares[1:])

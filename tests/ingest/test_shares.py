@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import psycopg
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from city.clock import SystemClock
 from ingest.metrics import IngestMetrics
 from ingest.service import Ingest, IngestOptions
+from ingest.shares import Shares
 from ingest.source import MqttOptions, MqttSource
 from ingest.warm import warm
 from storage.pool import Pool
 from stream.log import EventLog
 from stream.logs.postgres import open_postgres_log
+from tests.ingest.test_bridge import always
 from tests.ingest.test_service import CITY, DEVICE, pool_of, run_sql
 from tests.ingest.world import Publisher, eventually, make_topics, numbers_on, reading, readings_reach, running
 from tests.support.fix_mosquitto import Mosquitto
@@ -116,6 +119,30 @@ def test_what_waits_for_a_process_that_was_killed_is_taken_and_it_counts_as_miss
                     await eventually(lambda: back.listening and missing() == 0)
                     publish(gateway, range(300, 400))
                     assert len(await readings_reach(world.log, set(range(400)), 15)) == 400
+
+    asyncio.run(main())
+
+
+def test_a_session_that_its_owner_takes_back_is_not_fought_for(database_url: str) -> None:
+    entered = []
+
+    async def empty(session: MqttSource, _: asyncio.Event) -> bool:
+        entered.append(session.session)
+        return False
+
+    async def main() -> None:
+        async with pool_of(database_url) as pool:
+            run_sql(database_url, "INSERT INTO share_sessions VALUES ('ingest-2', 'a', now() - interval '1 min')")
+            source = MqttSource(MqttOptions("mqtt://127.0.0.1:1", "ingest-1", "a"))
+            shares = Shares(pool, source, IngestMetrics(), empty, always, patience_s=10)
+            await shares.begin()
+            await shares.look()
+            await shares.empty(asyncio.Event())
+            assert entered == [], "we do not listen ourselves"
+            shares._since = monotonic() - 11
+            for _ in range(3):
+                await shares.empty(asyncio.Event())
+            assert entered == [("ingest-2", "a")]
 
     asyncio.run(main())
 

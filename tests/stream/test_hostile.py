@@ -107,7 +107,7 @@ class Sender:
 
 def received(door: Door, messages: list[Message], isolated: frozenset[str]) -> tuple[list[Any], int]:
     """Return the records of a flush, and the units that they account for."""
-    intake, apart = divide(Intake.of(messages), door.registry, isolated)
+    intake, apart = divide(Intake.of(messages), door, isolated)
     flush = door.read(intake, AT, OPTIONS)
     flush.add_all(flush.left)
     for gateway, bundled in apart.items():

@@ -71,13 +71,15 @@ def _page(results: list[dict[str, Any]]) -> str:
         rows = [entry for entry in results if entry["bench"] == bench]
         if not rows:
             continue
-        lines += ["", f"## {title}", "", "| what | figure | peer | its figure | ratio |", "|---|---|---|---|---|"]
+        lines += ["", f"## {title}", ""]
+        lines += ["| what | figure | wanted | peer | its figure | ratio |", "|---|---|---|---|---|---|"]
         for entry in rows:
             peer = entry.get("peer_value")
             ratio = f"{entry['value'] / peer:.3g}" if peer else ""
             told = f"{peer:g}" if peer is not None else ""
             figure = f"{entry['value']:g} {entry['unit']}"
-            lines.append(f"| `{entry['name']}` | {figure} | {entry.get('peer', '')} | {told} | {ratio} |")
+            beside = f"{entry.get('wanted', '')} | {entry.get('peer', '')}"
+            lines.append(f"| `{entry['name']}` | {figure} | {beside} | {told} | {ratio} |")
         notes = [f"`{e['name']}`: {e['note']}" for e in rows if e.get("note")]
         lines += ["", *notes] if notes else []
         lines += ["", f"Measured {max(e['measured'] for e in rows)} with `make bench ONLY={bench}`."]

@@ -14,6 +14,8 @@ class Result:
     peer: str = ""
     peer_value: float | None = None
     note: str = ""
+    wanted: str = ""
+    """What the figure is to be, where something was promised: the page has it beside what was measured."""
 
     def plain(self) -> dict[str, Any]:
         """Return JSON values, rounded to what a measurement on this machine can mean."""

@@ -11,7 +11,8 @@ from ingest.credentials.keeper import CredentialKeeper
 from ingest.credentials.metrics import AccessMetrics
 from ingest.intake import Source
 from ingest.metrics import IngestMetrics
-from ingest.source import MqttOptions, MqttSource
+from ingest.mqtt_session import MqttOptions
+from ingest.source import MqttSource
 from storage.pool import Pool
 
 

@@ -92,7 +92,8 @@ def division_of(arguments: argparse.Namespace) -> Division:
 async def open_source(arguments: argparse.Namespace) -> Source:
     """Open the source that is asked for; drivers are imported only then."""
     if arguments.source == "mosquitto":
-        from ingest.source import MqttOptions, MqttSource
+        from ingest.mqtt_session import MqttOptions
+        from ingest.source import MqttSource
 
         options = MqttOptions(
             f"mqtt://127.0.0.1:{arguments.port}",

@@ -9,23 +9,20 @@ import logging
 import ssl
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import numpy as np
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from city.errors import SettingsError
 from city.topics import is_name
-from ingest import paho_contract
 from ingest.address import parse_url
 from ingest.broker_life import BrokerLife
-from ingest.frame_client import TAKE_BYTES, ClientOptions, FrameClient
+from ingest.frame_client import TAKE_BYTES
 from ingest.intake import (
     FLAGS,
     MARK,
@@ -37,59 +34,21 @@ from ingest.intake import (
     Intake,
 )
 from ingest.metrics import IngestMetrics
-from ingest.plain_client import PlainClient
+from ingest.mqtt_session import MqttOptions, new_client, open_session, say_goodbye
 from ingest.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
 _SYSTEM = "$SYS/"
 _DROPPED = "$SYS/broker/publish/messages/dropped"
-_UPTIME = "$SYS/broker/uptime"
 """Where Mosquitto tells how many messages it threw away because a queue was full."""
-_NEVER = 0xFFFFFFFF
-"""The session of MQTT 5 that does not expire, like any of MQTT 3.1.1."""
-_RECEIVE_MAXIMUM = 65_535
-"""As many messages may be on their way to us as there are packet ids."""
+_UPTIME = "$SYS/broker/uptime"
 _CLOSED = (MQTTErrorCode.MQTT_ERR_CONN_LOST, MQTTErrorCode.MQTT_ERR_NO_CONN)
 _FAREWELL = b"farewell"
 """The mark behind everything that the broker had dealt to a session when it left a shared subscription."""
 _FAREWELL_S = 0.2
 _SOON_S = 2.0
 """A connection that the broker ends sooner than this was probably taken over."""
-
-
-@dataclass(frozen=True, slots=True)
-class MqttOptions:
-    """Where the broker is and how to listen to it.
-
-    Attributes
-    ----------
-    url : str
-        ``mqtt://[user:password@]host[:1883]`` or ``mqtts://…[:8883]``.
-    client_id : str
-        Names the session that the broker keeps while ingest is away: the same after every restart, another one for
-        every ingest process.
-    share : str
-        Name of a shared subscription, where several ingest processes divide the messages among them; empty: none.
-    version : str
-        Of MQTT: ``3.1.1`` or ``5``.
-    ca_file : str
-        Certificates to trust with mqtts; empty: the system's.
-    keepalive_s : int
-    connect_timeout_s, backoff_s_max : float
-    pause_s : float
-        The socket is left alone so long between reads.
-    """
-
-    url: str
-    client_id: str = "citynerve-ingest"
-    share: str = ""
-    ca_file: str = ""
-    version: str = "3.1.1"
-    keepalive_s: int = 30
-    connect_timeout_s: float = 5.0
-    backoff_s_max: float = 5.0
-    pause_s: float = 0.006
 
 
 class MqttSource:
@@ -112,7 +71,10 @@ class MqttSource:
         self._mark_topic = f"citynerve/ingest/{options.client_id}"
         self._mark_nonce = uuid.uuid4().bytes
         self._subscriptions = Subscriptions(options.share, [self._mark_topic], [_DROPPED, _UPTIME])
-        self._client = self._new_client()
+        self._client = new_client(options, self._mark_topic, _SYSTEM)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_unsubscribe = self._on_unsubscribe
         self._generation = 0
         self._changed = asyncio.Event()
         self._lost = asyncio.Event()
@@ -227,31 +189,11 @@ class MqttSource:
                 backoff_s = min(backoff_s * 2, self._options.backoff_s_max)
         self._leave()
 
-    def _new_client(self) -> FrameClient | PlainClient:
-        address = self._address
-        own = ClientOptions(self._options.client_id, self._options.version == "5", self._mark_topic, _SYSTEM)
-        changed = paho_contract.broken()
-        if changed:
-            logger.warning("paho-mqtt is not as we know it, messages take its own, slower way", extra={"why": changed})
-        client = PlainClient(own) if changed else FrameClient(own)
-        client.connect_timeout = self._options.connect_timeout_s
-        if address.user is not None:
-            client.username_pw_set(address.user, address.password)
-        if address.tls:
-            try:
-                client.tls_set_context(ssl.create_default_context(cafile=self._options.ca_file or None))
-            except (OSError, ssl.SSLError) as exc:
-                raise SettingsError(f"MQTT's CA file {self._options.ca_file} cannot be read: {exc}") from exc
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_unsubscribe = self._on_unsubscribe
-        return client
-
     async def _connect(self) -> bool:
         """Open the connection; the broker's answer comes through `take`."""
         host, port = self._address.host, self._address.port
         try:
-            await asyncio.to_thread(self._open, host, port)
+            await asyncio.to_thread(open_session, self._client, self._options)
         except (OSError, ValueError) as exc:
             logger.warning(
                 "cannot reach the MQTT broker, trying again",
@@ -264,16 +206,6 @@ class MqttSource:
         self._lost.clear()
         self._changed.set()
         return True
-
-    def _open(self, host: str, port: int) -> None:
-        """Connect to a session that the broker keeps for as long as it likes; blocks."""
-        if self._options.version != "5":
-            self._client.connect(host, port, self._options.keepalive_s)
-            return
-        kept: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        kept.SessionExpiryInterval = _NEVER
-        kept.ReceiveMaximum = _RECEIVE_MAXIMUM
-        self._client.connect(host, port, self._options.keepalive_s, clean_start=False, properties=kept)
 
     async def _stay_connected(self, stop: asyncio.Event) -> None:
         """Ping, and watch for silence, until the connection is lost."""
@@ -294,12 +226,7 @@ class MqttSource:
         """Say goodbye; the broker keeps the session and what is not acknowledged, unless it is over and empty."""
         self._subscriptions.forget()
         self._wake()
-        ends: Any = None
-        if self._over and self._farewell.is_set() and self._options.version == "5":
-            ends = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
-            ends.SessionExpiryInterval = 0
-        self._client.disconnect(properties=ends)
-        self._client.loop_write()
+        say_goodbye(self._client, self._options, end=self._over and self._farewell.is_set())
         self._client.close_socket()
         self._lost.set()
         self._changed.set()

@@ -36,7 +36,8 @@ from ingest.credentials.model import Grant, default_topics
 from ingest.credentials.sealed import seal
 from ingest.message import Message
 from ingest.metrics import IngestMetrics
-from ingest.source import MqttOptions, MqttSource
+from ingest.mqtt_session import MqttOptions
+from ingest.source import MqttSource
 from tests.app.world import write_pack
 from tests.deploy.conftest import Folder, copy_deployment, tool
 from tests.e2e.processes import Process

@@ -10,7 +10,8 @@ from ingest import paho_contract
 from ingest.broker import BrokerOptions, EmbeddedBroker
 from ingest.intake import Source
 from ingest.metrics import IngestMetrics
-from ingest.source import MqttOptions, MqttSource
+from ingest.mqtt_session import MqttOptions
+from ingest.source import MqttSource
 from tests.ingest.world import eventually, port_of
 from tests.support.fix_mosquitto import Mosquitto
 from tests.support.servers import free_port

@@ -19,7 +19,8 @@ from ingest.bundle import is_bundle, unpack
 from ingest.door import Door
 from ingest.marks import MarkOptions
 from ingest.metrics import IngestMetrics
-from ingest.source import MqttOptions, MqttSource
+from ingest.mqtt_session import MqttOptions
+from ingest.source import MqttSource
 from stream import codec
 from stream.codec import DeadLetter, RecordMeta, Tick
 from stream.log import EventLog

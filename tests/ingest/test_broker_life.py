@@ -11,7 +11,8 @@ from city.clock import SystemClock
 from ingest.broker_life import BrokerLife, Death
 from ingest.deaths import LifeKeeper
 from ingest.metrics import IngestMetrics
-from ingest.source import MqttOptions, MqttSource
+from ingest.mqtt_session import MqttOptions
+from ingest.source import MqttSource
 from storage.pool import open_pool
 from tests.ingest.conftest import listening
 from tests.ingest.world import running

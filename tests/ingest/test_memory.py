@@ -11,7 +11,8 @@ from city.clock import SystemClock
 from city.topics import READINGS
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.metrics import IngestMetrics
-from ingest.source import MqttOptions, MqttSource
+from ingest.mqtt_session import MqttOptions
+from ingest.source import MqttSource
 from stream import codec
 from stream.codec import RecordMeta
 from stream.logs.postgres import open_postgres_log

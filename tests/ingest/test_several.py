@@ -16,7 +16,8 @@ from city.topics import READINGS, readings_topic
 from ingest.bridge import Bridge, BridgeOptions
 from ingest.division import Division, Split
 from ingest.marks import MarkOptions
-from ingest.source import MqttOptions, MqttSource
+from ingest.mqtt_session import MqttOptions
+from ingest.source import MqttSource
 from stream import codec
 from stream.codec import RecordMeta, Tick
 from stream.log import Append, EventLog, Record

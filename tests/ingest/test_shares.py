@@ -10,9 +10,10 @@ import pytest
 
 from city.clock import SystemClock
 from ingest.metrics import IngestMetrics
+from ingest.mqtt_session import MqttOptions
 from ingest.service import Ingest, IngestOptions
 from ingest.shares import Shares
-from ingest.source import MqttOptions, MqttSource
+from ingest.source import MqttSource
 from ingest.warm import warm
 from storage.pool import Pool
 from stream.log import EventLog

@@ -22,8 +22,9 @@ from ingest import paho_contract
 from ingest.address import parse_url
 from ingest.division import Division, Split, settle
 from ingest.message import Message
+from ingest.mqtt_session import MqttOptions
 from ingest.plain_client import PlainClient
-from ingest.source import MqttOptions, MqttSource
+from ingest.source import MqttSource
 from storage.pool import open_pool
 from tests.ingest.conftest import listening
 from tests.ingest.world import Publisher, acknowledge, eventually, running, take_all

@@ -23,11 +23,12 @@ from ingest.formats.sparkplug_births import Birth, BirthTold, Definition
 from ingest.latecomers import Latecomers
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
+from ingest.mqtt_session import MqttOptions
 from ingest.records import Flush, FlushOptions
 from ingest.redeliver import Redelivery
 from ingest.registry import RegistryFollower
 from ingest.service import Ingest, IngestOptions
-from ingest.source import MqttOptions, MqttSource
+from ingest.source import MqttSource
 from stream import codec
 from stream.deadletter import DeadLetterStage
 from stream.log import Append, EventLog

@@ -75,7 +75,8 @@ class LifeKeeper:
         async with transaction(self._pool) as connection:
             for death in deaths:
                 alive, back = self._moments(death.alive_s), self._moments(death.started_s)
-                what = {"alive": alive[0], "back": back[0], "started": back[1]}
+                # Brokers tell whole seconds: a start may look up to one earlier than it was.
+                what = {"alive": alive[0], "back": max(alive[0], back[0]), "started": back[1]}
                 await connection.execute(_SQL.died, what)
             known = {"alive": self._moments(life.alive_s)[1], "started": self._moments(life.started_s)[1]}
             await connection.execute(_SQL.lives, known)

@@ -18,8 +18,7 @@ from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.presence import Presence
 from ingest.registry import RegistryFollower
-from ingest.shares import Shares
-from ingest.source import MqttSource
+from ingest.shares import Shares, SharingSource
 from ingest.state import StateStore
 from ingest.tasks import pause, together
 from ingest.ticker import TickLease
@@ -90,7 +89,7 @@ class Ingest:
         self._options = options
         self._shares: Shares | None = None
         self._drops: DropKeeper | None = None
-        if isinstance(source, MqttSource):
+        if isinstance(source, SharingSource):
             self._drops = DropKeeper(pool, clock, source.broker, self._metrics, self._lease.held)
             held, gone_s = self._lease.held, options.gone_s
             self._shares = Shares(pool, source, self._metrics, self._empty, held, tell_s=gone_s / 10, patience_s=gone_s)
@@ -174,7 +173,7 @@ class Ingest:
                 await self._shares.leave(enough)
         left.set()
 
-    async def _empty(self, gone: MqttSource, stop: asyncio.Event) -> bool:
+    async def _empty(self, gone: SharingSource, stop: asyncio.Event) -> bool:
         """Take what the broker holds for a process that is gone; return whether the log has all of it."""
         several, ordered = _foreign(self._registry.current())
         gone.listen([*OWN_FILTERS, *several, *ordered], [], ordered)

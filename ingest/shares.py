@@ -8,13 +8,14 @@ takes what waits there, and ends it. Names under which a session stood before ar
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Protocol, runtime_checkable
 
 from city.errors import CityNerveError, EngineError
+from ingest.intake import Source
 from ingest.metrics import IngestMetrics
-from ingest.source import MqttSource
 from ingest.tasks import pause, together
 from storage import queries
 from storage.pool import Pool, transaction
@@ -22,6 +23,31 @@ from storage.pool import Pool, transaction
 logger = logging.getLogger(__name__)
 
 _SQL = queries.load(Path(__file__).with_suffix(".sql"))
+
+
+@runtime_checkable
+class SharingSource(Source, Protocol):
+    """A source whose session the broker keeps and may deal a part of the messages to."""
+
+    @property
+    def broker(self) -> str:
+        """Where the broker is, ``host:port``."""
+
+    @property
+    def session(self) -> tuple[str, str]:
+        """The client id under which the broker keeps the session, and the name of the shared subscription or none."""
+
+    def of_gone(self, client_id: str, share: str) -> "SharingSource":
+        """Return a source of what the broker keeps for a process that is gone."""
+
+    def leave_shares(self, names: Sequence[str]) -> None:
+        """Leave shared subscriptions of other names at every connection from the next one on."""
+
+    async def withdraw(self, enough: asyncio.Event) -> bool:
+        """Leave our part to the others, and wait until `take` gave all that we had of it; False where it did not."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep a connection until `stop` is set."""
 
 
 class Shares:
@@ -42,9 +68,9 @@ class Shares:
     def __init__(
         self,
         pool: Pool,
-        source: MqttSource,
+        source: SharingSource,
         metrics: IngestMetrics,
-        empty: Callable[[MqttSource, asyncio.Event], Awaitable[bool]],
+        empty: Callable[[SharingSource, asyncio.Event], Awaitable[bool]],
         may_empty: Callable[[], Awaitable[bool]],
         *,
         tell_s: float = 3.0,

@@ -236,6 +236,13 @@ def test_data_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     assert "may not write" in refusal(done)
 
 
+def test_starting_the_city_loads_no_kernels() -> None:
+    """Who may not write beside the program has no place for what Numba compiles, and is told about his folder."""
+    code = "import sys, app.up; print(*{m.partition('.')[0] for m in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "numba" not in done.stdout.split()
+
+
 def test_nearly_full_disk_stops_before_anything_is_lost(tmp_path: Path) -> None:
     up_module._keep_room(tmp_path, 1)
     with pytest.raises(SettingsError, match=r"almost full .* start again, it goes on"):

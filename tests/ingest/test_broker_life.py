@@ -125,7 +125,7 @@ def test_a_death_while_ingest_is_away_is_published_once_and_its_own_restart_is_n
 
     def published() -> list[tuple[bool, bool]]:
         with psycopg.connect(database_url) as connection:
-            return connection.execute("SELECT last_heard_at < back_at, back_at < now() FROM broker_deaths").fetchall()
+            return connection.execute("SELECT last_heard_at <= back_at, back_at < now() FROM broker_deaths").fetchall()
 
     @asynccontextmanager
     async def ingest(name: str = "citynerve-ingest") -> AsyncIterator[MqttSource]:

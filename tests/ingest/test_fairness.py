@@ -198,22 +198,20 @@ def test_a_flood_that_is_set_aside_costs_a_few_times_what_reading_it_would_and_t
         topic = readings_topic(f"G-{gateway + 1}")
         return Intake.of([Message(topic, reading(n, gateway), 1, n % 65_535 + 1, 1) for n in range(8_000)])
 
-    def cost(intake: Intake, isolated: frozenset[str]) -> float:
-        best = float("inf")
-        for _ in range(5):
-            before = thread_time_ns()
-            rest, apart = divide(intake, door, isolated) if isolated else (intake, {})
-            flush = door.read(rest, NOW, options)
-            for gateway, messages in apart.items():
-                flush.isolate(gateway, messages)
-            flush.records()
-            best = min(best, thread_time_ns() - before)
-        return best
+    def cost(intake: Intake, isolated: frozenset[str]) -> int:
+        before = thread_time_ns()
+        rest, apart = divide(intake, door, isolated) if isolated else (intake, {})
+        flush = door.read(rest, NOW, options)
+        for gateway, messages in apart.items():
+            flush.isolate(gateway, messages)
+        flush.records()
+        return thread_time_ns() - before
 
-    mine, others = flood(0), flood(1)
-    read = cost(others, frozenset())
-    assert cost(others, frozenset({"G-1"})) < 2 * read
-    assert cost(mine, frozenset({"G-1"})) < 13 * read
+    mine, others, isolated = flood(0), flood(1), frozenset({"G-1"})
+    # A busy machine's caches belong to others: rounds are compared within themselves, and the best one counts.
+    rounds = [(cost(others, frozenset()), cost(others, isolated), cost(mine, isolated)) for _ in range(9)]
+    assert min(beside / read for read, beside, _ in rounds) < 2
+    assert min(aside / read for read, _, aside in rounds) < 13
 
 
 def test_numbers_of_what_is_set_aside_unread_are_not_missing() -> None:

@@ -234,9 +234,9 @@ def test_the_public_ledger_balances_whenever_the_world_is_stopped(portals: Open,
                         connection.execute(CLAIM)
                 await world.registry.refresh()
 
-                async def a_while() -> bool:
+                async def a_while(enough: int = 100 * (turn + 1)) -> bool:
                     await asyncio.sleep(rng.random() * 0.5)
-                    return True
+                    return world.sent >= enough
 
                 await world.run(a_while, feeding=True)
                 await world.check()

@@ -263,10 +263,14 @@ def test_a_bundle_gives_back_what_went_in(messages: list[Bundled]) -> None:
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_bundle_are_told(data: bytes) -> None:
+    told = ""
     try:
         unpack(data)
-    except ValueError:
+    except ValueError as exc:
+        told = str(exc)
+    else:
         return
+    assert told, "a refusal without a word"
 
 
 def test_a_bundle_that_would_fill_the_memory_is_refused() -> None:

@@ -24,7 +24,7 @@ JSON = st.recursive(
 Parse = Callable[[Origin, bytes], ParsedMessage]
 
 
-def outcome(parse: Parse, origin: Origin, payload: bytes) -> ParsedMessage | None:
+def assert_read_or_refused(parse: Parse, origin: Origin, payload: bytes) -> ParsedMessage | None:
     """Parse; whatever the bytes, what passes is clean, what does not is refused with a reason."""
     refused: Unreadable | None = None
     try:
@@ -93,7 +93,7 @@ def mutated(payload: bytes, seed: int) -> bytes:
 def seconds(parse: Parse, origin: Origin, payload: bytes) -> float:
     """Return the CPU time that a parser takes over a payload that means ill."""
     started = time.process_time()
-    outcome(parse, origin, payload)
+    assert_read_or_refused(parse, origin, payload)
     return time.process_time() - started
 
 

@@ -13,7 +13,7 @@ from city.integration import Origin
 from ingest.formats import ParsedMessage, Unreadable, csv, values
 from ingest.formats.parsed import OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from tests.ingest.formats.checks import DOCS, replayed, undocumented
-from tests.ingest.formats.hostile import mutated, outcome, seconds
+from tests.ingest.formats.hostile import assert_read_or_refused, mutated, seconds
 
 ORIGIN = Origin("citynerve/v1/GW-1/csv", "csv", "GW-1", {})
 AT_US = 1_795_456_800_000_000
@@ -193,7 +193,7 @@ def test_what_an_independent_writer_writes_is_read_back(separator: str, lines: l
     | st.builds(lambda t, s: mutated(t.encode(), s), st.sampled_from([WIDE, LONG, BARE]), st.integers(0, 2**32))
 )
 def test_any_text_is_read_or_refused(payload: bytes) -> None:
-    outcome(csv.parse, ORIGIN, payload)
+    assert_read_or_refused(csv.parse, ORIGIN, payload)
 
 
 def test_no_payload_takes_long() -> None:

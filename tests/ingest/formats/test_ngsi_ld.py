@@ -14,7 +14,7 @@ from city.integration import Origin
 from ingest.formats import ParsedMessage, Unreadable, ngsi, ngsi_ld, values
 from ingest.formats.parsed import OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from tests.ingest.formats.checks import DOCS, replayed, undocumented
-from tests.ingest.formats.hostile import JSON, heavy, mutated, outcome, seconds
+from tests.ingest.formats.hostile import JSON, assert_read_or_refused, heavy, mutated, seconds
 
 ORIGIN = Origin("citynerve/v1/CB-1/ngsi-ld", "ngsi-ld", "CB-1", {})
 SMART = Path(__file__).parent / "smart"
@@ -328,7 +328,7 @@ BODY = ENTITY | st.lists(ENTITY, max_size=2) | st.builds(lambda e: {"data": e}, 
     )
 )
 def test_any_bytes_and_any_json_are_read_or_refused(payload: bytes) -> None:
-    outcome(ngsi_ld.parse, ORIGIN, payload)
+    assert_read_or_refused(ngsi_ld.parse, ORIGIN, payload)
 
 
 def test_no_payload_takes_long() -> None:

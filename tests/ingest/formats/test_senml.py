@@ -17,7 +17,7 @@ from ingest.decode import decode
 from ingest.formats import ParsedMessage, Unreadable, senml, senml_cbor, values
 from ingest.formats.parsed import OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from tests.ingest.formats.checks import replayed, undocumented
-from tests.ingest.formats.hostile import JSON, heavy, mutated, outcome, seconds
+from tests.ingest.formats.hostile import JSON, assert_read_or_refused, heavy, mutated, seconds
 
 ORIGIN = Origin("citynerve/v1/GW-1/senml", "senml", "GW-1", {})
 URN = "urn:dev:ow:10e2073a01080063"
@@ -406,20 +406,20 @@ RECORDS = st.lists(
     | JSON.map(lambda b: json.dumps(b).encode())
 )
 def test_any_bytes_and_any_records_are_read_or_refused(payload: bytes) -> None:
-    outcome(senml.parse, ORIGIN, payload)
+    assert_read_or_refused(senml.parse, ORIGIN, payload)
 
 
 @settings(max_examples=300)
 @given(st.binary(max_size=100) | RECORDS.map(cbor2.dumps) | st.integers(0, 2**32).map(lambda seed: mutated(CBOR, seed)))
 def test_any_bytes_and_any_records_of_cbor_are_read_or_refused(payload: bytes) -> None:
-    outcome(senml_cbor.parse, ORIGIN, payload)
+    assert_read_or_refused(senml_cbor.parse, ORIGIN, payload)
     assert len(senml_cbor.explain(payload) or "") <= 20_001
 
 
 @settings(max_examples=200)
 @given(st.sampled_from(EXAMPLES), st.integers(0, 2**32))
 def test_examples_with_something_wrong_are_read_or_refused(example: str, seed: int) -> None:
-    outcome(senml.parse, ORIGIN, mutated(example.encode(), seed))
+    assert_read_or_refused(senml.parse, ORIGIN, mutated(example.encode(), seed))
 
 
 def test_no_payload_takes_long() -> None:

@@ -19,7 +19,7 @@ from ingest.formats import (
 )
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX
 from tests.ingest.formats.checks import DOCS, undocumented
-from tests.ingest.formats.hostile import mutated, outcome
+from tests.ingest.formats.hostile import assert_read_or_refused, mutated
 from tests.ingest.formats.sparkplug_encoder import AT_MS, REBIRTH, Payload, bd_seq, payload
 from tests.ingest.formats.sparkplug_node import AT, DEVICE_BIRTH, LIVE, MINUTE, NODE_BIRTH, Node, origin, read, values
 
@@ -372,7 +372,7 @@ def test_more_times_than_objects_are_refused() -> None:
 def test_no_input_raises_anything_but_a_reason(body: bytes, kind: str) -> None:
     where = origin(kind, "D-1" if kind[0] == "D" else "")
     formats = Node().born().formats
-    outcome(lambda o, b: formats.parse(o, b, LIVE), where, body)
+    assert_read_or_refused(lambda o, b: formats.parse(o, b, LIVE), where, body)
     sparkplug_explain.explain(body)
 
 
@@ -420,7 +420,7 @@ def test_whatever_nodes_say_one_after_the_other_is_read_or_refused(
     for kind, metrics, seq in story:
         where = origin(kind, "D-1" if kind[0] == "D" else "")
         body = payload(*metrics, seq=seq)
-        message = outcome(lambda o, b: formats.parse(o, b, LIVE), where, body)
+        message = assert_read_or_refused(lambda o, b: formats.parse(o, b, LIVE), where, body)
         assert message is not None
         assert message.number is None or 0 <= message.number < 2**40
         assert len(message.epoch) <= 64

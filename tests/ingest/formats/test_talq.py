@@ -14,7 +14,7 @@ from ingest.formats import ParsedMessage, Unreadable, talq, values
 from ingest.formats.parsed import OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from ingest.resolve import Rows, resolve
 from tests.ingest.formats.checks import DOCS, RECEIVED_AT, replayed, undocumented
-from tests.ingest.formats.hostile import JSON, heavy, mutated, outcome, seconds
+from tests.ingest.formats.hostile import JSON, assert_read_or_refused, heavy, mutated, seconds
 
 ORIGIN = Origin("citynerve/v1/T-1/talq", "talq", "T-1", {})
 AT_US = 1_795_456_800_000_000
@@ -221,7 +221,7 @@ GOOD = json.dumps(report(attribute("activePower", 36.1), event("lampFailure"))).
     | st.integers(0, 2**32).map(lambda seed: mutated(GOOD, seed))
 )
 def test_any_bytes_and_any_json_are_read_or_refused(payload: bytes) -> None:
-    outcome(talq.parse, ORIGIN, payload)
+    assert_read_or_refused(talq.parse, ORIGIN, payload)
 
 
 def test_no_payload_takes_long() -> None:

@@ -12,7 +12,7 @@ from city.integration import Integration, Origin
 from ingest.formats import ParsedMessage, Unreadable, thingsboard, values
 from ingest.formats.parsed import KEYS_MAX, OBJECTS_MAX, PAYLOAD_BYTES_MAX
 from tests.ingest.formats.checks import DOCS, replayed, undocumented
-from tests.ingest.formats.hostile import JSON, heavy, mutated, outcome, seconds
+from tests.ingest.formats.hostile import JSON, assert_read_or_refused, heavy, mutated, seconds
 
 GATEWAY = Origin("v1/gateway/telemetry", "thingsboard", "TB-1", {})
 DEVICE = Origin("v1/devices/me/telemetry", "thingsboard", "TB-1", {})
@@ -193,7 +193,7 @@ SHAPES = st.dictionaries(st.text(max_size=5), st.lists(ENTRY, max_size=3) | JSON
     | st.builds(lambda t, s: mutated(t.encode(), s), st.sampled_from(EXAMPLES), st.integers(0, 2**32)),
 )
 def test_any_bytes_and_any_json_are_read_or_refused(origin: Origin, payload: bytes) -> None:
-    outcome(thingsboard.parse, origin, payload)
+    assert_read_or_refused(thingsboard.parse, origin, payload)
 
 
 def test_no_payload_takes_long() -> None:

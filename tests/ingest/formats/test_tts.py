@@ -12,7 +12,7 @@ from ingest.formats import ParsedMessage, ParsedObject, RawObject, Unreadable, l
 from ingest.formats.times import parse_rfc3339
 from tests.ingest.formats.checks import undocumented
 from tests.ingest.formats.documents import blocks
-from tests.ingest.formats.hostile import bodies, heavy, mutated, outcome, seconds
+from tests.ingest.formats.hostile import assert_read_or_refused, bodies, heavy, mutated, seconds
 from tests.ingest.formats.packs import example, payload_of
 
 ORIGIN = Origin("v3/app1@tenant1/devices/dev1/up", "tts", "NS-2", {})
@@ -167,7 +167,7 @@ ANY = st.binary(max_size=200) | bodies(*KEYS) | st.integers().map(lambda seed: m
 @given(ANY)
 @settings(max_examples=400)
 def test_no_input_raises_anything_but_a_reason(payload: bytes) -> None:
-    outcome(tts.parse, ORIGIN, payload)
+    assert_read_or_refused(tts.parse, ORIGIN, payload)
 
 
 def test_payloads_that_mean_ill_take_no_long_time() -> None:

@@ -110,9 +110,14 @@ def run_simulation(
 
 
 def _begin(world: World, outbox: Outbox, now_us: int, catch_up_us: int) -> dict[str, int]:
-    """Return up to when each gateway has been read; new ones begin a quarter of an hour ago, so that all are heard."""
+    """Return up to when each gateway has been read; new ones begin a quarter of an hour ago, so that all are heard.
+
+    Where a new one begins is kept at once: one that speaks seldom may be killed before its first word.
+    """
     known = outbox.progress()
-    done = {gateway: known.get(gateway, now_us - 15 * MINUTE_US) for gateway in world.gateways}
+    fresh = {gateway: now_us - 15 * MINUTE_US for gateway in world.gateways if gateway not in known}
+    outbox.put((), fresh)
+    done = {gateway: known[gateway] if gateway in known else fresh[gateway] for gateway in world.gateways}
     for gateway, at_us in done.items():
         if at_us < now_us - catch_up_us:
             logger.warning("a gateway was off for long, it goes on from now", extra={"gateway": gateway})

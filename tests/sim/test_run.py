@@ -189,6 +189,21 @@ def test_a_killed_simulator_goes_on_without_a_gap(mosquitto: Mosquitto, tmp_path
         assert set(world.truth(first, last)) <= sent
 
 
+def test_a_gateway_that_had_not_spoken_before_the_kill_is_read_from_where_it_began(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    outbox = tmp_path / "o.sqlite"
+    station, began, again = "EST-CONSTITUCION", MIDNIGHT + 35 * MINUTE_US, MIDNIGHT + 75 * MINUTE_US
+    with running(clock_at(began, speed=1), options(mosquitto.url, outbox)):
+        pass
+    assert station not in {device for device, *_ in sent_readings(outbox)}, "it speaks once an hour"
+    with running(clock_at(again, speed=1), options(mosquitto.url, outbox)):
+        pass
+    due = World(PACK, 1).moments(station, began, again)
+    assert due
+    assert {at for device, _, at, _ in sent_readings(outbox) if device == station} == set(due)
+
+
 def test_a_backlog_is_kept_in_order_while_the_broker_is_away(mosquitto: Mosquitto, tmp_path: Path) -> None:
     outbox = tmp_path / "o.sqlite"
     mosquitto.kill()

@@ -71,7 +71,7 @@ class BridgeOptions:
     """
 
     flush_s: float = 0.012
-    flush_s_max: float = 0.03
+    flush_s_max: float = 0.02
     messages_max: int = 8192
     append_patience_s: float = 10.0
     backoff_s_max: float = 1.0

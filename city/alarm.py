@@ -9,12 +9,60 @@ from city.asset import AssetKind
 
 
 class FaultClass(StrEnum):
-    """Event types of TALQ 2.7.1 (LampMonitor, Segment and common events)."""
+    """What can be wrong: event types of TALQ 2.7.1 where it has one, else in its manner.
+
+    Of lamps, then of feeders and cabinets, of anything, and of facilities.
+    """
 
     LAMP_FAILURE = "lampFailure"
     LAMP_UNEXPECTED_ON = "lampUnexpectedOn"
-    COMMUNICATION_FAILURE = "communicationFailure"
+    DIMMING_FAILURE = "dimmingFailure"
+    """Burns at another level than it is told."""
+    CYCLING_FAILURE = "cyclingFailure"
+    """A worn discharge lamp goes out when hot, and starts again when cool."""
+    FLICKER = "flicker"
+    POWER_FACTOR_TOO_LOW = "powerFactorTooLow"
+    """The capacitor is gone."""
+    LED_MODULE_LOST = "ledModuleLost"
+    """A module or a string of LEDs has failed: power steps down against the lamp's own past."""
+    LAMP_POWER_TOO_LOW = "lampPowerTooLow"
+    LAMP_POWER_TOO_HIGH = "lampPowerTooHigh"
+
     SUPPLY_LOSS = "supplyLoss"
+    CIRCUIT_BREAKER_TRIPPED = "circuitBreakerTripped"
+    """One phase of a feeder is out; at a cabinet its main breaker, and so all of it."""
+    SWITCHING_ERROR_ON = "switchingErrorOn"
+    """The whole feeder burns by day: a contactor has welded."""
+    SWITCHING_ERROR_OFF = "switchingErrorOff"
+    """The whole feeder stays off at night."""
+    SUPPLY_VOLTAGE_TOO_LOW = "supplyVoltageTooLow"
+    SUPPLY_VOLTAGE_TOO_HIGH = "supplyVoltageTooHigh"
+    LOST_NEUTRAL = "lostNeutral"
+    """The phases drift apart with their loads: dangerous."""
+    CABLE_THEFT = "cableTheft"
+    """Everything behind the cut is dark and silent."""
+    RCD_RECLOSING = "residualCurrentReclosing"
+    """A chafed cable: the breaker trips and recloses a few times a night."""
+    CABINET_CLOCK_WRONG = "cabinetClockWrong"
+
+    COMMUNICATION_FAILURE = "communicationFailure"
+    STUCK_SENSOR = "stuckSensor"
+    COUNTER_RESET = "counterReset"
+    """Counters begin again at nothing twice a day: a controller that loses its memory."""
+    OUT_OF_PATTERN = "outOfPattern"
+    """A series that no rule names behaves as it never did."""
+
+    TEMPERATURE_OUT_OF_PATTERN = "temperatureOutOfPattern"
+    HUMIDITY_OUT_OF_PATTERN = "humidityOutOfPattern"
+    """Damp: water comes in, or the air is not changed."""
+    ENERGY_OUT_OF_PATTERN = "energyOutOfPattern"
+    WATER_LEAK = "waterLeak"
+    CO2_TOO_HIGH = "co2TooHigh"
+    """The ventilation is off."""
+    HOT_WATER_TOO_COLD = "hotWaterTooCold"
+    """Below 50 °C legionella grow."""
+    COLD_ROOM_TOO_WARM = "coldRoomTooWarm"
+    HEATING_WHILE_CLOSED = "heatingWhileClosed"
 
 
 class Severity(StrEnum):
@@ -29,9 +77,37 @@ class Severity(StrEnum):
 SEVERITY = {
     FaultClass.LAMP_FAILURE: Severity.MEDIUM,
     FaultClass.LAMP_UNEXPECTED_ON: Severity.LOW,
-    FaultClass.COMMUNICATION_FAILURE: Severity.LOW,
+    FaultClass.DIMMING_FAILURE: Severity.LOW,
+    FaultClass.CYCLING_FAILURE: Severity.MEDIUM,
+    FaultClass.FLICKER: Severity.LOW,
+    FaultClass.POWER_FACTOR_TOO_LOW: Severity.LOW,
+    FaultClass.LED_MODULE_LOST: Severity.MEDIUM,
+    FaultClass.LAMP_POWER_TOO_LOW: Severity.LOW,
+    FaultClass.LAMP_POWER_TOO_HIGH: Severity.LOW,
     FaultClass.SUPPLY_LOSS: Severity.HIGH,
+    FaultClass.CIRCUIT_BREAKER_TRIPPED: Severity.HIGH,
+    FaultClass.SWITCHING_ERROR_ON: Severity.MEDIUM,
+    FaultClass.SWITCHING_ERROR_OFF: Severity.HIGH,
+    FaultClass.SUPPLY_VOLTAGE_TOO_LOW: Severity.MEDIUM,
+    FaultClass.SUPPLY_VOLTAGE_TOO_HIGH: Severity.HIGH,
+    FaultClass.LOST_NEUTRAL: Severity.URGENT,
+    FaultClass.CABLE_THEFT: Severity.URGENT,
+    FaultClass.RCD_RECLOSING: Severity.HIGH,
+    FaultClass.CABINET_CLOCK_WRONG: Severity.LOW,
+    FaultClass.COMMUNICATION_FAILURE: Severity.LOW,
+    FaultClass.STUCK_SENSOR: Severity.LOW,
+    FaultClass.COUNTER_RESET: Severity.LOW,
+    FaultClass.OUT_OF_PATTERN: Severity.LOW,
+    FaultClass.TEMPERATURE_OUT_OF_PATTERN: Severity.LOW,
+    FaultClass.HUMIDITY_OUT_OF_PATTERN: Severity.LOW,
+    FaultClass.ENERGY_OUT_OF_PATTERN: Severity.LOW,
+    FaultClass.WATER_LEAK: Severity.MEDIUM,
+    FaultClass.CO2_TOO_HIGH: Severity.MEDIUM,
+    FaultClass.HOT_WATER_TOO_COLD: Severity.HIGH,
+    FaultClass.COLD_ROOM_TOO_WARM: Severity.HIGH,
+    FaultClass.HEATING_WHILE_CLOSED: Severity.LOW,
 }
+assert set(SEVERITY) == set(FaultClass)
 
 
 class AlarmEventKind(StrEnum):

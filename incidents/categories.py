@@ -9,16 +9,22 @@ from city.pack import ServiceCategory
 
 DARK = "dark"
 DAY_BURNER = "day-burner"
+UNSTEADY = "unsteady"
 SILENT = "silent"
 
 _KEYS = {
-    FaultClass.LAMP_FAILURE: DARK,
-    FaultClass.SUPPLY_LOSS: DARK,
-    FaultClass.LAMP_UNEXPECTED_ON: DAY_BURNER,
+    **dict.fromkeys((FaultClass.LAMP_FAILURE, FaultClass.SUPPLY_LOSS, FaultClass.CIRCUIT_BREAKER_TRIPPED), DARK),
+    **dict.fromkeys((FaultClass.SWITCHING_ERROR_OFF, FaultClass.CABLE_THEFT), DARK),
+    **dict.fromkeys((FaultClass.LAMP_UNEXPECTED_ON, FaultClass.SWITCHING_ERROR_ON), DAY_BURNER),
+    **dict.fromkeys((FaultClass.CYCLING_FAILURE, FaultClass.FLICKER), UNSTEADY),
 }
+_SEEN_BY_PEOPLE = frozenset(_KEYS) | {FaultClass.DIMMING_FAILURE}
 
+_DARKENS = frozenset({FaultClass.LAMP_FAILURE, FaultClass.COMMUNICATION_FAILURE, None})
 _EXPLAINS = {
-    FaultClass.SUPPLY_LOSS: frozenset({FaultClass.LAMP_FAILURE, FaultClass.COMMUNICATION_FAILURE, None}),
+    **dict.fromkeys((FaultClass.SUPPLY_LOSS, FaultClass.CIRCUIT_BREAKER_TRIPPED), _DARKENS),
+    **dict.fromkeys((FaultClass.SWITCHING_ERROR_OFF, FaultClass.CABLE_THEFT), _DARKENS),
+    FaultClass.SWITCHING_ERROR_ON: frozenset({FaultClass.LAMP_UNEXPECTED_ON}),
     FaultClass.COMMUNICATION_FAILURE: frozenset({FaultClass.COMMUNICATION_FAILURE}),
 }
 
@@ -26,11 +32,12 @@ _EXPLAINS = {
 def incident_key(fault: FaultClass, kind: AssetKind) -> str:
     """Return the key under which at most one ticket of an asset is open.
 
-    A lamp that is dark, one that fell silent and a citizen's "it is dark" are views of one incident.
+    A lamp that is dark, one that fell silent and a citizen's "it is dark" are views of one incident. What nothing
+    else looks like is an incident of its own kind.
     """
     if fault is FaultClass.COMMUNICATION_FAILURE:
         return DARK if kind is AssetKind.LAMP else SILENT
-    return _KEYS[fault]
+    return _KEYS.get(fault, str(fault))
 
 
 def explains(parent: FaultClass, child: FaultClass | None) -> bool:
@@ -56,7 +63,7 @@ class Category:
     names : mapping
         Language → name, where the city names it.
     reportable : bool
-        Something that people can see: not that a device is silent.
+        Something that people can see: not that a device is silent, or draws too much power.
     """
 
     code: str
@@ -82,7 +89,7 @@ class Catalogue:
             faults = service.faults
             key = incident_key(faults[0], AssetKind.LAMP) if faults else service.code
             severity = SEVERITY[faults[0]] if faults else Severity.LOW
-            seen = any(fault is not FaultClass.COMMUNICATION_FAILURE for fault in faults) or not faults
+            seen = any(fault in _SEEN_BY_PEOPLE for fault in faults) or not faults
             categories.append(Category(service.code, key, severity, seen, dict(service.names)))
             for fault in faults:
                 codes.setdefault(fault, service.code)

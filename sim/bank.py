@@ -12,7 +12,6 @@ from city.asset import Device, DeviceProfile
 from city.clock import HOUR_US, SECOND_US
 from city.metric import ACTIVE_POWER, DIMMING_LEVEL, SUPPLY_VOLTAGE
 from sim.counters import Counters
-from sim.faultkinds import SimFault
 from sim.faults import PlantedFault
 from sim.lampfaults import change_lamp, shift_voltage
 from sim.lamps import LampColumns, Stand
@@ -30,7 +29,7 @@ _GASP_SHARE = 5
 _LOOK_BACK_US = HOUR_US
 _LAMP_M = 27.0
 _COUNTERS = ("active_energy_kwh", "operating_hours_h", "switch_on_count")
-_VOLTAGE_FAULTS = (SimFault.SUPPLY_VOLTAGE_TOO_LOW, SimFault.SUPPLY_VOLTAGE_TOO_HIGH, SimFault.LOST_NEUTRAL)
+_VOLTAGE_FAULTS = (FaultClass.SUPPLY_VOLTAGE_TOO_LOW, FaultClass.SUPPLY_VOLTAGE_TOO_HIGH, FaultClass.LOST_NEUTRAL)
 
 Places = Mapping[str, tuple[int, int]]
 """Lamp → its place on its feeder, and how many lamps hang there."""
@@ -219,7 +218,7 @@ class LampBank:
         """Return what the meters show, by metric; a stuck meter shows what it showed when it stuck."""
         values = self._metered(at_us, stand)
         for fault in self._faults:
-            if fault.fault is SimFault.STUCK_SENSOR and fault.active(at_us):
+            if fault.fault is FaultClass.STUCK_SENSOR and fault.active(at_us):
                 held = self._held(fault)
                 for name, column in held.items():
                     for position, row in enumerate(self._rows[fault.asset_id]):

@@ -9,34 +9,34 @@ from city.alarm import FaultClass
 from city.asset import Switching
 from city.clock import DAY_US, HOUR_US
 from city.pack import CityPack
-from sim.faultkinds import FACILITY_METRICS, Fault, SimFault
+from sim.faultkinds import FACILITY_METRICS
 from sim.faults import LAMP_FAULTS, PlantedFault
 
 LASTS_US_MAX = 4 * DAY_US
 """No fault that is drawn lasts longer."""
 
 _COUNTERS = ("active_energy_kwh", "operating_hours_h", "switch_on_count")
-_LAMP_METRICS: Mapping[Fault, tuple[str, ...]] = {
-    SimFault.DIMMING_FAILURE: ("active_power_w",),
-    SimFault.CYCLING_FAILURE: ("active_power_w", "switch_on_count"),
-    SimFault.FLICKER: ("active_power_w",),
-    SimFault.POWER_FACTOR_TOO_LOW: ("power_factor",),
-    SimFault.LED_MODULE_LOST: ("active_power_w",),
-    SimFault.LAMP_POWER_TOO_LOW: ("active_power_w",),
-    SimFault.LAMP_POWER_TOO_HIGH: ("active_power_w",),
-    SimFault.STUCK_SENSOR: ("active_power_w", *_COUNTERS),
-    SimFault.COUNTER_RESET: _COUNTERS,
+_LAMP_METRICS: Mapping[FaultClass, tuple[str, ...]] = {
+    FaultClass.DIMMING_FAILURE: ("active_power_w",),
+    FaultClass.CYCLING_FAILURE: ("active_power_w", "switch_on_count"),
+    FaultClass.FLICKER: ("active_power_w",),
+    FaultClass.POWER_FACTOR_TOO_LOW: ("power_factor",),
+    FaultClass.LED_MODULE_LOST: ("active_power_w",),
+    FaultClass.LAMP_POWER_TOO_LOW: ("active_power_w",),
+    FaultClass.LAMP_POWER_TOO_HIGH: ("active_power_w",),
+    FaultClass.STUCK_SENSOR: ("active_power_w", *_COUNTERS),
+    FaultClass.COUNTER_RESET: _COUNTERS,
 }
 """All faults of lamps that the city's rules do not name, and the metrics of which one must be there to show them."""
 _FEEDER_FAULTS = (
-    SimFault.SUPPLY_VOLTAGE_TOO_LOW,
-    SimFault.SUPPLY_VOLTAGE_TOO_HIGH,
-    SimFault.RCD_RECLOSING,
-    SimFault.CIRCUIT_BREAKER_TRIPPED,
-    SimFault.CABLE_THEFT,
-    SimFault.LOST_NEUTRAL,
-    SimFault.SWITCHING_ERROR_ON,
-    SimFault.SWITCHING_ERROR_OFF,
+    FaultClass.SUPPLY_VOLTAGE_TOO_LOW,
+    FaultClass.SUPPLY_VOLTAGE_TOO_HIGH,
+    FaultClass.RCD_RECLOSING,
+    FaultClass.CIRCUIT_BREAKER_TRIPPED,
+    FaultClass.CABLE_THEFT,
+    FaultClass.LOST_NEUTRAL,
+    FaultClass.SWITCHING_ERROR_ON,
+    FaultClass.SWITCHING_ERROR_OFF,
 )
 
 
@@ -78,7 +78,7 @@ class _Draw:
     """A group of faults: how many a day, which on what, and how long they last, hours."""
 
     rate: float
-    assets: Mapping[Fault, Sequence[str]]
+    assets: Mapping[FaultClass, Sequence[str]]
     hours: tuple[int, int]
 
 
@@ -121,16 +121,16 @@ def _draws(pack: CityPack, rates: Rates) -> tuple[_Draw, ...]:
     gateways = sorted({device.gateway_id for device in pack.devices})
     metrics = _metrics(pack)
     heard = [f.facility_id for f in pack.facilities if f.facility_id in metrics]
-    sensors: dict[Fault, Sequence[str]] = {
-        SimFault.STUCK_SENSOR: heard,
-        SimFault.COUNTER_RESET: [name for name in heard if "active_energy_kwh" in metrics[name]],
+    sensors: dict[FaultClass, Sequence[str]] = {
+        FaultClass.STUCK_SENSOR: heard,
+        FaultClass.COUNTER_RESET: [name for name in heard if "active_energy_kwh" in metrics[name]],
         FaultClass.COMMUNICATION_FAILURE: heard,
     }
-    inside: dict[Fault, Sequence[str]] = {
+    inside: dict[FaultClass, Sequence[str]] = {
         fault: [name for name in heard if metric in metrics[name]] for fault, metric in FACILITY_METRICS.items()
     }
-    outages: dict[Fault, Sequence[str]] = dict.fromkeys(
-        (FaultClass.SUPPLY_LOSS, SimFault.CIRCUIT_BREAKER_TRIPPED), cabinets
+    outages: dict[FaultClass, Sequence[str]] = dict.fromkeys(
+        (FaultClass.SUPPLY_LOSS, FaultClass.CIRCUIT_BREAKER_TRIPPED), cabinets
     )
     return (
         _Draw(rates.lamps, dict.fromkeys(LAMP_FAULTS, lamps), (18, 72)),
@@ -139,7 +139,7 @@ def _draws(pack: CityPack, rates: Rates) -> tuple[_Draw, ...]:
         _Draw(rates.other_feeders, dict.fromkeys(_FEEDER_FAULTS, feeders), (8, 30)),
         _Draw(rates.facilities, inside, (6, 72)),
         _Draw(rates.cabinets, outages, (3, 12)),
-        _Draw(rates.clocks, {SimFault.CABINET_CLOCK_WRONG: clocks}, (60, 96)),
+        _Draw(rates.clocks, {FaultClass.CABINET_CLOCK_WRONG: clocks}, (60, 96)),
         _Draw(rates.gateways, {FaultClass.COMMUNICATION_FAILURE: gateways}, (2, 12)),
         _Draw(rates.sensors, sensors, (24, 72)),
     )
@@ -153,19 +153,19 @@ def _metrics(pack: CityPack) -> dict[str, set[str]]:
     return dict(metrics)
 
 
-def _other_lamps(pack: CityPack, metrics: Mapping[str, set[str]]) -> dict[Fault, Sequence[str]]:
+def _other_lamps(pack: CityPack, metrics: Mapping[str, set[str]]) -> dict[FaultClass, Sequence[str]]:
     """Return on which lamps each fault would show, as far as the inventory knows."""
     dimmed = {f.feeder_id for f in pack.feeders if pack.schedules[f.schedule_id].dimming}
-    found: dict[Fault, list[str]] = {fault: [] for fault in _LAMP_METRICS}
+    found: dict[FaultClass, list[str]] = {fault: [] for fault in _LAMP_METRICS}
     for lamp in pack.lamps:
         measured, led = metrics.get(lamp.lamp_id, set()), lamp.lamp_type == "led"
         for fault, shows in _LAMP_METRICS.items():
             match fault:
-                case SimFault.DIMMING_FAILURE:
+                case FaultClass.DIMMING_FAILURE:
                     fits = lamp.feeder_id in dimmed
-                case SimFault.CYCLING_FAILURE:
+                case FaultClass.CYCLING_FAILURE:
                     fits = not led
-                case SimFault.LED_MODULE_LOST:
+                case FaultClass.LED_MODULE_LOST:
                     fits = led
                 case _:
                     fits = True

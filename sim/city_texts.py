@@ -191,15 +191,60 @@ crew = "alumbrado"
 
 [lamp-by-day]
 names = { es = "Farola encendida de día", ast = "Farola prendida de día", en = "Street light on by day" }
-faults = ["lampUnexpectedOn"]
+faults = ["lampUnexpectedOn", "switchingErrorOn"]
 sla_hours = 120
 crew = "alumbrado"
 
 [supply-loss]
 names = { es = "Calle a oscuras", ast = "Cai a escures", en = "Whole street dark" }
-faults = ["supplyLoss"]
+faults = ["supplyLoss", "circuitBreakerTripped", "switchingErrorOff"]
 sla_hours = 12
 crew = "alumbrado-urgencias"
+
+[unsteady]
+names = { es = "Farola que parpadea", ast = "Farola que parpaguia", en = "Street light flickering" }
+faults = ["cyclingFailure", "flicker"]
+sla_hours = 120
+crew = "alumbrado"
+
+[lamp-equipment]
+names = { es = "Equipo de la farola averiado", ast = "Equipu de la farola avariáu", en = "Street light's equipment" }
+faults = ["powerFactorTooLow", "ledModuleLost", "lampPowerTooLow", "lampPowerTooHigh", "counterReset", "stuckSensor"]
+sla_hours = 336
+crew = "alumbrado"
+
+[dimming]
+names = { es = "Farola con nivel equivocado", ast = "Farola con nivel equivocáu", en = "Street light's level" }
+faults = ["dimmingFailure"]
+sla_hours = 168
+crew = "alumbrado"
+
+[electrical-danger]
+names = { es = "Peligro eléctrico", ast = "Peligru llétricu", en = "Electrical danger" }
+faults = ["lostNeutral", "cableTheft", "residualCurrentReclosing"]
+sla_hours = 4
+crew = "alumbrado-urgencias"
+
+[supply]
+names = { es = "Tensión o mando del alumbrado", ast = "Tensión o mandu del allumáu", en = "Lighting supply" }
+faults = ["supplyVoltageTooLow", "supplyVoltageTooHigh", "cabinetClockWrong"]
+sla_hours = 72
+crew = "alumbrado"
+
+[facility]
+names = { es = "Instalación: aviso de sensores", ast = "Instalación: avisu de sensores", en = "Facility's sensors" }
+faults = [
+  "temperatureOutOfPattern", "humidityOutOfPattern", "energyOutOfPattern", "co2TooHigh", "heatingWhileClosed",
+  "outOfPattern",
+]
+sla_hours = 168
+crew = "mantenimiento"
+
+[facility-urgent]
+names = { es = "Instalación: agua o frío", ast = "Instalación: agua o fríu", en = "Facility: water or cold" }
+faults = ["waterLeak", "hotWaterTooCold", "coldRoomTooWarm"]
+sla_hours = 24
+crew = "mantenimiento"
 
 [no-signal]
 names = { es = "Equipo sin comunicación", ast = "Equipu ensin comunicación", en = "Equipment not answering" }

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from city.alarm import FaultClass
 from city.lighting import LightingSchedule
 from sim.burning import burning_of
-from sim.faultkinds import SimFault
 from sim.faults import PlantedFault, last_reset
 from sim.lampfaults import CYCLE_US, hours_between
 from sim.lamps import LampColumns
@@ -79,6 +78,6 @@ class Counters:
                 return -burned, 0
             case FaultClass.LAMP_UNEXPECTED_ON:
                 return hours_between(fault.onset_us, end_us) - burned, 0
-            case SimFault.CYCLING_FAILURE:
+            case FaultClass.CYCLING_FAILURE:
                 return -0.3 * burned, int(burned * 3_600_000_000 / CYCLE_US)
         return 0.0, 0

@@ -18,7 +18,6 @@ from city.errors import ConflictError, NotFoundError
 from city.pack import CityPack
 from city.ticket import TicketState
 from sim.diary import Diary
-from sim.faultkinds import Fault, SimFault
 from sim.faults import PlantedFault
 from sim.noise import key_of
 from sim.portal import Portal
@@ -30,13 +29,13 @@ S = TicketState
 _GRAVITY = {"urgent": 0, "high": 1, "medium": 2, "low": 3}
 _AT_ANY_HOUR = frozenset({"urgent", "high"})
 _WAITING = frozenset({S.NEW, S.ASSIGNED})
-_DONE: dict[Fault, str] = {
+_DONE: dict[FaultClass, str] = {
     FaultClass.LAMP_FAILURE: "lámpara cambiada",
     FaultClass.LAMP_UNEXPECTED_ON: "relé cambiado",
     FaultClass.COMMUNICATION_FAILURE: "equipo de comunicación cambiado",
     FaultClass.SUPPLY_LOSS: "suministro repuesto",
-    SimFault.CIRCUIT_BREAKER_TRIPPED: "interruptor rearmado",
-    SimFault.CABINET_CLOCK_WRONG: "reloj del cuadro puesto en hora",
+    FaultClass.CIRCUIT_BREAKER_TRIPPED: "interruptor rearmado",
+    FaultClass.CABINET_CLOCK_WRONG: "reloj del cuadro puesto en hora",
 }
 
 

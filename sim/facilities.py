@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from city.alarm import FaultClass
 from city.asset import Facility
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 from city.metric import Metric
 from city.opening import OpeningHours
-from sim.faultkinds import SimFault
 from sim.faults import PlantedFault, last_reset
 from sim.noise import key_of, unit, wander
 from sim.occupancy import Occupancy, local_us
@@ -104,7 +104,7 @@ class FacilityModel:
         faults : sequence of PlantedFault
             All of this facility.
         """
-        stuck = next((f for f in faults if f.fault is SimFault.STUCK_SENSOR and f.active(at_us)), None)
+        stuck = next((f for f in faults if f.fault is FaultClass.STUCK_SENSOR and f.active(at_us)), None)
         if stuck is not None:
             at_us = stuck.onset_us
         course = self._courses.get(metric.name)
@@ -122,20 +122,20 @@ class FacilityModel:
         heated = float(self._occupancy.open_share(steps).mean())
         outside = self._outside_c(at_us, 4 * HOUR_US)
         setpoint = self._building()[4]
-        if _active(faults, SimFault.HEATING_WHILE_CLOSED, at_us):
+        if _active(faults, FaultClass.HEATING_WHILE_CLOSED, at_us):
             heated = 1.0
         kept = max(setpoint - 5.5, min(outside + 5, setpoint))
         warm = kept + (setpoint - kept) * heated
         warm = max(warm, outside - 1.0)
         people = 1.2 * float(self._occupancy.share(_one(at_us - 20 * MINUTE_US))[0])
-        if _active(faults, SimFault.TEMPERATURE_OUT_OF_PATTERN, at_us):
+        if _active(faults, FaultClass.TEMPERATURE_OUT_OF_PATTERN, at_us):
             warm -= 6.0
         return warm + people + 0.25 * self._wander("indoor", at_us, 90 * MINUTE_US)
 
     def _humidity(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
         outside = float(self._weather.humidity_pct(_one(at_us))[0])
         wet = 18.0 if self._kind == "pool" else 0.0
-        if _active(faults, SimFault.HUMIDITY_OUT_OF_PATTERN, at_us):
+        if _active(faults, FaultClass.HUMIDITY_OUT_OF_PATTERN, at_us):
             wet += 24.0
         people = 6.0 * float(self._occupancy.share(_one(at_us - 20 * MINUTE_US))[0])
         return 32 + 0.2 * outside + wet + people + 1.5 * self._wander("humidity", at_us, 3 * HOUR_US)
@@ -145,14 +145,14 @@ class FacilityModel:
         steps = at_us - np.array([0, 15, 30, 45, 60], np.int64) * MINUTE_US
         weights = np.array([0.15, 0.3, 0.25, 0.2, 0.1])
         people = float((self._occupancy.share(steps) * weights).sum())
-        stale = 2.6 if _active(faults, SimFault.CO2_TOO_HIGH, at_us) else 1.0
+        stale = 2.6 if _active(faults, FaultClass.CO2_TOO_HIGH, at_us) else 1.0
         return 425 + 430 * people * stale + 12 * self._wander("co2", at_us, 30 * MINUTE_US)
 
     def _power(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
         watts = float(self._watts(_one(at_us))[0])
-        if _active(faults, SimFault.ENERGY_OUT_OF_PATTERN, at_us):
+        if _active(faults, FaultClass.ENERGY_OUT_OF_PATTERN, at_us):
             watts *= _WASTE
-        if _active(faults, SimFault.HEATING_WHILE_CLOSED, at_us):
+        if _active(faults, FaultClass.HEATING_WHILE_CLOSED, at_us):
             watts += self._heating_w()
         return watts * (1 + 0.02 * self._wander("power", at_us, 20 * MINUTE_US))
 
@@ -184,9 +184,9 @@ class FacilityModel:
             until_us = at_us if fault.end_us is None else min(at_us, fault.end_us)
             if until_us <= fault.onset_us:
                 continue
-            if fault.fault is SimFault.ENERGY_OUT_OF_PATTERN:
+            if fault.fault is FaultClass.ENERGY_OUT_OF_PATTERN:
                 total += (_WASTE - 1) * (self._kwh(until_us) - self._kwh(fault.onset_us))
-            elif fault.fault is SimFault.HEATING_WHILE_CLOSED:
+            elif fault.fault is FaultClass.HEATING_WHILE_CLOSED:
                 total += self._heating_w() / 1000 * (until_us - fault.onset_us) / HOUR_US
         return total
 
@@ -208,7 +208,7 @@ class FacilityModel:
     def _hot_water(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
         """Return water kept at 60 °C against legionella, drawn down while the showers run."""
         used = float(self._occupancy.share(_one(at_us - 15 * MINUTE_US))[0])
-        cold = 15.0 if _active(faults, SimFault.HOT_WATER_TOO_COLD, at_us) else 0.0
+        cold = 15.0 if _active(faults, FaultClass.HOT_WATER_TOO_COLD, at_us) else 0.0
         return 61.5 - 4.0 * used - cold + 0.5 * self._wander("hot water", at_us, HOUR_US)
 
     def _cold_room(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
@@ -216,7 +216,7 @@ class FacilityModel:
         tooth = (at_us + self._key % HOUR_US) % (50 * MINUTE_US) / (50 * MINUTE_US)
         defrosting = 2.5 if (at_us + self._key % DAY_US) % (6 * HOUR_US) < 15 * MINUTE_US else 0.0
         doors = 1.2 * float(self._occupancy.share(_one(at_us))[0])
-        warm = 11.0 if _active(faults, SimFault.COLD_ROOM_TOO_WARM, at_us) else 0.0
+        warm = 11.0 if _active(faults, FaultClass.COLD_ROOM_TOO_WARM, at_us) else 0.0
         return -20.5 + 1.4 * abs(2 * tooth - 1) + defrosting + doors + warm
 
     # ------------------------------------------------------------ water
@@ -240,7 +240,7 @@ class FacilityModel:
             mean, used = 3.2 * self._size, 0.06 + float(self._occupancy.share(_one(at_us))[0])
         leak = 0.0
         for fault in faults:
-            if fault.fault is SimFault.WATER_LEAK and fault.active(at_us):
+            if fault.fault is FaultClass.WATER_LEAK and fault.active(at_us):
                 grown = min((at_us - fault.onset_us) / (12 * HOUR_US), 1.0)
                 leak = grown * (_LEAK_M3_H if self._kind == "water-tank" else 0.9) * self._size
         return max(mean * used * (1 + 0.06 * self._wander("flow", at_us, 30 * MINUTE_US)), 0) + leak
@@ -296,5 +296,5 @@ def _one(at_us: int) -> Times:
     return np.array([at_us], np.int64)
 
 
-def _active(faults: Sequence[PlantedFault], kind: SimFault, at_us: int) -> bool:
+def _active(faults: Sequence[PlantedFault], kind: FaultClass, at_us: int) -> bool:
     return any(f.fault is kind and f.active(at_us) for f in faults)

@@ -12,7 +12,7 @@ from city.asset import Switching
 from city.clock import HOUR_US, from_datetime, isoformat
 from city.errors import SettingsError
 from city.pack import CityPack
-from sim.faultkinds import CABINET, FACILITY, FEEDER, GATEWAY, LAMP, TARGETS, Fault, SimFault, fault_named
+from sim.faultkinds import CABINET, FACILITY, FEEDER, GATEWAY, LAMP, TARGETS, fault_named
 from sim.times import parse_time
 
 LAMP_FAULTS = (FaultClass.LAMP_FAILURE, FaultClass.LAMP_UNEXPECTED_ON, FaultClass.COMMUNICATION_FAILURE)
@@ -35,7 +35,7 @@ class PlantedFault:
 
     onset_us: int
     asset_id: str
-    fault: Fault
+    fault: FaultClass
     end_us: int | None = None
 
     def active(self, at_us: int) -> bool:
@@ -51,7 +51,7 @@ def last_reset(faults: Iterable[PlantedFault], at_us: int) -> int | None:
     """Return when an asset's counters last began again at nothing, µs UTC; None: never by `at_us`."""
     found = None
     for fault in faults:
-        if fault.fault is SimFault.COUNTER_RESET and fault.onset_us <= at_us:
+        if fault.fault is FaultClass.COUNTER_RESET and fault.onset_us <= at_us:
             until_us = at_us if fault.end_us is None else max(min(at_us, fault.end_us - 1), fault.onset_us)
             reset_us = until_us - (until_us - fault.onset_us) % RESET_EVERY_US
             found = reset_us if found is None else max(found, reset_us)

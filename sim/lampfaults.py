@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from city.alarm import FaultClass
 from city.clock import DAY_US, HOUR_US, MINUTE_US
-from sim.faultkinds import SimFault
 from sim.faults import PlantedFault
 from sim.lamps import Stand
 from sim.noise import key_of, unit
@@ -46,19 +45,19 @@ def change_lamp(
             stand.since_us[rows] = np.where(new, fault.onset_us, stand.since_us[rows])
             stand.level_pct[rows] = np.where(new, 100.0, stand.level_pct[rows])
             stand.burning[rows] |= new
-        case SimFault.DIMMING_FAILURE:
+        case FaultClass.DIMMING_FAILURE:
             stand.level_pct[rows] = np.where(stand.level_pct[rows] > 0, 100.0, 0.0)
-        case SimFault.CYCLING_FAILURE:
+        case FaultClass.CYCLING_FAILURE:
             _cycle(stand, rows, at_us, key)
-        case SimFault.FLICKER:
+        case FaultClass.FLICKER:
             stand.factor[rows] *= 0.55 + 0.45 * unit("flicker", key, at_us)
-        case SimFault.POWER_FACTOR_TOO_LOW:
+        case FaultClass.POWER_FACTOR_TOO_LOW:
             stand.bare[rows] = True
-        case SimFault.LED_MODULE_LOST:
+        case FaultClass.LED_MODULE_LOST:
             stand.factor[rows] *= (0.5, 0.67, 0.75, 0.83)[key % 4]
-        case SimFault.LAMP_POWER_TOO_LOW:
+        case FaultClass.LAMP_POWER_TOO_LOW:
             stand.factor[rows] *= 1 - min(0.12 * (at_us - fault.onset_us) / DAY_US, 0.35)
-        case SimFault.LAMP_POWER_TOO_HIGH:
+        case FaultClass.LAMP_POWER_TOO_HIGH:
             stand.factor[rows] *= 1.22
 
 
@@ -77,11 +76,11 @@ def shift_voltage(
 ) -> None:
     """Change the voltage of a feeder's rows in place."""
     match fault.fault:
-        case SimFault.SUPPLY_VOLTAGE_TOO_LOW:
+        case FaultClass.SUPPLY_VOLTAGE_TOO_LOW:
             stand.shift_v[rows] += _LOW_V
-        case SimFault.SUPPLY_VOLTAGE_TOO_HIGH:
+        case FaultClass.SUPPLY_VOLTAGE_TOO_HIGH:
             stand.shift_v[rows] += _HIGH_V
-        case SimFault.LOST_NEUTRAL:
+        case FaultClass.LOST_NEUTRAL:
             turn = key_of("neutral", fault.asset_id, fault.onset_us) % 3
             shift = np.array(_NEUTRAL_V)[(phase + turn) % 3]
             # The star point drifts the further, the more load hangs behind.

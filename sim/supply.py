@@ -9,7 +9,6 @@ from city.alarm import FaultClass
 from city.asset import Feeder, Switching
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 from city.lighting import LightingSchedule
-from sim.faultkinds import SimFault
 from sim.faults import PlantedFault
 from sim.noise import key_of, unit
 from sim.weather import Weather
@@ -22,9 +21,9 @@ _TRIP_FROM_DUSK_US = 11 * HOUR_US
 
 _INTERRUPTS = (
     FaultClass.SUPPLY_LOSS,
-    SimFault.CIRCUIT_BREAKER_TRIPPED,
-    SimFault.CABLE_THEFT,
-    SimFault.RCD_RECLOSING,
+    FaultClass.CIRCUIT_BREAKER_TRIPPED,
+    FaultClass.CABLE_THEFT,
+    FaultClass.RCD_RECLOSING,
 )
 
 
@@ -105,15 +104,15 @@ class FeederSupply:
         self._faults = tuple(faults)
         self._night: tuple[int, int, int | None, int] | None = None
 
-    def has_fault(self, fault: SimFault, at_us: int) -> PlantedFault | None:
+    def has_fault(self, fault: FaultClass, at_us: int) -> PlantedFault | None:
         """Return the fault of this kind that is active."""
         return next((f for f in self._faults if f.fault is fault and f.active(at_us)), None)
 
     def state(self, at_us: int) -> FeederState:
         """Return what the feeder gets and is told at `at_us`, µs UTC, interruptions left out."""
         since = self._lit_since(at_us)
-        stuck = self.has_fault(SimFault.SWITCHING_ERROR_ON, at_us)
-        dead = self.has_fault(SimFault.SWITCHING_ERROR_OFF, at_us)
+        stuck = self.has_fault(FaultClass.SWITCHING_ERROR_ON, at_us)
+        dead = self.has_fault(FaultClass.SWITCHING_ERROR_OFF, at_us)
         if dead is not None:
             return FeederState(not self.switched, None, 0)
         if stuck is not None and since is None:
@@ -134,11 +133,11 @@ class FeederSupply:
     def _of_fault(self, fault: PlantedFault, start_us: int, end_us: int) -> Iterator[Interruption]:
         key = key_of(self._seed, "interruption", self.feeder.feeder_id, fault.onset_us)
         match fault.fault:
-            case SimFault.CIRCUIT_BREAKER_TRIPPED if fault.asset_id == self.feeder.feeder_id:
+            case FaultClass.CIRCUIT_BREAKER_TRIPPED if fault.asset_id == self.feeder.feeder_id:
                 yield Interruption(fault.onset_us, fault.end_us, phase=key % 3)
-            case SimFault.CABLE_THEFT:
+            case FaultClass.CABLE_THEFT:
                 yield Interruption(fault.onset_us, fault.end_us, tail=0.3 + (key % 40) / 100)
-            case SimFault.RCD_RECLOSING:
+            case FaultClass.RCD_RECLOSING:
                 yield from self._trips(fault, start_us, end_us)
             case _:
                 yield Interruption(fault.onset_us, fault.end_us)
@@ -161,7 +160,7 @@ class FeederSupply:
         """Return how far the clock that switches this feeder is ahead."""
         if not self.switched:
             return 0
-        wrong = self.has_fault(SimFault.CABINET_CLOCK_WRONG, at_us)
+        wrong = self.has_fault(FaultClass.CABINET_CLOCK_WRONG, at_us)
         if wrong is None:
             return self._clock_off_us
         minutes = 25 + key_of(self._seed, "wrong clock", self.feeder.cabinet_id, wrong.onset_us) % 65

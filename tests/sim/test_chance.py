@@ -11,7 +11,7 @@ from city.clock import DAY_US
 from city.profile import parse_pack
 from sim.chance import NONE, Rates, random_faults
 from sim.city import generate_city
-from sim.faultkinds import TARGETS, SimFault
+from sim.faultkinds import TARGETS
 from sim.faults import LAMP_FAULTS
 
 PACK = parse_pack(generate_city(33, lamps=2000, facilities=12))
@@ -58,8 +58,8 @@ def test_every_fault_is_drawn_on_everything_that_it_can_be_planted_on() -> None:
 def test_random_faults_of_facilities_have_a_sensor_that_shows_them() -> None:
     kinds = {f.facility_id: f.kind for f in PACK.facilities}
     faults = random_faults(PACK, 1, NOW, NOW + 400 * DAY_US)
-    warm = [kinds[f.asset_id] for f in faults if f.fault is SimFault.COLD_ROOM_TOO_WARM]
-    leaks = [kinds[f.asset_id] for f in faults if f.fault is SimFault.WATER_LEAK]
+    warm = [kinds[f.asset_id] for f in faults if f.fault is FaultClass.COLD_ROOM_TOO_WARM]
+    leaks = [kinds[f.asset_id] for f in faults if f.fault is FaultClass.WATER_LEAK]
     assert set(warm) == {"market"}
     assert set(leaks) == {"water-tank", "pool"}
 
@@ -69,18 +69,18 @@ def test_random_faults_of_lamps_are_drawn_where_they_would_show() -> None:
     lamps, feeders = {lamp.lamp_id: lamp for lamp in PACK.lamps}, {f.feeder_id: f for f in PACK.feeders}
     profiles = {d.asset_id: PACK.profiles[d.profile_id] for d in PACK.devices}
 
-    def struck(fault: SimFault) -> list[str]:
+    def struck(fault: FaultClass) -> list[str]:
         return [f.asset_id for f in faults if f.fault is fault and f.asset_id in lamps]
 
-    assert {lamps[i].lamp_type for i in struck(SimFault.LED_MODULE_LOST)} == {"led"}
-    assert "led" not in {lamps[i].lamp_type for i in struck(SimFault.CYCLING_FAILURE)}
-    assert all("power_factor" in profiles[i].metrics for i in struck(SimFault.POWER_FACTOR_TOO_LOW))
-    assert all("active_energy_kwh" in profiles[i].metrics for i in struck(SimFault.COUNTER_RESET))
-    dimmed = {lamps[i].feeder_id for i in struck(SimFault.DIMMING_FAILURE)}
+    assert {lamps[i].lamp_type for i in struck(FaultClass.LED_MODULE_LOST)} == {"led"}
+    assert "led" not in {lamps[i].lamp_type for i in struck(FaultClass.CYCLING_FAILURE)}
+    assert all("power_factor" in profiles[i].metrics for i in struck(FaultClass.POWER_FACTOR_TOO_LOW))
+    assert all("active_energy_kwh" in profiles[i].metrics for i in struck(FaultClass.COUNTER_RESET))
+    dimmed = {lamps[i].feeder_id for i in struck(FaultClass.DIMMING_FAILURE)}
     assert all(PACK.schedules[feeders[i].schedule_id].dimming for i in dimmed)
 
 
 def test_a_clock_goes_wrong_only_where_a_contactor_goes_by_it() -> None:
     faults = random_faults(PACK, 1, NOW, NOW + 60 * DAY_US, OFTEN)
     switched = {f.cabinet_id for f in PACK.feeders if f.switching is Switching.SWITCHED}
-    assert {f.asset_id for f in faults if f.fault is SimFault.CABINET_CLOCK_WRONG} <= switched
+    assert {f.asset_id for f in faults if f.fault is FaultClass.CABINET_CLOCK_WRONG} <= switched

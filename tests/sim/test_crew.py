@@ -13,7 +13,6 @@ from city.profile import parse_pack
 from sim.city import generate_city
 from sim.crew import CrewOptions, Crews
 from sim.diary import Diary
-from sim.faultkinds import Fault, SimFault
 from sim.faults import PlantedFault
 from sim.portal import Portal
 from sim.repairs import Repairs
@@ -153,8 +152,8 @@ def test_what_sensors_saw_recover_is_closed_from_the_desk(served: Served) -> Non
     assert served.portal.ticket(number)["state"] == "closed"
 
 
-@pytest.mark.parametrize("fault", [FaultClass.SUPPLY_LOSS, SimFault.CIRCUIT_BREAKER_TRIPPED])
-def test_a_cabinets_fault_is_mended_by_who_comes_for_its_feeder(served: Served, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [FaultClass.SUPPLY_LOSS, FaultClass.CIRCUIT_BREAKER_TRIPPED])
+def test_a_cabinets_fault_is_mended_by_who_comes_for_its_feeder(served: Served, fault: FaultClass) -> None:
     pack = replace(
         PACK,
         cabinets=(*PACK.cabinets, replace(PACK.cabinets[0], cabinet_id="C-1")),

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from city.alarm import FaultClass
 from city.asset import Facility
 from city.clock import DAY_US, HOUR_US, MINUTE_US, from_datetime
 from city.metric import Metric
 from city.opening import OpeningHours, parse_hours
 from sim.facilities import FacilityModel
-from sim.faultkinds import SimFault
 from sim.faults import PlantedFault
 from sim.weather import Weather
 
@@ -52,7 +52,7 @@ def test_a_tank_has_its_minimum_at_night_and_a_leak_lifts_it(name: str) -> None:
     whole = course("water-tank", "water_flow_m3_h", THURSDAY - HOUR_US, 24, name=name)
     night = whole[8:20]  # two to five in the city
     assert max(night) < 0.55 * np.mean(whole)
-    leak = PlantedFault(THURSDAY - 2 * DAY_US, name, SimFault.WATER_LEAK)
+    leak = PlantedFault(THURSDAY - 2 * DAY_US, name, FaultClass.WATER_LEAK)
     leaking = course("water-tank", "water_flow_m3_h", THURSDAY - HOUR_US, 24, leak, name=name)
     assert min(leaking) > 1.5 * min(whole)
 
@@ -73,7 +73,7 @@ def test_energy_is_the_integral_of_power_and_never_falls() -> None:
 
 
 def test_a_counter_that_was_reset_begins_at_nothing() -> None:
-    reset = PlantedFault(THURSDAY + HOUR_US, "X", SimFault.COUNTER_RESET, THURSDAY + 2 * HOUR_US)
+    reset = PlantedFault(THURSDAY + HOUR_US, "X", FaultClass.COUNTER_RESET, THURSDAY + 2 * HOUR_US)
     counter = course("library", "active_energy_kwh", THURSDAY, 4, reset)
     assert counter[3] > 100
     assert counter[5] < 10
@@ -84,13 +84,13 @@ def test_a_counter_that_was_reset_begins_at_nothing() -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "metric", "limit", "hour"),
     [
-        (SimFault.CO2_TOO_HIGH, "school", "co2_ppm", 1000.0, 9),
-        (SimFault.COLD_ROOM_TOO_WARM, "market", "cold_room_temperature_deg_c", -15.0, 11),
-        (SimFault.HEATING_WHILE_CLOSED, "school", "indoor_temperature_deg_c", 19.0, 3),
+        (FaultClass.CO2_TOO_HIGH, "school", "co2_ppm", 1000.0, 9),
+        (FaultClass.COLD_ROOM_TOO_WARM, "market", "cold_room_temperature_deg_c", -15.0, 11),
+        (FaultClass.HEATING_WHILE_CLOSED, "school", "indoor_temperature_deg_c", 19.0, 3),
     ],
 )
 def test_a_fault_crosses_its_line_and_a_sound_facility_does_not(
-    name: str, fault: SimFault, kind: str, metric: str, limit: float, hour: int
+    name: str, fault: FaultClass, kind: str, metric: str, limit: float, hour: int
 ) -> None:
     start = THURSDAY + hour * HOUR_US
     planted = PlantedFault(start - DAY_US, name, fault)
@@ -100,7 +100,7 @@ def test_a_fault_crosses_its_line_and_a_sound_facility_does_not(
 
 
 def test_a_counter_that_loses_its_memory_loses_it_again_within_the_day_until_it_is_mended() -> None:
-    reset = PlantedFault(THURSDAY + HOUR_US, "X", SimFault.COUNTER_RESET, THURSDAY + 25 * HOUR_US)
+    reset = PlantedFault(THURSDAY + HOUR_US, "X", FaultClass.COUNTER_RESET, THURSDAY + 25 * HOUR_US)
     counter = course("library", "active_energy_kwh", THURSDAY, 48, reset)
     falls = [i / 4 for i in range(1, len(counter)) if counter[i] < counter[i - 1]]
     assert falls == [1, 7, 13, 19]
@@ -108,15 +108,15 @@ def test_a_counter_that_loses_its_memory_loses_it_again_within_the_day_until_it_
 
 def test_a_room_is_damp_only_with_its_fault() -> None:
     for kind in ("school", "pool"):
-        damp = PlantedFault(THURSDAY - DAY_US, "X", SimFault.HUMIDITY_OUT_OF_PATTERN)
+        damp = PlantedFault(THURSDAY - DAY_US, "X", FaultClass.HUMIDITY_OUT_OF_PATTERN)
         sound = course(kind, "indoor_humidity_pct", THURSDAY, 24)
         wet = course(kind, "indoor_humidity_pct", THURSDAY, 24, damp)
         assert min(wet) > max(sound)
         assert max(wet) <= 100
 
 
-@pytest.mark.parametrize("fault", [SimFault.ENERGY_OUT_OF_PATTERN, SimFault.HEATING_WHILE_CLOSED])
-def test_wasted_energy_is_counted_while_it_is_wasted(fault: SimFault) -> None:
+@pytest.mark.parametrize("fault", [FaultClass.ENERGY_OUT_OF_PATTERN, FaultClass.HEATING_WHILE_CLOSED])
+def test_wasted_energy_is_counted_while_it_is_wasted(fault: FaultClass) -> None:
     much = PlantedFault(THURSDAY + 2 * HOUR_US, "X", fault, THURSDAY + 20 * HOUR_US)
     counter = course("library", "active_energy_kwh", THURSDAY, 24.25, much)
     power = course("library", "active_power_w", THURSDAY, 24, much)
@@ -128,18 +128,18 @@ def test_wasted_energy_is_counted_while_it_is_wasted(fault: SimFault) -> None:
 
 def test_hot_water_falls_below_fifty_degrees_only_with_its_fault() -> None:
     metric = "hot_water_temperature_deg_c"
-    cold = PlantedFault(THURSDAY - DAY_US, "X", SimFault.HOT_WATER_TOO_COLD)
+    cold = PlantedFault(THURSDAY - DAY_US, "X", FaultClass.HOT_WATER_TOO_COLD)
     assert min(course("pool", metric, THURSDAY, 24)) > 55
     assert max(course("pool", metric, THURSDAY, 24, cold)) < 50
 
 
 def test_a_stuck_sensor_says_the_same_for_ever() -> None:
-    stuck = PlantedFault(THURSDAY, "X", SimFault.STUCK_SENSOR)
+    stuck = PlantedFault(THURSDAY, "X", FaultClass.STUCK_SENSOR)
     assert len(set(course("school", "co2_ppm", THURSDAY + HOUR_US, 12, stuck))) == 1
 
 
 def test_energy_out_of_pattern_is_more_than_the_house_ever_draws() -> None:
-    much = PlantedFault(THURSDAY, "X", SimFault.ENERGY_OUT_OF_PATTERN)
+    much = PlantedFault(THURSDAY, "X", FaultClass.ENERGY_OUT_OF_PATTERN)
     sound = course("library", "active_power_w", THURSDAY + 10 * HOUR_US, 1)
     assert min(course("library", "active_power_w", THURSDAY + 10 * HOUR_US, 1, much)) > 1.3 * max(sound)
 

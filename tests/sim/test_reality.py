@@ -12,7 +12,6 @@ from city.asset import Switching
 from city.clock import DAY_US, HOUR_US, MINUTE_US, from_datetime
 from city.profile import parse_pack
 from sim.city import generate_city
-from sim.faultkinds import Fault, SimFault
 from sim.faults import PlantedFault
 from sim.realism import PERFECT, REAL, Realism
 from sim.world import Observation, World
@@ -65,17 +64,17 @@ POWER, VOLTAGE, LEVEL, FACTOR = "active_power_w", "supply_voltage_v", "dimming_l
 @pytest.mark.parametrize(
     ("fault", "kind", "shows"),
     [
-        (SimFault.CYCLING_FAILURE, "sodium", lambda p, s: sum(w < 1 for w in p) >= 2 and sum(w > 40 for w in p) >= 5),
-        (SimFault.FLICKER, "led", lambda p, s: np.std(p) / np.mean(p) > 0.05),
-        (SimFault.LED_MODULE_LOST, "led", lambda p, s: max(p) < 0.9 * min(s)),
-        (SimFault.LAMP_POWER_TOO_HIGH, "led", lambda p, s: min(p) > 1.15 * max(s)),
-        (SimFault.LAMP_POWER_TOO_LOW, "led", lambda p, s: p[-1] < 0.985 * s[-1] and p[0] > p[-1]),
-        (SimFault.STUCK_SENSOR, "led", lambda p, s: len(set(p)) == 1 and len(set(s)) > 1),
+        (FaultClass.CYCLING_FAILURE, "sodium", lambda p, s: sum(w < 1 for w in p) >= 2 and sum(w > 40 for w in p) >= 5),
+        (FaultClass.FLICKER, "led", lambda p, s: np.std(p) / np.mean(p) > 0.05),
+        (FaultClass.LED_MODULE_LOST, "led", lambda p, s: max(p) < 0.9 * min(s)),
+        (FaultClass.LAMP_POWER_TOO_HIGH, "led", lambda p, s: min(p) > 1.15 * max(s)),
+        (FaultClass.LAMP_POWER_TOO_LOW, "led", lambda p, s: p[-1] < 0.985 * s[-1] and p[0] > p[-1]),
+        (FaultClass.STUCK_SENSOR, "led", lambda p, s: len(set(p)) == 1 and len(set(s)) > 1),
         (FaultClass.LAMP_FAILURE, "led", lambda p, s: max(p) < 1),
     ],
 )
 def test_a_fault_of_a_lamp_shows_in_its_power(
-    fault: Fault, kind: str, shows: Callable[[list[float], list[float]], bool]
+    fault: FaultClass, kind: str, shows: Callable[[list[float], list[float]], bool]
 ) -> None:
     lamp_id = lamp(kind)
     planted = [PlantedFault(NIGHT - 2 * HOUR_US, lamp_id, fault)]
@@ -88,7 +87,7 @@ def test_a_fault_of_a_lamp_shows_in_its_power(
 def test_a_dimming_failure_burns_in_full_and_says_that_it_is_dimmed() -> None:
     lamp_id = lamp(schedule="part-night")
     small_hours = NIGHT + HOUR_US
-    sick = heard([PlantedFault(NOON, lamp_id, SimFault.DIMMING_FAILURE)], small_hours, 1)
+    sick = heard([PlantedFault(NOON, lamp_id, FaultClass.DIMMING_FAILURE)], small_hours, 1)
     sound = heard([], small_hours, 1)
     assert column(sick, lamp_id, LEVEL) == column(sound, lamp_id, LEVEL) == [50.0] * 4
     assert column(sick, lamp_id, POWER)[0] == pytest.approx(column(sound, lamp_id, POWER)[0] / 0.515, rel=0.03)
@@ -96,7 +95,7 @@ def test_a_dimming_failure_burns_in_full_and_says_that_it_is_dimmed() -> None:
 
 def test_a_lost_capacitor_shows_in_the_power_factor() -> None:
     lamp_id = lamp("sodium")
-    sick = heard([PlantedFault(NOON, lamp_id, SimFault.POWER_FACTOR_TOO_LOW)], NIGHT, 1)
+    sick = heard([PlantedFault(NOON, lamp_id, FaultClass.POWER_FACTOR_TOO_LOW)], NIGHT, 1)
     assert max(column(sick, lamp_id, FACTOR)) < 0.5
     assert min(column(heard([], NIGHT, 1), lamp_id, FACTOR)) > 0.85
 
@@ -107,9 +106,9 @@ def feeder(switching: Switching = Switching.PERMANENT) -> str:
 
 @pytest.mark.parametrize(
     ("fault", "low", "high"),
-    [(SimFault.SUPPLY_VOLTAGE_TOO_LOW, 190, 207), (SimFault.SUPPLY_VOLTAGE_TOO_HIGH, 253, 266)],
+    [(FaultClass.SUPPLY_VOLTAGE_TOO_LOW, 190, 207), (FaultClass.SUPPLY_VOLTAGE_TOO_HIGH, 253, 266)],
 )
-def test_a_supplys_voltage_is_wrong_on_the_whole_feeder(fault: SimFault, low: float, high: float) -> None:
+def test_a_supplys_voltage_is_wrong_on_the_whole_feeder(fault: FaultClass, low: float, high: float) -> None:
     dead = feeder()
     said = heard([PlantedFault(NOON, dead, fault)], NIGHT, 1)
     for lamp_id in ON_FEEDER[dead]:
@@ -118,7 +117,7 @@ def test_a_supplys_voltage_is_wrong_on_the_whole_feeder(fault: SimFault, low: fl
 
 def test_without_its_neutral_two_phases_of_a_feeder_drift_apart() -> None:
     dead = feeder()
-    said = heard([PlantedFault(NOON, dead, SimFault.LOST_NEUTRAL)], NIGHT, 1)
+    said = heard([PlantedFault(NOON, dead, FaultClass.LOST_NEUTRAL)], NIGHT, 1)
     by_phase = {p: [v for i in ON_FEEDER[dead] if LAMPS[i].phase == p for v in column(said, i, VOLTAGE)] for p in "RST"}
     means = sorted(float(np.mean(v)) for v in by_phase.values())
     assert means[0] < 0.9 * 230
@@ -127,7 +126,7 @@ def test_without_its_neutral_two_phases_of_a_feeder_drift_apart() -> None:
 
 def test_a_stolen_cable_darkens_and_silences_the_tail() -> None:
     dead = feeder()
-    said = heard([PlantedFault(NIGHT, dead, SimFault.CABLE_THEFT)], NIGHT + MINUTE_US, 1)
+    said = heard([PlantedFault(NIGHT, dead, FaultClass.CABLE_THEFT)], NIGHT + MINUTE_US, 1)
     alive = [i in said for i in ON_FEEDER[dead]]
     assert 0 < sum(alive) < len(alive)
     assert alive == sorted(alive, reverse=True), "what hangs before the cut lives"
@@ -135,7 +134,7 @@ def test_a_stolen_cable_darkens_and_silences_the_tail() -> None:
 
 def test_a_tripped_breaker_takes_one_phase() -> None:
     dead = feeder()
-    said = heard([PlantedFault(NIGHT, dead, SimFault.CIRCUIT_BREAKER_TRIPPED)], NIGHT + MINUTE_US, 1)
+    said = heard([PlantedFault(NIGHT, dead, FaultClass.CIRCUIT_BREAKER_TRIPPED)], NIGHT + MINUTE_US, 1)
     silent = {LAMPS[i].phase for i in ON_FEEDER[dead] if i not in said}
     assert len(silent) == 1
     assert all(LAMPS[i].phase not in silent for i in ON_FEEDER[dead] if i in said)
@@ -143,7 +142,7 @@ def test_a_tripped_breaker_takes_one_phase() -> None:
 
 def test_a_chafed_cable_trips_a_few_times_a_night_with_last_gasps() -> None:
     dead = feeder()
-    said = heard([PlantedFault(NOON, dead, SimFault.RCD_RECLOSING)], NOON + 6 * HOUR_US, 12)
+    said = heard([PlantedFault(NOON, dead, FaultClass.RCD_RECLOSING)], NOON + 6 * HOUR_US, 12)
     zeros = {o["at"] for i in ON_FEEDER[dead] for o in said[i] if o[VOLTAGE] == 0}
     assert 2 <= len(zeros) <= 4
     assert all(any(o[POWER] > 5 for o in said[i]) for i in ON_FEEDER[dead])
@@ -152,8 +151,8 @@ def test_a_chafed_cable_trips_a_few_times_a_night_with_last_gasps() -> None:
 def test_a_welded_contactor_burns_by_day_and_a_dead_one_stays_off() -> None:
     burning, off = feeder(Switching.SWITCHED), feeder()
     faults = [
-        PlantedFault(NOON - DAY_US, burning, SimFault.SWITCHING_ERROR_ON),
-        PlantedFault(NOON, off, SimFault.SWITCHING_ERROR_OFF),
+        PlantedFault(NOON - DAY_US, burning, FaultClass.SWITCHING_ERROR_ON),
+        PlantedFault(NOON, off, FaultClass.SWITCHING_ERROR_OFF),
     ]
     by_day = heard(faults, NOON, 1)
     assert all(min(column(by_day, i, POWER)) > 10 for i in ON_FEEDER[burning])
@@ -170,7 +169,7 @@ def test_a_whole_cabinet_loses_its_supply() -> None:
 
 def test_a_wrong_clock_moves_the_dusk_of_switched_feeders_alone() -> None:
     cabinet = FEEDERS[feeder(Switching.SWITCHED)].cabinet_id
-    faults = [PlantedFault(NOON - DAY_US, cabinet, SimFault.CABINET_CLOCK_WRONG)]
+    faults = [PlantedFault(NOON - DAY_US, cabinet, FaultClass.CABINET_CLOCK_WRONG)]
 
     def lit(said: Said) -> dict[str, str]:
         return {i: min(o["at"] for o in said[i] if o[POWER] > 5) for i in LAMPS if i in said}
@@ -206,7 +205,7 @@ def test_counters_grow_with_the_night_and_begin_anew_after_a_reset() -> None:
     drawn = sum(column(sound, lamp_id, POWER)) / 4 / 1000
     assert energy[-1] - energy[0] == pytest.approx(drawn, rel=0.2)
     assert column(sound, lamp_id, "switch_on_count")[-1] == column(sound, lamp_id, "switch_on_count")[0] + 1
-    reset = heard([PlantedFault(NIGHT, lamp_id, SimFault.COUNTER_RESET, NIGHT + HOUR_US)], NOON, 24)
+    reset = heard([PlantedFault(NIGHT, lamp_id, FaultClass.COUNTER_RESET, NIGHT + HOUR_US)], NOON, 24)
     after = column(reset, lamp_id, "operating_hours_h")
     assert after[0] == hours[0]
     assert after[-1] < 12
@@ -214,7 +213,7 @@ def test_counters_grow_with_the_night_and_begin_anew_after_a_reset() -> None:
 
 def test_a_lamps_counters_begin_anew_twice_in_a_day_at_least_until_it_is_mended() -> None:
     lamp_id = lamp()
-    reset = heard([PlantedFault(NOON, lamp_id, SimFault.COUNTER_RESET, NOON + 20 * HOUR_US)], NOON - HOUR_US, 48)
+    reset = heard([PlantedFault(NOON, lamp_id, FaultClass.COUNTER_RESET, NOON + 20 * HOUR_US)], NOON - HOUR_US, 48)
     for name in ("operating_hours_h", "active_energy_kwh"):
         counted = column(reset, lamp_id, name)
         falls = [i for i in range(1, len(counted)) if counted[i] < counted[i - 1]]

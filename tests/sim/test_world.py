@@ -12,7 +12,6 @@ from city.clock import HOUR_US, MINUTE_US, from_datetime
 from city.pack import CityPack
 from city.profile import parse_pack
 from sim.city import AIR_STATION, generate_city
-from sim.faultkinds import SimFault
 from sim.faults import PlantedFault
 from sim.world import GATEWAY_KEEPS_US, Observation, World
 
@@ -169,7 +168,7 @@ def test_the_air_station_reports_hourly_on_all_channels() -> None:
 
 def test_a_cabinets_main_breaker_takes_all_its_feeders() -> None:
     cabinet_id = PACK.cabinets[0].cabinet_id
-    tripped = PlantedFault(MIDNIGHT, cabinet_id, SimFault.CIRCUIT_BREAKER_TRIPPED, MIDNIGHT + HOUR_US)
+    tripped = PlantedFault(MIDNIGHT, cabinet_id, FaultClass.CIRCUIT_BREAKER_TRIPPED, MIDNIGHT + HOUR_US)
     world = World(PACK, 1, [tripped])
     below = {i for f in PACK.feeders if f.cabinet_id == cabinet_id for i in ON_FEEDER[f.feeder_id]}
     said = quarter(world, MIDNIGHT + 15 * MINUTE_US)

@@ -13,6 +13,7 @@ UV := .cache/tools/bin/uv
 SYNC = UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --inexact --python "$(PYTHON)"
 SYNC_FAILED := echo "could not install: check this machine's network and the room on its disk, and try again" >&2; exit 1
 RUN := .venv/bin
+AGAIN = { [ $$? = 1 ] && [ "$$(tests/support/failed.sh)" -le 5 ] && echo "once more, by themselves:" && $(RUN)/pytest --lf --lfnf=none; }
 
 # An environment remembers where it stands and which Python it was made of: after a move or an upgrade it is made anew.
 ifneq ($(wildcard .venv),)
@@ -62,10 +63,12 @@ ifdef ARGS
 test: engines
 	@$(RUN)/pytest $(ARGS)
 else
+# Whole cities and timings run alone. Beside others on a busy machine a test may run out of its time: up to five that
+# failed are judged again by themselves, once, and the first failure stays in the output.
 test: engines
-	@$(RUN)/pytest -n 2 --dist loadfile -m slow
+	@$(RUN)/pytest -n 2 --dist loadfile -m slow || $(AGAIN)
 	@$(RUN)/pytest -m alone
-	@$(RUN)/pytest -n 3 --dist loadfile -m "not slow and not alone"
+	@$(RUN)/pytest -n 3 --dist loadfile -m "not slow and not alone" || $(AGAIN)
 endif
 
 check: venv-dev

@@ -1,5 +1,6 @@
 """Claims: what an unknown device has sent, which profile fits it, and its letters' way back once somebody knows it."""
 
+import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,10 +10,14 @@ from city.errors import DataError
 from city.integration import Routes
 from ingest.formats import Formats, Unreadable
 from ingest.redeliver import Redelivery
+from ingest.replay import KNOWN_BUT
+from stream import newcomers
 from stream.codec import DeadLetter
 
 REPLAY_S = 20.0
 """A claim answers within this time; what still waits then comes back by itself."""
+_BUNDLES_A_TIME = 10
+"""Full ones take between one and three seconds together, the longest where they hold the smallest messages."""
 
 
 @dataclass(slots=True)
@@ -76,8 +81,10 @@ def fitting(seen: Seen, profiles: Mapping[str, frozenset[str]]) -> list[tuple[st
     return sorted(known, key=lambda found: (-found[1], len(profiles[found[0]]), found[0]))
 
 
-async def send_back(redelivery: Redelivery, pages: AsyncIterator[list[str]], actor: str) -> Claimed:
-    """Replay letters page by page, as many as one answer has time for."""
+async def send_back(
+    redelivery: Redelivery, pages: AsyncIterator[list[str]], gateways: Sequence[str], actor: str
+) -> Claimed:
+    """Replay letters page by page, and open bundles for these gateways, as many as one answer has time for."""
     total = Claimed()
     deadline = time.monotonic() + REPLAY_S
     async for page in pages:
@@ -86,5 +93,35 @@ async def send_back(redelivery: Redelivery, pages: AsyncIterator[list[str]], act
         report = await redelivery.replay(page, actor)
         total = Claimed(
             total.letters + report.letters, total.readings + report.readings, total.still_bad + report.still_bad
+        )
+    bundled = await open_bundles(redelivery, actor, deadline, gateways)
+    return Claimed(
+        total.letters + bundled.letters,
+        total.readings + bundled.readings,
+        total.still_bad + bundled.still_bad,
+        bundled.complete,
+    )
+
+
+async def open_bundles(
+    redelivery: Redelivery,
+    actor: str,
+    deadline: float,
+    gateways: Sequence[str] | None = None,
+    stop: asyncio.Event | None = None,
+) -> Claimed:
+    """Open bundles of isolated gateways for those who became known after them, until `deadline` (monotonic, s).
+
+    Only those bundles are told of which something came, or should have come.
+    """
+    total = Claimed()
+    while bundles := await newcomers.due(redelivery.pool, gateways, limit=_BUNDLES_A_TIME):
+        if time.monotonic() > deadline or (stop is not None and stop.is_set()):
+            return replace(total, complete=False)
+        report = await redelivery.open_bundles(bundles, actor)
+        bad = [one.letter_id for one in report.results if KNOWN_BUT in one.detail]
+        came = [one.letter_id for one in report.results if one.readings]
+        total = Claimed(
+            total.letters + len({*came, *bad}), total.readings + report.readings, total.still_bad + len(bad)
         )
     return total

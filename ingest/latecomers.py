@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from time import monotonic
 
 from city.clock import Clock
 from city.errors import CityNerveError
+from ingest.claims import open_bundles
 from ingest.redeliver import Redelivery
 from ingest.registry import RegistryFollower
 from ingest.tasks import pause
@@ -19,6 +21,8 @@ ACTOR = "system"
 _A_TIME = 200
 """Letters that are replayed together: about a second's work."""
 _TRIED_MAX = 100_000
+_BUNDLES_S = 10.0
+"""Bundles are opened for so long a look."""
 
 
 class Latecomers:
@@ -49,27 +53,32 @@ class Latecomers:
             await pause(stop, self._every_s)
 
     async def look(self, stop: asyncio.Event | None = None) -> int:
-        """Look through one slice; return how many letters were read again.
+        """Look through one slice, and open some bundles; return how many letters were read again.
 
         Raises
         ------
         EngineError
             Database or log did not answer: the same slice is looked at again.
         """
+        # The registry is large, and seldom needed here: it is read once something is found.
+        follower = RegistryFollower(self._pool)
+        redelivery = Redelivery(self._pool, self._log, self._clock, follower)
+        done = await self._look_through(redelivery, stop)
+        done += (await open_bundles(redelivery, ACTOR, monotonic() + _BUNDLES_S, stop=stop)).letters
+        if done:
+            logger.info("letters read again whose device, gateway or birth is known", extra={"letters": done})
+        return done
+
+    async def _look_through(self, redelivery: Redelivery, stop: asyncio.Event | None) -> int:
         found, place = await known_now(self._pool, self._place)
         done = 0
         if found:
-            # The registry is large, and seldom needed here.
-            follower = RegistryFollower(self._pool)
-            await follower.refresh()
-            fresh = self._untried(found, follower.current().version)
-            redelivery = Redelivery(self._pool, self._log, self._clock, follower)
+            await redelivery.registry.refresh()
+            fresh = self._untried(found, redelivery.registry.current().version)
             for start in range(0, len(fresh), _A_TIME):
                 if stop is not None and stop.is_set():
                     return done
                 done += (await redelivery.replay(fresh[start : start + _A_TIME], ACTOR)).letters
-            if done:
-                logger.info("letters read again whose device, gateway or birth is known", extra={"letters": done})
         self._place = place
         return done
 

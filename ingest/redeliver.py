@@ -14,10 +14,12 @@ from ingest.codecs import Codecs
 from ingest.registry import RegistryFollower
 from ingest.replay import anew, resolve_letter
 from storage.pool import Pool, engine_errors, transaction
-from stream import letters, redelivery
+from stream import letters, newcomers, redelivery
+from stream.codec import DeadLetter
 from stream.letters import Key, LetterQuery, LetterState
 from stream.log import EventLog
-from stream.redelivery import ReplayReport
+from stream.newcomers import Due, Newcomers
+from stream.redelivery import ReplayReport, Resolution
 
 _CODECS = CodecOptions(owed_s_max=5.0, owed_s_max_together=20.0)
 """Nobody waits for a replay but who asked for it: letters that came over a week must not pause their codec."""
@@ -48,18 +50,38 @@ class Redelivery:
 
     async def replay(self, letter_ids: Sequence[str], actor: str, *, whole: bool = False) -> ReplayReport:
         """Read these letters again with today's registry and formats; `whole`: all of their objects."""
+        return await self._replay(letter_ids, actor, None, whole=whole)
+
+    async def open_bundles(self, bundles: Sequence[Due], actor: str) -> ReplayReport:
+        """Read of these bundles what is of devices and gateways that became known after them; the rest stays."""
+        letter_ids = [one.letter_id for one in bundles]
+        with engine_errors():
+            async with self.pool.connection() as connection:
+                known_since = await newcomers.load(connection, letter_ids)
+        report = await self._replay(letter_ids, actor, known_since)
+        await newcomers.opened(self.pool, bundles)
+        return report
+
+    async def _replay(
+        self, letter_ids: Sequence[str], actor: str, known_since: Newcomers | None, *, whole: bool = False
+    ) -> ReplayReport:
         await self.registry.refresh()
         known = self.registry.current()
         with engine_errors():
             async with self.pool.connection() as connection:
                 births = await load_book(connection, letter_ids)
+
+        def resolve(letter: DeadLetter) -> Resolution:
+            only_of = None if known_since is None else known_since.after(letter)
+            return resolve_letter(anew(letter) if whole else letter, known, codecs, births, only_of)
+
         codecs = Codecs(_CODECS)
         try:
             return await redelivery.replay(
                 self.pool,
                 self.log,
                 letter_ids,
-                lambda letter: resolve_letter(anew(letter) if whole else letter, known, codecs, births),
+                resolve,
                 at_us=self.clock.now_us(),
                 actor=actor,
             )

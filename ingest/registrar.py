@@ -137,7 +137,7 @@ class Registrar:
         author = self._author(actor)
         report = await self._change(lambda c: registrar.put_devices(c, [listed], author, kind="claimed"))
         waiting = unknown.letters_of_device(self.pool, listed.device.wire_name)
-        return report, await send_back(self.redelivery, waiting, actor)
+        return report, await send_back(self.redelivery, waiting, [listed.device.gateway_id], actor)
 
     async def unknown(self, part: str | None = None) -> tuple[list[UnknownDevice], list[UnknownGateway]]:
         """Return devices, whose names hold `part`, and gateways that nobody knows."""
@@ -174,7 +174,8 @@ class Registrar:
         """Read again what gateways have sent that are known now."""
         if not report.touched:
             return report
-        done = await send_back(self.redelivery, unknown.letters_of_gateways(self.pool, gateways), actor)
+        waiting = unknown.letters_of_gateways(self.pool, gateways)
+        done = await send_back(self.redelivery, waiting, gateways, actor)
         return replace(report, complete=done.complete)
 
     async def _csv(self, columns: Sequence[str], statement: LiteralString) -> AsyncIterator[str]:

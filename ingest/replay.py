@@ -1,36 +1,38 @@
 """Dead letters read again with today's formats and registry, for `stream.redelivery.replay`. Pure."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from city.errors import DataError
 from city.reading import ReadingBatch
 from city.registry import IngestRegistry
-from ingest.bundle import Bundled, is_bundle, unpack
+from ingest.bundle import ISOLATED, Bundled, is_bundle, unpack
+from ingest.chosen import asked_of, leave_others, names_at, only_named, why_missing
 from ingest.codecs import Codecs, decode_raw
 from ingest.fairness import UNKNOWN
-from ingest.formats import Formats, ParsedMessage, Receipt, Refusal, Unreadable
-from ingest.formats.parsed import kept_name
+from ingest.formats import Formats, ParsedMessage, Receipt, Unreadable
 from ingest.formats.sparkplug_b import Memory
 from ingest.formats.sparkplug_births import BirthBook
 from ingest.formats.sparkplug_sessions import Sessions
 from ingest.formats.sparkplug_topics import ROOT
-from ingest.formats.values import safe
 from ingest.meta import Numbers, settled
 from ingest.resolve import RETAINED, Rows, resolve, some_names
 from stream.codec import DeadLetter
-from stream.ledger import clean
 from stream.redelivery import Resolution
 
-_TOLD_MAX = 5
-"""Names in a sentence."""
+KNOWN_BUT = "; of what became known since, some cannot be placed: "
+"""Stands in the detail of a bundle, before what is wrong with readings of those for whom it was opened."""
 _IN_ORDER = f"{ROOT}/"
 """How topics begin whose messages are read by those before them."""
 
 
 def resolve_letter(
-    letter: DeadLetter, registry: IngestRegistry, codecs: Codecs | None = None, births: BirthBook | None = None
+    letter: DeadLetter,
+    registry: IngestRegistry,
+    codecs: Codecs | None = None,
+    births: BirthBook | None = None,
+    newcomers: Collection[str] | None = None,
 ) -> Resolution:
     """Return what can be placed now, and what of the letter must stay.
 
@@ -42,10 +44,12 @@ def resolve_letter(
         Kept by whoever replays many letters, so that each codec is compiled once.
     births : BirthBook, optional
         What Sparkplug's nodes have told.
+    newcomers : collection of str, optional
+        Devices: of a bundle only what is theirs goes, and the rest stays as it is.
     """
     payload = base64.b64decode(letter.payload)
     if is_bundle(letter.topic):
-        return _resolve_bundle(letter, payload, registry, codecs or Codecs(), births or BirthBook())
+        return _resolve_bundle(letter, payload, registry, codecs or Codecs(), births or BirthBook(), newcomers)
     try:
         origin = registry.routes.origin_of(letter.topic)
         formats = Formats(Memory(book=births or BirthBook(), unborn=letter.reason == "no-birth"))
@@ -60,7 +64,7 @@ def resolve_letter(
     missing: tuple[tuple[int, str], ...] = ()
     holds: list[str] = []
     if letter.only:
-        holds = _names_at(message, {position for position, _ in letter.only})
+        holds = names_at(message, {position for position, _ in letter.only})
         message, missing = only_named(message, letter.only)
     rows: Rows = {}
     # Letters that are on the log since before `retained` tell it by their reason alone.
@@ -69,7 +73,7 @@ def resolve_letter(
     batches = {partition: part.batch(letter.received_at) for partition, part in rows.items()}
     if not message.refused and not missing:
         return Resolution(batches, numbers=told, left_out=message.left_out)
-    reason, detail = letter.reason, _why_missing(missing, holds)
+    reason, detail = letter.reason, why_missing(missing, holds)
     if message.refused:
         reason, refusal = next(iter(message.refused.items()))
         detail = refusal.detail
@@ -101,21 +105,26 @@ def anew(letter: DeadLetter) -> DeadLetter:
 
 
 def _resolve_bundle(
-    letter: DeadLetter, payload: bytes, registry: IngestRegistry, codecs: Codecs, births: BirthBook
+    letter: DeadLetter,
+    payload: bytes,
+    registry: IngestRegistry,
+    codecs: Codecs,
+    births: BirthBook,
+    newcomers: Collection[str] | None,
 ) -> Resolution:
     """Read the messages of a bundle each by itself; of each goes what can be placed, and stays what is refused."""
     try:
         messages = unpack(payload)
     except ValueError as exc:
-        return Resolution({}, (), "isolated", str(exc))
+        return Resolution({}, (), ISOLATED, str(exc))
     asked = _asked(letter.only, len(messages))
     # Sparkplug's births of a bundle count for what follows them in it.
-    reader = _Reader(letter, registry, Formats(Memory(Sessions(), births)), codecs)
+    reader = _Reader(letter, registry, Formats(Memory(Sessions(), births)), codecs, newcomers)
     found: dict[int, list[ReadingBatch]] = {}
     numbers: Numbers = {}
     left: list[tuple[int, str]] = []
     devices: dict[str, None] = {}
-    reason = detail = ""
+    reason = detail = theirs = ""
     read = 0
     for position, one in enumerate(messages):
         if position not in asked and not one.topic.startswith(_IN_ORDER):
@@ -131,12 +140,16 @@ def _resolve_bundle(
         if was.reason:
             reason, detail = (reason, detail) if reason else (was.reason, was.detail)
             devices |= was.unknown
+            theirs = theirs or was.theirs
             left += [(position, f"{place} {metric}") for place, metric in was.left] or [(position, "")]
         else:
             read += 1
     batches = {partition: ReadingBatch.concatenate(parts) for partition, parts in found.items()}
     told = tuple((epoch, first, last) for (_, epoch), ranges in settled(numbers).items() for first, last in ranges)
     stays = tuple(left) if read or batches else ()
+    if newcomers is not None:
+        detail = letter.detail.partition(KNOWN_BUT)[0] + (theirs and f"{KNOWN_BUT}{theirs}")
+        return Resolution(batches, stays, reason and letter.reason, detail, None, told, messages=read)
     return Resolution(batches, stays, reason, detail, some_names(devices), told, messages=read)
 
 
@@ -162,6 +175,8 @@ class _Was:
     ----------
     left : sequence of (int, str)
         Object and metric of the readings that stay; empty: all of the message, where there is a reason.
+    theirs : str
+        What is wrong with readings of newcomers.
     """
 
     rows: Rows = field(default_factory=dict)
@@ -170,6 +185,7 @@ class _Was:
     detail: str = ""
     numbers: tuple[tuple[str, int, int], ...] = ()
     unknown: dict[str, None] = field(default_factory=dict)
+    theirs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +196,7 @@ class _Reader:
     registry: IngestRegistry
     formats: Formats
     codecs: Codecs
+    newcomers: Collection[str] | None = None
 
     def read(self, one: Bundled, received_at: int, wanted: Sequence[tuple[int, str]]) -> _Was:
         """Read one message, or what is wanted of it."""
@@ -196,77 +213,28 @@ class _Reader:
         except DataError as exc:
             return _Was(left=wanted, reason="bad-topic", detail=str(exc))
         numbers = _told(message, letter)
+        others: Sequence[tuple[int, str]] = ()
+        if self.newcomers is not None:
+            others = leave_others(message, registry, self.newcomers)
+            if not message.objects and not message.raw:
+                return _Was(left=wanted, reason=letter.reason)
         if message.raw:
             decode_raw(message, origin.gateway, registry, self.codecs, received_at)
         missing: tuple[tuple[int, str], ...] = ()
         holds: list[str] = []
         if wanted:
-            holds = _names_at(message, {position for position, _ in wanted})
+            holds = names_at(message, {position for position, _ in wanted})
             message, missing = only_named(message, wanted)
+            others = asked_of(others, wanted)
         rows: Rows = {}
         resolve(message, origin.gateway, registry, received_at, rows, retained=one.retained)
-        left = (*(place for refused in message.refused.values() for place in refused.only), *missing)
+        refused = (place for refusal in message.refused.values() for place in refusal.only)
+        left = list(dict.fromkeys((*others, *refused, *missing)))
         if not left:
             return _Was(rows, numbers=numbers)
-        reason, detail = letter.reason, _why_missing(missing, holds)
+        reason, detail = letter.reason, why_missing(missing, holds)
         if message.refused:
             reason, refusal = next(iter(message.refused.items()))
             detail = refusal.detail
-        return _Was(rows, left if rows or wanted else (), reason, detail, numbers, message.unknown)
-
-
-def only_named(
-    message: ParsedMessage, only: Sequence[tuple[int, str]]
-) -> tuple[ParsedMessage, tuple[tuple[int, str], ...]]:
-    """Keep the readings that the letter set aside, and name those that the message no longer holds.
-
-    The others went to the log when the message came. A place without a metric means all of its object: what it holds
-    could not be told then, or nothing of it can be told now.
-    """
-    wanted: dict[int, dict[str, str]] = {}
-    for position, metric in only:
-        wanted.setdefault(position, {})[metric] = metric
-    nobody: dict[str, str] = {}
-    found: set[tuple[int, str]] = set()
-    objects = []
-    for item in message.objects:
-        names = wanted.get(item.position, nobody)
-        places = {metric: _place_of(metric, names) for metric in item.readings}
-        found.update((item.position, place) for place in places.values() if place is not None)
-        readings = {metric: value for metric, value in item.readings.items() if places[metric] is not None}
-        if readings:
-            objects.append(item if len(readings) == len(item.readings) else item._replace(readings=readings))
-    refused = {}
-    for reason, refusal in message.refused.items():
-        kept: list[tuple[int, str]] = []
-        for position, metric in refusal.only:
-            names = wanted.get(position, nobody)
-            # Of an object that cannot be read at all, whatever of it was set aside stays so.
-            places_ = [_place_of(metric, names)] if metric or "" in names else list(names)
-            kept += [(position, place or metric) for place in places_ if place is not None]
-            found.update((position, place) for place in places_ if place is not None)
-        if kept:
-            refused[reason] = Refusal(refusal.detail, kept)
-    missing = tuple(place for place in only if place not in found)
-    return ParsedMessage(objects, message.number, message.epoch, message.sent_at_us, refused), missing
-
-
-def _place_of(metric: str, names: dict[str, str]) -> str | None:
-    """Return the name under which a letter has a metric: as it is, as databases hold it, or as older ones wrote it."""
-    for name in (metric, clean(metric), kept_name(metric), safe(metric), ""):
-        if name in names:
-            return name
-    return None
-
-
-def _names_at(message: ParsedMessage, positions: set[int]) -> list[str]:
-    """Return some names of what a message holds in these places."""
-    names = dict.fromkeys(name for item in message.objects if item.position in positions for name in item.readings)
-    return list(names)[:_TOLD_MAX]
-
-
-def _why_missing(missing: Sequence[tuple[int, str]], holds: Sequence[str]) -> str:
-    """Say which readings a letter names that are not in its message any more."""
-    gone = ", ".join(safe(name) or f"object {position + 1}" for position, name in missing[:_TOLD_MAX])
-    now = f"it holds {', '.join(safe(name) for name in holds)}" if holds else "nothing is read in their place"
-    return f"no longer found in the message: {gone}; {now}: mend profile, codec or format, or read it anew"
+        theirs = detail if message.refused and self.newcomers is not None else ""
+        return _Was(rows, left if rows or wanted else (), reason, detail, numbers, message.unknown, theirs)

@@ -11,7 +11,7 @@ from city.clock import MINUTE_US, SECOND_US
 from city.reading import Quality, ReadingBatch
 from city.registry import IngestRegistry, KnownDevice, SeriesTarget
 from city.units import conversion_of
-from ingest.formats.parsed import ParsedMessage, ParsedObject, Value
+from ingest.formats.parsed import ParsedMessage, ParsedObject, RawObject, Value
 
 AHEAD_US_MAX = 5 * MINUTE_US
 """A device's time may be this far ahead of receipt, or of its gateway's sending, before it is not believed."""
@@ -138,8 +138,7 @@ def resolve(
         return None
     home: PartitionRows | None = None
     for item in objects:
-        known = registry.devices.get(f"{item.device}/{item.part}") if item.part else None
-        known = known or registry.devices.get(item.device)
+        known = device_of(item, registry)
         if known is None:
             detail = f"device {_short(item.device)} is not in the registry: add or claim it, then replay"
             _refuse_object(message, UNKNOWN_DEVICE, detail, item)
@@ -159,6 +158,13 @@ def resolve(
         if home is None:
             home = landed
     return home
+
+
+def device_of(item: ParsedObject | RawObject, registry: IngestRegistry) -> KnownDevice | None:
+    """Return whose readings these are: a part's own where it is registered by itself."""
+    part = item.part if isinstance(item, ParsedObject) else ""
+    known = registry.devices.get(f"{item.device}/{part}") if part else None
+    return known or registry.devices.get(item.device)
 
 
 def _why_no_gateway(gateway_id: str, registry: IngestRegistry) -> tuple[str, str]:

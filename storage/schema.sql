@@ -130,9 +130,17 @@ CREATE TABLE registry_events (                             -- who changed what o
     subject         text NOT NULL CHECK (subject IN ('pack', 'device', 'gateway', 'profile')),
     subject_id      text NOT NULL,
     detail          jsonb NOT NULL DEFAULT '{}',
-    registry_version bigint NOT NULL
+    registry_version bigint NOT NULL,
+    newcomer        boolean GENERATED ALWAYS AS (
+        CASE kind WHEN 'changed' THEN detail ? 'was' AND (
+                      detail -> 'was' -> 'retired' = 'true'
+                      OR (detail ->> 'gateway', detail ->> 'address')
+                         IS DISTINCT FROM (detail -> 'was' ->> 'gateway', detail -> 'was' ->> 'address'))
+                  WHEN 'imported' THEN detail -> 'gateways' > '0'
+                  ELSE kind IN ('added', 'claimed', 'restored') END) STORED -- known under a name or behind a gateway under which it was not
 );
 CREATE INDEX registry_events_by_subject ON registry_events (subject, subject_id, event_id);
+CREATE INDEX registry_events_by_time ON registry_events (at);
 
 CREATE TABLE metrics (
     metric          text PRIMARY KEY,
@@ -277,13 +285,16 @@ CREATE TABLE dead_letters (
     tries           integer NOT NULL DEFAULT 0,            -- replays that looked at it
     retained        boolean NOT NULL DEFAULT false,        -- the broker had kept it: its receipt is no time of its readings
     state           text NOT NULL GENERATED ALWAYS AS (
-        CASE WHEN sent_back >= units THEN 'done' WHEN unwanted THEN 'not-wanted' ELSE 'open' END) STORED
+        CASE WHEN sent_back >= units THEN 'done' WHEN unwanted THEN 'not-wanted' ELSE 'open' END) STORED,
+    opened_to       bigint                                 -- of a bundle: event of the registry up to which it was opened for newcomers
 );
 CREATE INDEX dead_letters_by_device ON dead_letters USING gin (devices) WHERE state = 'open';
 CREATE INDEX dead_letters_by_time ON dead_letters (state, received_at, letter_id);
 CREATE INDEX dead_letters_by_reason ON dead_letters (state, reason, received_at, letter_id) INCLUDE (units, sent_back);
 CREATE INDEX dead_letters_by_gateway ON dead_letters (state, gateway_id, received_at, letter_id);
 CREATE INDEX dead_letters_by_hour ON dead_letters (hour, gateway_id, reason) INCLUDE (units, settled) WHERE settled < units;
+CREATE INDEX dead_letters_bundles ON dead_letters (gateway_id, opened_to, received_at, letter_id)
+ WHERE state = 'open' AND opened_to IS NOT NULL;
 CREATE INDEX dead_letters_settled ON dead_letters (replayed_at) WHERE settled >= units;
 
 CREATE TABLE dead_letter_events (                          -- what happened to a letter, and who did it

@@ -54,7 +54,7 @@ class LetterQuery:
         Empty: those that name none.
     topic, text : str or None
         Parts of the topic, and of the payload's first bytes; capitals do not matter (without accents). Bundles of
-        isolated gateways hold both packed: neither is found in them.
+        isolated gateways hold both packed: neither is found in them (`stream.newcomers` says who they are opened for).
     after : Key or None
         `LetterPage.next` of the page before.
     """

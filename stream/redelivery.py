@@ -40,8 +40,8 @@ class Resolution:
         a bundle as `DeadLetter.only` says.
     reason, detail : str
         Why it stays; unused where nothing does.
-    devices : tuple of str
-        Names of the devices for which it waits.
+    devices : tuple of str or None
+        Names of the devices for which it waits; None: those that were told before.
     numbers : tuple of (str, int, int)
         Epoch, first and last of the message numbers: who set the letter aside may not have read them.
     left_out : int
@@ -54,7 +54,7 @@ class Resolution:
     still_bad: tuple[tuple[int, str], ...] = ()
     reason: str = ""
     detail: str = ""
-    devices: tuple[str, ...] = ()
+    devices: tuple[str, ...] | None = ()
     numbers: tuple[tuple[str, int, int], ...] = ()
     left_out: int = 0
     messages: int | None = None
@@ -190,7 +190,7 @@ async def _plan(connection: Connection, held: _Held, resolution: Resolution, by:
         "detail": clean(resolution.detail or held.letter.detail),
         "replayed_at": to_datetime(by.at_us),
         "actor": by.actor,
-        "devices": [clean(name) for name in resolution.devices],
+        "devices": None if resolution.devices is None else [clean(name) for name in resolution.devices],
     }
     if stays or fewer:
         if fewer and not stays:

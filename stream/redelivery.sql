@@ -13,14 +13,14 @@ SELECT letter_id, reason, detail, topic, payload, gateway_id, received_at, units
 UPDATE dead_letters
    SET portions = portions + %(portions)s, sent_back = sent_back + %(settles)s, only_readings = %(only_readings)s,
        reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1,
-       devices = %(devices)s
+       devices = COALESCE(%(devices)s, devices)
  WHERE letter_id = %(letter_id)s
 
 -- name: still_bad
 -- Nothing could be made of it today either.
 UPDATE dead_letters
    SET reason = %(reason)s, detail = %(detail)s, replayed_at = %(replayed_at)s, tries = tries + 1,
-       devices = %(devices)s
+       devices = COALESCE(%(devices)s, devices)
  WHERE letter_id = %(letter_id)s
 
 -- name: note

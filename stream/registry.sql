@@ -74,7 +74,9 @@ WITH gone AS (
 INSERT INTO touched SELECT 'retired', 'profile', profile_id, '{}' FROM gone
 
 -- name: merge_assets
-WITH merged AS (
+WITH before AS (
+    SELECT asset_id, retired FROM assets WHERE kind = 'gateway'
+), merged AS (
 INSERT INTO assets AS a (asset_id, kind, name, parent_id, root_id, correlation_group, gateway_id, district_id, lat, lon,
                          attributes)
 SELECT asset_id, kind, name, parent_id, root_id, correlation_group, gateway_id, district_id, lat, lon, attributes
@@ -93,8 +95,9 @@ ON CONFLICT (asset_id) DO UPDATE
 RETURNING asset_id, kind, xmax = 0 AS added
 )
 INSERT INTO touched
-SELECT CASE WHEN added THEN 'added' ELSE 'changed' END, CASE kind WHEN 'gateway' THEN 'gateway' END, asset_id, '{}'
-  FROM merged
+SELECT CASE WHEN added THEN 'added' WHEN b.retired THEN 'restored' ELSE 'changed' END,
+       CASE kind WHEN 'gateway' THEN 'gateway' END, asset_id, '{}'
+  FROM merged LEFT JOIN before b USING (asset_id)
 
 -- name: retire_assets
 -- What the pack no longer names is kept for its history.
@@ -145,7 +148,12 @@ SELECT coalesce(s.address, s.device_id), d.device_id
  ORDER BY 1
 
 -- name: merge_devices
-WITH merged AS (
+-- A name that another device took (`free_addresses`) is told no more.
+WITH before AS (
+    SELECT device_id, retired, jsonb_build_object('asset', asset_id, 'gateway', gateway_id, 'profile', profile_id,
+           'address', CASE WHEN starts_with(address, '␀') THEN '' ELSE address END, 'retired', retired) AS was
+      FROM devices
+), merged AS (
 INSERT INTO devices AS d (device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals,
                           address)
 SELECT device_id, asset_id, gateway_id, profile_id, shard, report_interval_s, silence_intervals, address
@@ -162,9 +170,10 @@ ON CONFLICT (device_id) DO UPDATE
 RETURNING device_id, asset_id, gateway_id, profile_id, address, xmax = 0 AS added
 )
 INSERT INTO touched
-SELECT CASE WHEN added THEN 'added' ELSE 'changed' END, 'device', device_id,
+SELECT CASE WHEN added THEN 'added' WHEN b.retired THEN 'restored' ELSE 'changed' END, 'device', device_id,
        jsonb_build_object('asset', asset_id, 'gateway', gateway_id, 'profile', profile_id, 'address', address)
-  FROM merged
+       || CASE WHEN added THEN '{}' ELSE jsonb_build_object('was', b.was) END
+  FROM merged LEFT JOIN before b USING (device_id)
 
 -- name: retire_devices
 WITH gone AS (

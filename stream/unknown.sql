@@ -30,10 +30,8 @@ SELECT letter_id FROM dead_letters
  ORDER BY letter_id LIMIT %(limit)s
 
 -- name: letters_of_gateways
--- While unknown gateways flood, what they send is bundled together under no name: it may be among that.
 SELECT letter_id FROM dead_letters
- WHERE (reason IN ('unknown-gateway', 'retired-gateway') AND gateway_id = ANY(%(name)s::text[])
-        OR gateway_id = '' AND reason IN ('isolated', 'unknown-gateway'))
+ WHERE reason IN ('unknown-gateway', 'retired-gateway') AND gateway_id = ANY(%(name)s::text[])
    AND state = 'open' AND letter_id > %(after)s
  ORDER BY letter_id LIMIT %(limit)s
 
@@ -46,16 +44,12 @@ SELECT reason, detail, topic, payload, gateway_id, received_at, units, only_read
 
 -- name: known_now
 -- Of a slice of the open letters, the newest first: which of them wait for a device, a gateway or a node's birth that is known
--- by now, and where the slice ends. What unknown gateways sent together is looked at once for each gateway that became known, and so is
--- what came within the hour after it: who sets aside learns of it a little later.
+-- by now, and where the slice ends.
 WITH slice AS (
-    SELECT letter_id, reason, topic, gateway_id, devices, received_at, replayed_at FROM dead_letters
+    SELECT letter_id, reason, topic, gateway_id, devices, received_at FROM dead_letters
      WHERE state = 'open'
        AND (%(after_at)s::timestamptz IS NULL OR (received_at, letter_id) < (%(after_at)s, %(after_id)s))
      ORDER BY received_at DESC, letter_id DESC LIMIT %(looked_at)s
-), latest AS (
-    SELECT max(at) AS at FROM registry_events
-     WHERE subject = 'pack' OR subject = 'gateway' AND kind IN ('added', 'restored')
 ), judged AS (
     SELECT s.letter_id, s.received_at,
            EXISTS (SELECT FROM unnest(s.devices) AS name
@@ -66,10 +60,8 @@ WITH slice AS (
            OR s.reason = 'no-birth'
               AND EXISTS (SELECT FROM sparkplug_births b
                            WHERE b.group_id = split_part(s.topic, '/', 2) AND b.edge_id = split_part(s.topic, '/', 4)
-                             AND b.device_id = split_part(s.topic, '/', 5) AND b.last_at >= s.received_at)
-           OR s.gateway_id = '' AND s.reason IN ('isolated', 'unknown-gateway')
-              AND (s.replayed_at < l.at OR s.replayed_at IS NULL AND s.received_at < l.at + interval '1 hour') AS known
-      FROM slice s CROSS JOIN latest l
+                             AND b.device_id = split_part(s.topic, '/', 5) AND b.last_at >= s.received_at) AS known
+      FROM slice s
 )
 SELECT coalesce(array_agg(letter_id ORDER BY letter_id) FILTER (WHERE known), '{}'), count(*),
        (array_agg(received_at ORDER BY received_at, letter_id))[1], (array_agg(letter_id ORDER BY received_at, letter_id))[1]

@@ -75,7 +75,8 @@ async def list_letters(
 ) -> dict[str, Any]:
     """List what was set aside, the newest first: open ones unless `state` says otherwise.
 
-    `topic` and `text` do not look into the bundles of isolated gateways: they are found by `gateway` and `reason`.
+    `topic` and `text` do not look into the bundles of isolated gateways: they are found by `gateway` and `reason`, and
+    opened for whoever becomes known after them.
     """
     wanted = Search(reason=reason, gateway=gateway, topic=topic, text=text, since=since, until=until)
     return await list_rows(portal.pool, wanted.query(state, cursor, limit))

@@ -180,9 +180,11 @@ def test_what_an_unknown_gateway_sent_around_its_addition_follows_by_itself(data
         await desk.log.append(flush.records())
         await desk.work()
         assert (await desk.json("GET", "/api/v1/operator/unknown"))["gateways"] == []
-        assert await late.look() == 2
+        assert await late.look() == 1, "of the bundle nothing came"
         waiting = await desk.json("GET", "/api/v1/operator/unknown")
-        assert {one["name"] for one in waiting["devices"]} == {"A1"}
+        assert [(one["name"], one["letters"]) for one in waiting["devices"]] == [("A1", 1), ("A1", 1)], (
+            "it is read, too"
+        )
         assert await late.look() == 0
 
     at_the_desk(database_url, main)

@@ -7,13 +7,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anomaly.correlate import WAITING_TOLD, CorrelateStage, CorrelatorState
-from anomaly.detector import DetectStage
-from anomaly.state import DetectorState
+from anomaly.correlate import WAITING_TOLD
+from anomaly.rerun import Correlation, Detection
 from city import topics
 from city.alarm import AlarmEvent
 from stream import codec
-from stream.log import Append, Bounds, EventLog, Record, TopicPartition
+from stream.log import Append, Bounds, EventLog, TopicPartition
 
 Progress = Callable[[int, int], None]
 """(records read, records to read)"""
@@ -61,7 +60,8 @@ async def replay(log: EventLog, progress: Progress | None = None) -> ReplayRepor
     bounds = await log.bounds(topics.READINGS)
     total = sum(b.end - b.begin for b in bounds.values())
     groups = await log.partitions(topics.CANDIDATES)
-    correlation = _Correlation(groups, len(bounds))
+    correlation = Correlation(groups, len(bounds))
+    replayed: dict[str, bytes] = {}
     # One partition after the other is ahead: together by less than what correlation takes for one that hangs.
     share = min(_READ_MAX, max(1, WAITING_TOLD // (2 * len(bounds))))
     partitions = [
@@ -72,12 +72,12 @@ async def replay(log: EventLog, progress: Progress | None = None) -> ReplayRepor
         # The one that is behind goes on, so that correlation never has to hold much back.
         behind = min(reading, key=lambda partition: partition.said_at)
         appends, count = await behind.advance()
-        correlation.hear(appends)
+        for made in correlation.hear(appends):
+            replayed[codec.decode(AlarmEvent, made.value).event_id] = _digest(made.value)
         done += count
         if progress is not None:
             progress(done, total)
-    replayed, decided_at = correlation.events, correlation.decided_at
-    recorded = await _recorded(log, decided_at)
+    recorded = await _recorded(log, correlation.decided_at)
     return ReplayReport(
         events=tuple(replayed),
         same=sum(recorded.get(event_id) == digest for event_id, digest in replayed.items()),
@@ -94,8 +94,7 @@ class _Partition:
         self._log = log
         self._share = share
         self._source = source
-        self._stage = DetectStage(groups)
-        self._state: DetectorState = self._stage.open(source, None)
+        self._detection = Detection(source.partition, groups)
         self.offset, self.end = bounds
         self.said_at = _NEVER
 
@@ -104,31 +103,7 @@ class _Partition:
         records = await self._log.read(self._source, self.offset, max_records=min(self._share, self.end - self.offset))
         self.offset = records[-1].offset + 1
         self.said_at = max(self.said_at, records[-1].at_us)
-        return self._stage.step(self._state, records).appends, len(records)
-
-
-class _Correlation:
-    """Correlation of all groups; `events` are digests by event id, in the order in which they were made."""
-
-    def __init__(self, groups: int, readings: int) -> None:
-        self._stage = CorrelateStage(readings, 1)
-        self._states: list[CorrelatorState] = [
-            self._stage.open(TopicPartition(topics.CANDIDATES, group), None) for group in range(groups)
-        ]
-        self._heard = 0
-        self.events: dict[str, bytes] = {}
-
-    def hear(self, appends: list[Append]) -> None:
-        for append in appends:
-            self._heard += 1
-            record = Record(append.topic, append.partition, self._heard, append.kind, append.value, append.at_us)
-            for made in self._stage.step(self._states[append.partition], [record]).appends:
-                self.events[codec.decode(AlarmEvent, made.value).event_id] = _digest(made.value)
-
-    @property
-    def decided_at(self) -> int:
-        """Up to when everything is decided, µs UTC."""
-        return min((state.decided_at for state in self._states), default=0)
+        return self._detection.take(records), len(records)
 
 
 async def _recorded(log: EventLog, until: int) -> dict[str, bytes]:

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_backtest import backtest
 from app.cli_ca import ca_cli
 from app.cli_credentials import credentials_cli
 from app.cli_letters import letters_cli
@@ -252,6 +253,9 @@ def replay(
         )
     if report["only_replayed"] or report["only_recorded"]:
         raise typer.Exit(1)
+
+
+cli.command(epilog=examples("backtest"))(backtest)
 
 
 @cli.command(epilog=examples("setup"))

@@ -20,6 +20,10 @@ _EXAMPLES = {
         "citynerve play meter.csv --map meter.toml --speed 60 --json",
     ),
     "replay": ("citynerve replay", "citynerve replay --json | jq .only_replayed"),
+    "backtest": (
+        "citynerve backtest --assets assets.csv --readings readings.csv.gz --labels labels.csv --plot found.png",
+        "citynerve backtest --assets assets.csv --readings readings.csv --labels labels.csv --json | jq .faults",
+    ),
     "setup": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve setup",),
     "city": ("citynerve city check cities/gijon",),
     "city check": ("citynerve city check cities/gijon", "citynerve city check --json my-city | jq '.mistakes[]'"),

@@ -16,6 +16,7 @@ from sim.faults import PlantedFault
 from sim.lampfaults import change_lamp, shift_voltage
 from sim.lamps import LampColumns, Stand
 from sim.noise import key_of, keys_of, uniform
+from sim.observed import Heard
 from sim.realism import Realism
 from sim.supply import NEVER, FeederSupply, Interruption
 from sim.truth import TrueLamp
@@ -87,7 +88,7 @@ class LampBank:
         for index, lamp_id in enumerate(self.lamp_ids):
             self._rows[lamp_id].append(index)
         self._faults: tuple[PlantedFault, ...] = ()
-        self._stuck: dict[tuple[str, int], dict[str, list[float]]] = {}
+        self._stuck: dict[tuple[str, int], dict[str, list[Any]]] = {}
         self._counts = any(name in profile.metrics for name in _COUNTERS)
 
     def refresh(self, faults: Mapping[str, Sequence[PlantedFault]]) -> None:
@@ -102,6 +103,25 @@ class LampBank:
 
     def observe(self, at_us: int, at: str) -> list[Observation]:
         """Return what the controllers say at `at_us`, µs UTC, written as `at`; the silent and the lost are absent."""
+        index, values = self._spoken(at_us)
+        names = ("device", "at", *self.profile.metrics)
+        columns = [values[name][index].tolist() for name in self.profile.metrics] if values else []
+        devices = self.device_ids
+        return [
+            dict(zip(names, (devices[i], at, *row), strict=True))
+            for i, row in zip(index.tolist(), zip(*columns, strict=True), strict=False)
+        ]
+
+    def hear(self, at_us: int) -> Heard:
+        """Return the same as columns, without a dictionary for each device."""
+        index, values = self._spoken(at_us)
+        metrics = self.profile.metrics
+        columns = [values[name][index].astype(np.float64) for name in metrics] if values else []
+        said = np.stack(columns, axis=1) if columns else np.zeros((0, len(metrics)))
+        return Heard(self.device_ids, index, metrics, said)
+
+    def _spoken(self, at_us: int) -> tuple[NDArray[np.intp], dict[str, NDArray[Any]]]:
+        """Return which devices speak, and what all of them would say; nothing where none does."""
         stand, supplied, since_us = self._stand(at_us)
         speaks = supplied & (at_us - since_us >= self.columns.boot_us)
         for fault in self._faults:
@@ -109,18 +129,8 @@ class LampBank:
                 speaks[self._rows[fault.asset_id]] = False
         if self._realism.loss_share:
             speaks &= uniform(self._loss_keys, at_us) >= self._realism.loss_share
-        index = np.flatnonzero(speaks).tolist()
-        if not index:
-            return []
-        values = self._values(at_us, stand)
-        names = ("device", "at", *self.profile.metrics)
-        columns = [values[name] for name in self.profile.metrics]
-        devices = self.device_ids
-        return [
-            dict(zip(names, (devices[i], at, *row), strict=True))
-            for i, row in enumerate(zip(*columns, strict=True))
-            if speaks[i]
-        ]
+        index = np.flatnonzero(speaks)
+        return index, self._values(at_us, stand) if len(index) else {}
 
     def gasps(self, after_us: int, until_us: int) -> Iterator[int]:
         """Yield the moments in (after, until] at which controllers say that their supply has gone."""
@@ -214,7 +224,7 @@ class LampBank:
             hit &= self._along > found.tail
         return hit
 
-    def _values(self, at_us: int, stand: Stand) -> dict[str, list[float]]:
+    def _values(self, at_us: int, stand: Stand) -> dict[str, NDArray[Any]]:
         """Return what the meters show, by metric; a stuck meter shows what it showed when it stuck."""
         values = self._metered(at_us, stand)
         for fault in self._faults:
@@ -225,7 +235,7 @@ class LampBank:
                         values[name][row] = column[position]
         return values
 
-    def _held(self, fault: PlantedFault) -> dict[str, list[float]]:
+    def _held(self, fault: PlantedFault) -> dict[str, list[Any]]:
         key = (fault.asset_id, fault.onset_us)
         if key not in self._stuck:
             then, _, _ = self._stand(fault.onset_us)
@@ -236,29 +246,33 @@ class LampBank:
             }
         return self._stuck[key]
 
-    def _metered(self, at_us: int, stand: Stand) -> dict[str, list[float]]:
+    def _metered(self, at_us: int, stand: Stand) -> dict[str, NDArray[Any]]:
         found = self.columns.measure(at_us, stand)
-        values = {
-            ACTIVE_POWER: found.power_w.tolist(),
-            SUPPLY_VOLTAGE: found.voltage_v.tolist(),
-            DIMMING_LEVEL: stand.told_pct.astype(np.int64).tolist(),
+        values: dict[str, NDArray[Any]] = {
+            ACTIVE_POWER: found.power_w,
+            SUPPLY_VOLTAGE: found.voltage_v,
+            DIMMING_LEVEL: stand.told_pct.astype(np.int64),
         }
         metrics = self.profile.metrics
         if "power_factor" in metrics or "supply_current_a" in metrics:
-            values["power_factor"] = found.power_factor.tolist()
-            values["supply_current_a"] = found.current_a.tolist()
+            values["power_factor"] = found.power_factor
+            values["supply_current_a"] = found.current_a
         if "controller_temperature_deg_c" in metrics:
             outside = float(self._weather.temperature_c(np.array([at_us], np.int64))[0])
-            values["controller_temperature_deg_c"] = self.columns.temperature_c(at_us, stand, outside).tolist()
+            values["controller_temperature_deg_c"] = self.columns.temperature_c(at_us, stand, outside)
         if self._counts:
             values |= self._counted(at_us)
         for name in metrics:
-            values.setdefault(name, [0.0] * len(self.lamp_ids))
+            values.setdefault(name, np.zeros(len(self.lamp_ids)))
         return values
 
-    def _counted(self, at_us: int) -> dict[str, list[float]]:
+    def _counted(self, at_us: int) -> dict[str, NDArray[Any]]:
         counters = Counters(self.columns)
         schedules = [self._all_supplies[feeder_id].schedule for feeder_id in self.feeder_ids]
         by_lamp = [schedules[number] for number in self._feeder.tolist()]
         hours, energy, switched = counters.count(at_us, by_lamp, self._faults, self._rows)
-        return {"operating_hours_h": hours, "active_energy_kwh": energy, "switch_on_count": switched}
+        return {
+            "operating_hours_h": np.array(hours, np.float64),
+            "active_energy_kwh": np.array(energy, np.float64),
+            "switch_on_count": np.array(switched, np.int64),
+        }

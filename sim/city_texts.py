@@ -1,45 +1,10 @@
 """The words and tables of the generated city that do not depend on its seed."""
 
-METRICS: tuple[tuple[str, str, float, float], ...] = (
-    ("active_power_w", "W", -5, 500_000),
-    ("supply_voltage_v", "V", 0, 500),
-    ("dimming_level_pct", "%", 0, 100),
-    ("supply_current_a", "A", 0, 100),
-    ("power_factor", "1", -1, 1),
-    ("controller_temperature_deg_c", "Cel", -40, 125),
-    ("active_energy_kwh", "kW.h", 0, 1_000_000_000),
-    ("operating_hours_h", "h", 0, 1_000_000),
-    ("switch_on_count", "1", 0, 10_000_000),
-    ("indoor_temperature_deg_c", "Cel", -40, 80),
-    ("indoor_humidity_pct", "%", 0, 100),
-    ("co2_ppm", "[ppm]", 0, 20000),
-    ("hot_water_temperature_deg_c", "Cel", -10, 110),
-    ("pool_temperature_deg_c", "Cel", -10, 60),
-    ("cold_room_temperature_deg_c", "Cel", -60, 60),
-    ("occupancy_pct", "%", 0, 100),
-    ("water_level_pct", "%", 0, 100),
-    ("water_flow_m3_h", "m3/h", 0, 5000),
-)
+from city import metric
 
-AIR_METRICS: tuple[tuple[str, str, float, float], ...] = (
-    ("so2_ug_m3", "ug/m3", 0, 5000),
-    ("no_ug_m3", "ug/m3", 0, 5000),
-    ("no2_ug_m3", "ug/m3", 0, 5000),
-    ("co_mg_m3", "mg/m3", 0, 200),
-    ("pm10_ug_m3", "ug/m3", 0, 5000),
-    ("o3_ug_m3", "ug/m3", 0, 5000),
-    ("wind_direction_deg", "deg", 0, 360),
-    ("wind_speed_m_s", "m/s", 0, 100),
-    ("air_temperature_deg_c", "Cel", -40, 60),
-    ("relative_humidity_pct", "%", 0, 100),
-    ("pressure_hpa", "hPa", 800, 1100),
-    ("solar_irradiance_w_m2", "W/m2", 0, 2000),
-    ("rainfall_mm", "mm", 0, 500),
-    ("benzene_ug_m3", "ug/m3", 0, 1000),
-    ("toluene_ug_m3", "ug/m3", 0, 5000),
-    ("xylene_ug_m3", "ug/m3", 0, 5000),
-    ("pm2_5_ug_m3", "ug/m3", 0, 5000),
-)
+METRICS = tuple((m.name, m.unit, m.low, m.high) for m in metric.KNOWN_METRICS)
+
+AIR_METRICS = tuple((m.name, m.unit, m.low, m.high) for m in metric.AIR_METRICS)
 """Channels of the air station, in the order of the city's own file."""
 
 CITY = """\

@@ -1,8 +1,10 @@
 """The simulated city as a function of time: what each gateway hears from its devices, faults included."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from city.alarm import FaultClass
 from city.asset import Device
@@ -12,6 +14,7 @@ from sim.bank import LampBank, Observation
 from sim.facilities import FacilityModel
 from sim.faults import PlantedFault
 from sim.noise import key_of, unit
+from sim.observed import Heard
 from sim.realism import PERFECT, Realism
 from sim.supply import FeederSupply
 from sim.truth import Truth
@@ -118,6 +121,20 @@ class World:
                 heard.append(self._observe_other(device, at_us, at))
         return heard
 
+    def hear(self, gateway: str, at_us: int) -> Iterator[Heard]:
+        """Yield what `observe` returns, as columns; times are `at_us` ahead by `skew_us`."""
+        if not self.kept(gateway, at_us):
+            return
+        for bank in self._banks.get(gateway, ()):
+            if (at_us - self._offset(gateway, bank.period_us)) % bank.period_us == 0:
+                yield bank.hear(at_us)
+            if gasps := bank.last_gasps(at_us, ""):
+                yield _as_columns(gasps)
+        for device in self._others.get(gateway, ()):
+            period_us = self._pack.profiles[device.profile_id].report_interval_s * SECOND_US
+            if (at_us - self._offset(gateway, period_us)) % period_us == 0 and self._is_heard(device, at_us):
+                yield _as_columns([self._observe_other(device, at_us, "")])
+
     def truth(self, start_us: int, end_us: int) -> Iterable[tuple[str, str, int, float]]:
         """Yield every reading that devices make in (start_us, end_us]: device, metric, observed_at (µs UTC), value.
 
@@ -206,3 +223,10 @@ class World:
     def _offset(self, gateway: str, period_us: int) -> int:
         """Gateways read their devices at different seconds of the interval, always the same ones."""
         return key_of("offset", gateway) % (period_us // SECOND_US) * SECOND_US
+
+
+def _as_columns(said: Sequence[Observation]) -> Heard:
+    """Return observations of devices that measure the same as columns."""
+    metrics = tuple(name for name in said[0] if name not in ("device", "at"))
+    values = np.array([[float(one[name]) for name in metrics] for one in said], np.float64)
+    return Heard(tuple(one["device"] for one in said), np.arange(len(said)), metrics, values)

@@ -1,0 +1,1 @@
+"""Detection over recorded or simulated readings, scored against labels of what was wrong."""

@@ -1,0 +1,74 @@
+"""Reads labels: CSV with asset, fault, onset and end, or the JSON that the simulator writes."""
+
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from anomaly.backtest.csv_files import Mistakes, open_bytes, rows
+from anomaly.backtest.labels import Label, in_order
+from anomaly.backtest.moments import HINT, parse_moment
+from city.errors import SettingsError
+
+COLUMNS = ("asset", "fault", "onset", "end")
+
+
+def read_labels(path: Path, known: Collection[str]) -> list[Label]:
+    """Read labels in their order of onset; the same one twice counts once.
+
+    Parameters
+    ----------
+    known : collection of str
+        Names of assets, feeders, cabinets and gateways.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, or has mistakes: each is told by its line.
+    """
+    mistakes = Mistakes(path)
+    found: set[Label] = set()
+    listed = _from_json(path) if path.suffix == ".json" else rows(path, COLUMNS)
+    for line, cells in listed:
+        label = _label(mistakes, line, cells)
+        if label is None:
+            continue
+        if label.asset not in known:
+            mistakes.add(line, f"{label.asset!r} is no asset of the fleet, nor a feeder, cabinet or gateway of one")
+        else:
+            found.add(label)
+    mistakes.demand_none()
+    return in_order(found)
+
+
+def _label(mistakes: Mistakes, line: int, cells: dict[str, str]) -> Label | None:
+    moments: list[int | None] = []
+    for name in ("onset", "end"):
+        try:
+            moments.append(parse_moment(cells[name]) if cells[name] or name == "onset" else None)
+        except (ValueError, OverflowError):
+            mistakes.add(line, f"{name} is {cells[name][:40]!r}: {HINT}")
+            return None
+    onset_us, end_us = moments
+    if not cells["asset"] or not cells["fault"] or onset_us is None:
+        mistakes.add(line, "asset, fault and onset must not be empty; only end may, where nobody has mended it")
+        return None
+    if end_us is not None and end_us <= onset_us:
+        mistakes.add(line, f"it ends at {cells['end']}, not after its onset: swap them, or leave end empty")
+        return None
+    return Label(onset_us, cells["asset"], cells["fault"], end_us)
+
+
+def _from_json(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    with open_bytes(path) as file:
+        try:
+            listed: Any = json.load(file)
+        except (ValueError, RecursionError) as exc:
+            raise SettingsError(f"{path} is not JSON ({exc}): write an array of objects, or CSV") from exc
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise SettingsError(f"{path} is no array of objects with asset, fault, onset and end")
+    for number, one in enumerate(listed, start=1):
+        missing = [name for name in COLUMNS[:3] if name not in one]
+        if missing:
+            raise SettingsError(f"{path}: object {number} has no {', '.join(missing)}")
+        yield number, {name: "" if one.get(name) is None else str(one[name]) for name in COLUMNS}

@@ -1,0 +1,106 @@
+"""A recorded fleet from its three files to its score."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.backtest.fleet_assets import FleetAsset, known_metrics, pack_of, read_assets
+from anomaly.backtest.fleet_labels import read_labels
+from anomaly.backtest.fleet_readings import ReadReport, read_readings
+from anomaly.backtest.labels import Label
+from anomaly.backtest.runner import Scored, backtest
+from anomaly.backtest.spill import Spill
+from city.pack import CityPack
+from city.reading import ReadingBatch
+from city.registry import RootDefinition
+from city.roots import roots_of
+
+Advance = Callable[[str, int, int], None]
+"""(what is done, how much, of how much)"""
+
+_PIECE = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class FleetResult:
+    """A fleet's score, and what its files had."""
+
+    scored: Scored
+    report: ReadReport
+    labels: tuple[Label, ...]
+    pack: CityPack
+
+
+def run_fleet(
+    assets: Path,
+    readings: Path,
+    labels: Path | None,
+    advance: Advance,
+    *,
+    sun_below_deg: float,
+    tick_us: int | None = None,
+) -> FleetResult:
+    """Score a fleet that others recorded.
+
+    Raises
+    ------
+    SettingsError
+        A file cannot be read or has mistakes: each is told by its line.
+    """
+    advance("reading assets", 0, 0)
+    listed = read_assets(assets)
+    known = {name for a in listed for name in (a.asset, a.feeder, a.cabinet, a.gateway) if name}
+    told = [] if labels is None else read_labels(labels, known)
+    numbers = {a.asset: number for number, a in enumerate(listed)}
+    metrics = known_metrics()
+    with Spill() as spill:
+        report = read_readings(
+            readings, numbers, metrics, spill, lambda done, total: advance("reading readings", done, total)
+        )
+        names = list(metrics)
+        measured: dict[str, set[str]] = defaultdict(set)
+        for number, metric in report.pairs:
+            measured[listed[number].asset].add(names[metric])
+        pack = pack_of(listed, {asset: frozenset(found) for asset, found in measured.items()}, sun_below_deg)
+        roots = roots_of(pack)
+        batches = _batches(spill, roots, listed, names, advance)
+        scored = backtest(roots, told, batches, end_us=report.last_us, tick_us=tick_us)
+    return FleetResult(scored, report, tuple(told), pack)
+
+
+def _batches(
+    spill: Spill, roots: list[RootDefinition], assets: list[FleetAsset], metrics: list[str], advance: Advance
+) -> Iterator[ReadingBatch]:
+    series = _series(roots, assets, metrics)
+    gateways = {name: number for number, name in enumerate(sorted({a.gateway for a in assets}))}
+    gateway_of = np.array([gateways[a.gateway] for a in assets], np.int32)
+    done = 0
+    for rows in spill.in_order():
+        for start in range(0, len(rows), _PIECE):
+            part = rows[start : start + _PIECE]
+            yield ReadingBatch(
+                series[part["asset"], part["metric"]],
+                gateway_of[part["asset"]],
+                np.ascontiguousarray(part["observed_at"]),
+                np.ascontiguousarray(part["received_at"]),
+                np.ascontiguousarray(part["value"]),
+                np.zeros(len(part), np.uint8),
+            )
+            done += len(part)
+            advance("detecting", done, spill.rows)
+
+
+def _series(roots: list[RootDefinition], assets: list[FleetAsset], metrics: list[str]) -> NDArray[np.int32]:
+    """Return asset and metric → series id, int32[assets, metrics]; 0, which no series has, where there is none."""
+    numbers = {asset.asset: number for number, asset in enumerate(assets)}
+    places = {name: number for number, name in enumerate(metrics)}
+    table = np.zeros((len(assets), len(metrics)), np.int32)
+    for root in roots:
+        for device in root.devices:
+            for one in device.series:
+                table[numbers[device.asset.asset_id], places[one.metric]] = one.series_id
+    return table

@@ -12,7 +12,7 @@ from sim.world import World
 PACK = parse_pack(generate_city(5, lamps=400, facilities=4))
 NOON = from_datetime(datetime(2026, 3, 28, 12, tzinfo=UTC))
 END = NOON + 14 * HOUR_US
-FAULTS = random_faults(PACK, 3, NOON, END, Rates(lamps=20, outages=4, other_lamps=20, other_feeders=6))
+FAULTS = random_faults(PACK, 3, NOON, END, Rates(lamps=20, outages=16, other_lamps=20, other_feeders=6))
 
 
 def test_columns_hold_every_reading_of_the_messages_and_no_other() -> None:

@@ -54,7 +54,9 @@ def _hear_suspicion(cases: Cases, suspicion: Suspicion, now: int) -> list[AlarmE
         if suspicion.until is not None:
             return [case_event(AlarmEventKind.RAISED, suspicion, now, cleared_at=suspicion.until)]
         if key not in cases:
-            cases[key] = Case(suspicion, now + WAIT_US)
+            # What is said of a whole feeder has been judged from all its lamps: nothing above it is waited for.
+            wait = 0 if suspicion.scope.kind in (AssetKind.FEEDER, AssetKind.CABINET) else WAIT_US
+            cases[key] = Case(suspicion, now + wait)
         return []
     case = cases.pop(key, None)
     if case is None or not case.raised:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly import kernels, outage, suspicions
+from anomaly.family import Rows
 from anomaly.layout import CENSUS, EVENT
 from anomaly.metrics import DetectMetrics
 from anomaly.schedules import BurningPeriods
@@ -39,7 +40,7 @@ class DetectStage:
 
     group = "detect"
     topics = (topics.READINGS,)
-    code_version = "detect-3"
+    code_version = "detect-4"
     transactional = False
 
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
@@ -134,7 +135,7 @@ def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
     channel = state.channel_of[rows.series_id]
     order = np.lexsort((channel, rows.observed_at, device))
     rows, device, channel = rows.take(order), device[order], channel[order]
-    periods = state.periods.around(int(rows.observed_at.min()), int(rows.observed_at.max()))
+    context = state.context(int(rows.observed_at.min()), int(rows.observed_at.max()))
     events = np.zeros(2 * len(rows), EVENT)
     n_events, _late = kernels.judge_rows(
         device,
@@ -144,24 +145,33 @@ def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
         rows.value,
         state.devices,
         state.states,
-        *_arrays(periods),
+        *_arrays(context.periods),
         state.deaf,
         events,
     )
-    return [_suspicion(state, event) for event in events[:n_events]]
+    found = [_suspicion(state, event) for event in events[:n_events]]
+    sorted_rows = Rows(device, rows.series_id, rows.observed_at, rows.received_at, rows.value)
+    for family in state.families:
+        found.extend(family.judge(sorted_rows, context))
+    return found
 
 
 def _judge_tick(state: DetectorState, now: int, *, count: bool) -> tuple[list[Suspicion], list[Census]]:
     if len(state.devices) == 0:
         return [], []
-    periods = state.periods.around(now, now)
+    context = state.context(now, now)
     events = np.zeros(len(state.devices), EVENT)
     counts = np.zeros(len(state.feeders), CENSUS)
-    n_events = kernels.judge_tick(now, state.devices, state.states, *_arrays(periods), state.deaf, events, counts)
+    n_events = kernels.judge_tick(
+        now, state.devices, state.states, *_arrays(context.periods), state.deaf, events, counts
+    )
     found = [_suspicion(state, event) for event in events[:n_events]]
-    if not count:
-        return found, []
-    return found, [_count(state, feeder, c) for feeder, c in zip(state.feeders, counts, strict=True) if c["expected"]]
+    census = [_count(state, feeder, c) for feeder, c in zip(state.feeders, counts, strict=True) if c["expected"]]
+    for family in state.families:
+        found.extend(family.tick(now, context))
+        if count:
+            census.extend(family.census(now, context))
+    return found, census if count else []
 
 
 def _count(state: DetectorState, feeder: Scope, counted: np.void) -> Census:

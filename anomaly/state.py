@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly import suspicions
+from anomaly.families import families
+from anomaly.family import Context, Family, Layout
 from anomaly.layout import DEVICE, DIMMING, OTHER, POWER, STATE, VOLTAGE
 from anomaly.reorder import ReorderBuffer
 from anomaly.schedules import PeriodTable
@@ -51,6 +53,8 @@ class DetectorState:
         Roots that came with the log and are not laid out yet.
     roots_saved : bytes or None
         `roots` as a snapshot holds them; None if they changed since.
+    families : list of Family
+        Rules with columns of their own, fed beside those of the lamps.
     """
 
     partition: int
@@ -71,6 +75,7 @@ class DetectorState:
     channel_of: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     periods: PeriodTable = field(default_factory=lambda: PeriodTable(()))
     roots_saved: bytes | None = None
+    families: list[Family] = field(default_factory=families)
 
     def install(self, root: RootDefinition) -> None:
         """Learn or replace what is below one root, from the next judgement on.
@@ -88,7 +93,9 @@ class DetectorState:
         self.arrived = {}
         self.roots_saved = None
         kept = {d: (s, scope) for d, s, scope in zip(self.device_ids, self.states, self.scopes, strict=True)}
-        self._compile()
+        layout = self._compile()
+        for family in self.families:
+            self.pending.extend(family.lay_out(layout, self.tick_at))
         for row, device_id in enumerate(self.device_ids):
             state, scope = kept.pop(device_id, (None, None))
             if state is None or scope is None:
@@ -119,7 +126,11 @@ class DetectorState:
         """Note that something was heard: after an outage of ours, the city is back."""
         self.resumed_at = 0
 
-    def _compile(self) -> None:
+    def context(self, earliest: int, latest: int) -> Context:
+        """Return what is known beside readings of [earliest, latest], µs UTC."""
+        return Context(self.periods.around(earliest, latest), self.deaf, self.tick_at)
+
+    def _compile(self) -> Layout:
         roots = [self.roots[root_id] for root_id in sorted(self.roots)]
         schedules: dict[LightingSchedule, int] = {}
         feeders: dict[str, tuple[int, FeederDefinition]] = {}
@@ -139,6 +150,7 @@ class DetectorState:
         self.devices = np.array(columns, DEVICE)
         self.states = np.zeros(len(rows), STATE)
         self._index_series([device for _, device in rows])
+        return Layout(tuple(roots), rows, schedules)
 
     def _index_series(self, devices: Iterable[DeviceDefinition]) -> None:
         series = [(s, row) for row, device in enumerate(devices) for s in device.series]
@@ -159,6 +171,8 @@ class DetectorState:
             self.roots_saved = zlib.compress(b"\n".join(roots), 1)
         held = codec.encode_batch(self.buffer.held)
         parts = [self.roots_saved, zlib.compress(self.states.tobytes(), 1), self.deaf.tobytes(), zlib.compress(held, 1)]
+        own = len(parts)
+        parts += [zlib.compress(family.snapshot(), 1) for family in self.families]
         header = json.dumps(
             {
                 "partition": self.partition,
@@ -167,6 +181,7 @@ class DetectorState:
                 "latest": self.buffer.latest,
                 "pending": [codec.encode(suspicion).decode() for suspicion in self.pending],
                 "arrived": [codec.encode(root).decode() for root in self.arrived.values()],
+                "families": {family.name: own + number for number, family in enumerate(self.families)},
                 "sizes": [len(part) for part in parts],
             },
             separators=(",", ":"),
@@ -188,7 +203,11 @@ class DetectorState:
         for text in header["arrived"]:
             state.install(codec.decode(RootDefinition, text.encode()))
         state.pending = [codec.decode(Suspicion, text.encode()) for text in header["pending"]]
-        state._compile()
+        layout = state._compile()
+        for family in state.families:
+            family.lay_out(layout, 0)
+            if family.name in header["families"]:
+                family.restore(zlib.decompress(parts[header["families"][family.name]]))
         state.states = np.frombuffer(zlib.decompress(parts[1]), STATE).copy()
         state.deaf = np.frombuffer(parts[2], np.int64).reshape(-1, 2).copy()
         state.buffer = ReorderBuffer(codec.decode_batch(zlib.decompress(parts[3])), header["latest"])

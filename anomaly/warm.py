@@ -4,6 +4,8 @@ import numpy as np
 
 from anomaly import kernels
 from anomaly.layout import CENSUS, DEVICE, EVENT, STATE
+from anomaly.segments import kernels as segments
+from anomaly.segments.layout import LAMP, SAID, VOLTS
 
 
 def warm() -> None:
@@ -16,3 +18,6 @@ def warm() -> None:
         nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)
     )
     kernels.judge_tick(0, *fleet, *periods, deaf, np.zeros(0, EVENT), np.zeros(0, CENSUS))
+    lamps = np.zeros(0, LAMP), np.zeros(0, SAID)
+    segments.hear(nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *lamps)
+    segments.gather_volts(0, *lamps, np.zeros(0, VOLTS))

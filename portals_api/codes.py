@@ -209,9 +209,11 @@ RULES = {
     "silent-in-powered-time": N_("no message although it has power"),
     "feeder-silent-or-dark": N_("nearly all lamps of the feeder silent or dark"),
     "all-feeders-silent": N_("all feeders of the gateway silent"),
+    "phases-apart": N_("voltages far too high and far too low on one feeder: the neutral is lost"),
 }
 UNITS = {
     "devices": N_("devices"),
+    "lamps": N_("lamps"),
     "Cel": "°C",
     "[ppm]": "ppm",
     "deg": "°",

@@ -1,0 +1,130 @@
+"""What a family of rules is: columns of its own beside those of the lamps, laid out, fed and saved with them.
+
+A family sees every reading of its partition once, sorted, and every tick; what it keeps changes in place and is part
+of the partition's snapshot. Nothing else may influence what it says.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.schedules import BurningPeriods
+from city.alarm import Census, Suspicion
+from city.lighting import LightingSchedule
+from city.registry import DeviceDefinition, RootDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a partition watches, in the order of its columns.
+
+    Attributes
+    ----------
+    roots : tuple of RootDefinition
+        By id.
+    devices : list of (RootDefinition, DeviceDefinition)
+        Row by row.
+    schedules : mapping
+        Schedule → its number in `BurningPeriods`.
+    """
+
+    roots: tuple[RootDefinition, ...]
+    devices: list[tuple[RootDefinition, DeviceDefinition]]
+    schedules: Mapping[LightingSchedule, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Readings of known devices, sorted by device, moment, and the lamps' channel.
+
+    Attributes
+    ----------
+    device : int32[n]
+        Row of the device in `Layout.devices`.
+    series : int32[n]
+    observed_at, received_at : int64[n], µs UTC
+        A moment may come late, or twice: each family says for itself what that means to it.
+    value : float64[n], the metric's unit
+    """
+
+    device: NDArray[np.int32]
+    series: NDArray[np.int32]
+    observed_at: NDArray[np.int64]
+    received_at: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known beside the readings.
+
+    Attributes
+    ----------
+    periods : BurningPeriods
+        Around the moments judged.
+    deaf : int64[k, 2], µs UTC
+        Periods in which ingest did not listen.
+    tick_at : int
+        The last tick, µs UTC.
+    """
+
+    periods: BurningPeriods
+    deaf: NDArray[np.int64]
+    tick_at: int
+
+
+class Family(ABC):
+    """Rules that share columns. One object per partition."""
+
+    name: ClassVar[str]
+    """Under which its snapshot is kept: it never changes."""
+
+    @abstractmethod
+    def lay_out(self, layout: Layout, at: int) -> list[Suspicion]:
+        """Lay the columns out anew; what stays where it was keeps its state.
+
+        Parameters
+        ----------
+        at : int
+            The last tick, µs UTC; 0 while a snapshot is being restored.
+
+        Returns
+        -------
+        list of Suspicion
+            Ends of what was open of anything that is gone.
+        """
+
+    @abstractmethod
+    def judge(self, rows: Rows, context: Context) -> list[Suspicion]:
+        """Take readings that became due, each once."""
+
+    @abstractmethod
+    def tick(self, now: int, context: Context) -> list[Suspicion]:
+        """Let time pass up to `now`, µs UTC."""
+
+    def census(self, now: int, context: Context) -> list[Census]:
+        """Count what correlation has to see across cabinets; called right after `tick`, once a minute."""
+        return []
+
+    @abstractmethod
+    def snapshot(self) -> bytes:
+        """Return what is kept; equal states give equal bytes."""
+
+    @abstractmethod
+    def restore(self, snapshot: bytes) -> None:
+        """Read what `snapshot` wrote; the columns are laid out already as they were then."""
+
+
+def carry(names: Sequence[str], rows: NDArray[Any], new_names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return rows for `new_names`, zeroed, with the values of those that were there before."""
+    carried = np.zeros(len(new_names), dtype)
+    place = {name: number for number, name in enumerate(names)}
+    for number, name in enumerate(new_names):
+        before = place.get(name)
+        if before is not None:
+            carried[number] = rows[before]
+    return carried

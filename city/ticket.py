@@ -76,6 +76,8 @@ class TicketEventKind(StrEnum):
     ABSORBED = "absorbed"
     SPLIT_OFF = "split_off"
     """A child that stays dark after its parent's supply came back gets its own ticket."""
+    VERDICT = "verdict"
+    """Somebody says what was found; it moves nothing."""
     NOTE = "note"
 
 

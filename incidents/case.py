@@ -238,6 +238,10 @@ class Case:
         self.changes.events.append(TicketEvent(ticket.ticket_id, kind, actor, at, reason=reason, detail=detail or {}))
         return self._put(ticket, at, fields)
 
+    def tell(self, ticket: CaseTicket, kind: TicketEventKind, actor: Actor, at: int, detail: Mapping[str, Any]) -> None:
+        """Add an event that changes nothing of the ticket, its version neither."""
+        self.changes.events.append(TicketEvent(ticket.ticket_id, kind, actor, at, detail=detail))
+
     def move(
         self,
         ticket: CaseTicket,

@@ -23,6 +23,8 @@ class TicketChange:
         The desk's own code; empty where a person wrote it.
     other_ticket : int or None
         Merged into, absorbed or split off.
+    finding, found : str
+        Of a verdict: true, false or other, and the fault that it was.
     """
 
     event_id: int
@@ -42,6 +44,8 @@ class TicketChange:
     severity: str
     alarm_id: str | None = None
     other_ticket: int | None = None
+    finding: str = ""
+    found: str = ""
 
     @classmethod
     def of(cls, event_id: int, event: TicketEvent, ticket: CaseTicket, numbers: Mapping[int, int]) -> "TicketChange":
@@ -65,4 +69,6 @@ class TicketChange:
             str(ticket.severity),
             event.detail.get("alarm_id"),
             None if other is None else numbers.get(other, other),
+            event.detail.get("finding", ""),
+            event.detail.get("fault", "") if "finding" in event.detail else "",
         )

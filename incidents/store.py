@@ -7,12 +7,14 @@ from city.asset import AssetKind
 from city.clock import DAY_US, Clock, to_datetime
 from city.ticket import Actor, TicketState
 from city.topics import PARTITIONS, TICKETS
+from city.verdict import Verdict
 from incidents import desk
 from incidents.assets import assets_of, places_near, schedule_of, tickets_near
 from incidents.case import PLACE
 from incidents.evidence import DeskOptions
 from incidents.reports import NewReport, Receipt, about, earlier_receipt, store_report
 from incidents.rows import SQL, Wanted, fetch, load_case, store_case
+from incidents.verdicts import say_verdict
 from storage.pool import Connection, Pool, transaction
 
 __all__ = ["Desk", "NewReport", "Receipt", "schedule_of"]
@@ -90,9 +92,16 @@ class Desk:
             return Receipt(report_id, ticket_id, ticket.state, joined=ticket.ticket_id > 0)
 
     async def move(
-        self, pool: Pool, ticket_id: int, target: TicketState, version: int, actor: Actor, reason: str = ""
+        self,
+        pool: Pool,
+        ticket_id: int,
+        target: TicketState,
+        version: int,
+        actor: Actor,
+        reason: str = "",
+        verdict: Verdict | None = None,
     ) -> int:
-        """Do what a crew or an operator decided; return the ticket's new version.
+        """Do what a crew or an operator decided, and note what it found; return the ticket's new version.
 
         Raises
         ------
@@ -100,6 +109,8 @@ class Desk:
             No such ticket.
         ConflictError
             The ticket changed meanwhile, or the table of transitions does not allow it.
+        DataError
+            The verdict contradicts itself.
         EngineError
             The database did not answer.
         """
@@ -113,8 +124,29 @@ class Desk:
                 verify_after = (schedule and schedule.next_on(now)) or now + _WITHOUT_SCHEDULE_US
             move = desk.Move(ticket_id, target, version, actor, now, reason, verify_after)
             moved = desk.take_move(case, move)
+            if verdict is not None:
+                await say_verdict(connection, case, ticket_id, verdict, actor, now)
             await store_case(connection, case, ticket_partitions=self._ticket_partitions)
             return moved.version
+
+    async def judge(self, pool: Pool, ticket_id: int, verdict: Verdict, actor: Actor) -> None:
+        """Note what somebody found; what was said before stays in the history and counts no longer.
+
+        Raises
+        ------
+        NotFoundError
+            No such ticket.
+        ConflictError
+            It is part of another ticket, or no sensor spoke of it.
+        DataError
+            The verdict contradicts itself.
+        EngineError
+            The database did not answer.
+        """
+        async with transaction(pool) as connection:
+            case = await load_case(connection, Wanted(frozenset(), tickets=(ticket_id,)))
+            await say_verdict(connection, case, ticket_id, verdict, actor, self._clock.now_us())
+            await store_case(connection, case, ticket_partitions=self._ticket_partitions)
 
     async def verify_due(self, pool: Pool) -> int:
         """Settle repairs whose next burning period has begun long enough ago; return how many."""

@@ -1,10 +1,15 @@
 """Reads bodies: JSON or a form, nothing else, nothing deep."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+
+B = TypeVar("B", bound=BaseModel)
 
 FORM = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _FIELDS_MAX = 20
@@ -49,6 +54,20 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise HTTPException(400, "the body must be one JSON object")
     return body
+
+
+def checked(kind: type[B], fields: Mapping[str, Any]) -> B:
+    """Return what a body says, by its model.
+
+    Raises
+    ------
+    RequestValidationError
+        It does not fit: 422.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as exc:
+        raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
 
 
 def _refuse_constant(name: str) -> None:

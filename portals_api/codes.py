@@ -187,7 +187,13 @@ EVENTS = {
     "merged_into": N_("Became part of another ticket"),
     "absorbed": N_("Took in another ticket"),
     "split_off": N_("Split off: still faulty after the outage ended"),
+    "verdict": N_("What was found"),
     "note": N_("Note"),
+}
+FINDINGS = {
+    "true": N_("As the alarm said: {fault}"),
+    "false": N_("Nothing was wrong"),
+    "other": N_("Another cause: {fault}"),
 }
 REASONS = {
     "alarm-raised": N_("an alarm was raised"),

@@ -19,6 +19,7 @@ ATOM = """<?xml version="1.0" encoding="utf-8"?>
 """
 REPORT_BODY = {"category": "lamp-out", "lamp": "L-00001", "description": "Lleva apagada desde el domingo."}
 TRANSITION_BODY = {"to": "resolved", "version": 1, "reason": "Lámpara cambiada."}
+VERDICT_BODY = {"finding": "other", "fault": "supplyVoltageTooLow", "words": "Conexión floja en la caja de derivación."}
 
 PARAMETERS: dict[str, Any] = {
     "after": "17",

@@ -13,6 +13,7 @@ from portals_api.mistakes import Said, in_words
 
 _SEEN = N_("seen {value} {unit}")
 _EXPECTED = N_("expected {value} {unit}")
+_NOT_NAMED = N_("none that has a name")
 _DESK = frozenset({"sensor", "system", "citizen"})
 
 
@@ -93,6 +94,12 @@ class Labels:
         """Return the desk's reason in words, or what a person wrote."""
         reason = str(event["reason"])
         return self._of(codes.REASONS, reason) if event["actor"] in _DESK else reason
+
+    def finding(self, found: Mapping[str, Any], words: str = "") -> str:
+        """Return what was found, in words: of a verdict, or of the event that tells of one."""
+        said = self._of(codes.FINDINGS, str(found["finding"]))
+        fault = str(found["fault"])
+        return said.format(fault=self.fault(fault) if fault else words or self._words.text(_NOT_NAMED))
 
     def happened(self, reason: str) -> str:
         """Return why a message is set aside."""

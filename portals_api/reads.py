@@ -11,6 +11,7 @@ from city.topics import is_name
 from portals_api.i18n import plain_text
 from portals_api.paging import CursorError, decode_cursor, page
 from portals_api.rows import Row, rows
+from portals_api.verdict_reads import with_verdicts
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
 from storage.pool import Pool, engine_errors
@@ -173,8 +174,8 @@ async def facility_hours(pool: Pool, facility_id: str) -> Row | None:
 
 
 async def asset_alarms(pool: Pool, asset_id: str) -> list[Row]:
-    """Return the latest alarms of an asset."""
-    return await rows(pool, _SQL.asset_alarms, asset=asset_id)
+    """Return the latest alarms of an asset, each with what was found."""
+    return await with_verdicts(pool, await rows(pool, _SQL.asset_alarms, asset=asset_id))
 
 
 async def asset_series(pool: Pool, asset_id: str) -> list[Row]:

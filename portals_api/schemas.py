@@ -6,7 +6,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from city import topics
+from city.alarm import FaultClass
 from city.ticket import TicketState
+from city.verdict import Finding, Verdict
 from incidents.store import NewReport
 
 DESCRIPTION_MAX = 4000
@@ -92,11 +94,26 @@ class ReportIn(BaseModel):
         )
 
 
+class VerdictIn(BaseModel):
+    """What was found of a ticket. `fault` may be left out where nothing was wrong, or the alarms name one fault."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    finding: Finding
+    fault: Annotated[FaultClass | None, _Maybe] = None
+    words: Annotated[Text, Field(max_length=1000)] = ""
+
+    def as_verdict(self) -> Verdict:
+        """Return what the desk takes."""
+        return Verdict(self.finding, self.fault, self.words)
+
+
 class TransitionIn(BaseModel):
-    """A crew's decision on a ticket."""
+    """A crew's decision on a ticket, and what it found."""
 
     model_config = ConfigDict(extra="forbid")
 
     to: TicketState
     version: Annotated[int, Field(ge=1, lt=2**31)]
     reason: Annotated[Text, Field(max_length=1000)] = ""
+    verdict: VerdictIn | None = None

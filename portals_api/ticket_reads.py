@@ -7,6 +7,7 @@ from city.errors import NotFoundError
 from city.ticket import TRANSITIONS, Actor, TicketState
 from portals_api.paging import decode_cursor, page
 from portals_api.rows import Row, rows
+from portals_api.verdict_reads import verdict_of, with_verdicts
 from portals_api.visibility import Viewer, hidden_kinds, visible
 from storage import queries
 from storage.pool import Pool
@@ -109,7 +110,8 @@ async def ticket(pool: Pool, viewer: Viewer, ticket_id: int) -> Row:
     if not found:
         raise NotFoundError(f"there is no ticket {ticket_id}")
     one = found[0]
-    one["alarm_list"] = await rows(pool, _SQL.ticket_alarms, id=ticket_id)
+    one["alarm_list"] = await with_verdicts(pool, await rows(pool, _SQL.ticket_alarms, id=ticket_id))
+    one["verdict"] = await verdict_of(pool, ticket_id)
     one["timeline"] = await rows(pool, _SQL.timeline, id=ticket_id)
     reports = await rows(pool, _SQL.ticket_reports, id=ticket_id)
     if not visible("report_text", viewer):

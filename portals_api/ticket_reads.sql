@@ -32,8 +32,10 @@ SELECT t.ticket_id FROM tickets t
  LIMIT %(limit)s
 
 -- name: timeline
-SELECT event_id AS id, kind, actor, at, from_state, to_state, reason, detail FROM ticket_events
- WHERE ticket_id = %(id)s ORDER BY event_id LIMIT 1000
+-- The words of a verdict stand with the verdict alone.
+SELECT e.event_id AS id, e.kind, e.actor, e.at, e.from_state, e.to_state, coalesce(v.words, e.reason) AS reason, e.detail
+  FROM ticket_events e LEFT JOIN verdicts v ON e.kind = 'verdict' AND v.verdict_id = (e.detail ->> 'verdict_id')::bigint
+ WHERE e.ticket_id = %(id)s ORDER BY e.event_id LIMIT 1000
 
 -- name: ticket_alarms
 -- Alarms of a ticket, those that explain others first.

@@ -7,7 +7,7 @@ truth: where nothing is broken they find nothing, and say so.
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from city.pack import CityPack
 from city.ticket import TicketState
 from sim.diary import Diary
 from sim.faults import PlantedFault
+from sim.findings import verdict_on
 from sim.noise import key_of
 from sim.portal import Portal
 from sim.repairs import Repairs
@@ -85,6 +86,8 @@ class Job:
         It has arrived.
     done : str
         What it did, once it has; to be told.
+    found : sequence of str
+        What was wrong there, nearest first; noted with `done`.
     """
 
     ticket_id: int
@@ -94,6 +97,7 @@ class Job:
     done_us: int
     there: bool = False
     done: str = ""
+    found: Sequence[str] = ()
 
 
 class Crews:
@@ -220,11 +224,14 @@ class Crews:
             visits[job.ticket_id] = [1, now_us + self._options.again_us]
         else:
             # Noted before anything is mended: killed in between, the crew still knows what it came for.
-            done = job.done or _words(self._repairs.active(assets, now_us))
-            self._save(crew, _changed(job, there=True, done=done))
+            done, found = job.done, job.found
+            if not done:
+                active = self._repairs.active(assets, now_us)
+                done, found = _words(active), tuple(dict.fromkeys(str(fault.fault) for fault in active))
+            self._save(crew, _changed(job, there=True, done=done, found=found))
             if not self._repairs.mend(assets, now_us) and not job.done:
                 visits[job.ticket_id] = [count + 1, now_us + self._options.again_us]
-            self._portal.move(ticket, S.RESOLVED, f"{name}: {done}")
+            self._portal.move(ticket, S.RESOLVED, f"{name}: {done}", verdict_on(ticket, found))
         self._leave(crew, job)
 
     def _looked_at(self, ticket: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,10 +2,13 @@
 
 import http.client
 import json
+import logging
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from city.errors import CityNerveError, ConflictError, EngineError, NotFoundError, SettingsError
+from city.errors import CityNerveError, ConflictError, DataError, EngineError, NotFoundError, SettingsError
+
+logger = logging.getLogger(__name__)
 
 _ANSWER_BYTES_MAX = 4 << 20
 _PAGE = 200
@@ -16,7 +19,7 @@ class Portal:
     """A client of one installation; each call is one connection, and nothing is kept between calls.
 
     Every method raises `EngineError` where the API is away or asks to wait, `ConflictError` where somebody was
-    faster, and `NotFoundError` where there is no such thing.
+    faster, `NotFoundError` where there is no such thing, and `DataError` where what was sent makes no sense.
 
     Raises
     ------
@@ -48,10 +51,19 @@ class Portal:
         """Return one ticket."""
         return self._ask("GET", f"/api/v1/tickets/{ticket_id}")
 
-    def move(self, ticket: dict[str, Any], to: str, reason: str) -> dict[str, Any]:
-        """Move a ticket as a crew; return it as it is then."""
+    def move(
+        self, ticket: dict[str, Any], to: str, reason: str, verdict: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Move a ticket as a crew, and say what was found; return it as it is then."""
+        path = f"/api/v1/tickets/{ticket['id']}/transitions"
         body = {"to": to, "version": ticket["version"], "reason": reason}
-        return self._ask("POST", f"/api/v1/tickets/{ticket['id']}/transitions", body)
+        if verdict is not None:
+            try:
+                return self._ask("POST", path, {**body, "verdict": verdict})
+            except DataError as exc:
+                # An outage may have come to explain the alarm since the crew looked at the ticket.
+                logger.info("a verdict was refused", extra={"ticket": ticket["id"], "reason": str(exc)})
+        return self._ask("POST", path, body)
 
     def report(self, **fields: str) -> dict[str, Any]:
         """Report something as a citizen."""
@@ -79,6 +91,8 @@ class Portal:
             raise ConflictError(told)
         if answer.status == 404:
             raise NotFoundError(told)
+        if answer.status == 422:
+            raise DataError(told)
         if answer.status >= 500 or answer.status in _BUSY:
             raise EngineError(told)
         raise CityNerveError(told)

@@ -421,6 +421,7 @@ CREATE TABLE alarms (
 );
 CREATE INDEX alarms_by_scope ON alarms (scope_id, raised_at DESC);
 CREATE INDEX alarms_by_parent ON alarms (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX alarms_by_fault ON alarms (fault, raised_at DESC);
 
 CREATE TABLE alarm_events (                                -- what the desk has taken: a repeat has no effect
     event_id        text PRIMARY KEY,
@@ -478,6 +479,28 @@ CREATE TABLE ticket_events (
     detail          jsonb NOT NULL DEFAULT '{}'            -- references only, never personal data
 );
 CREATE INDEX ticket_events_by_ticket ON ticket_events (ticket_id, event_id);
+
+CREATE TABLE verdicts (                                    -- what people found of a ticket; the latest counts, all are kept
+    verdict_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ticket_id       bigint NOT NULL REFERENCES tickets,
+    finding         text NOT NULL CHECK (finding IN ('true', 'false', 'other')),
+    fault           text NOT NULL,                         -- what it was; empty: nothing, or what the words say
+    words           text NOT NULL,                         -- nowhere else, so that they can be erased
+    actor           text NOT NULL,                         -- a role, never a name
+    at              timestamptz NOT NULL
+);
+CREATE INDEX verdicts_by_ticket ON verdicts (ticket_id, verdict_id);
+
+CREATE TABLE alarm_verdicts (                              -- the same of each alarm of the ticket that no other explains
+    alarm_id        text NOT NULL REFERENCES alarms,
+    verdict_id      bigint NOT NULL REFERENCES verdicts,
+    finding         text NOT NULL CHECK (finding IN ('true', 'false', 'other')),
+    PRIMARY KEY (alarm_id, verdict_id)
+);
+
+CREATE VIEW standing_verdicts AS                           -- of each alarm the latest
+    SELECT DISTINCT ON (a.alarm_id) a.alarm_id, a.finding, v.verdict_id, v.ticket_id, v.fault, v.words, v.actor, v.at
+      FROM alarm_verdicts a JOIN verdicts v USING (verdict_id) ORDER BY a.alarm_id, a.verdict_id DESC;
 
 CREATE TABLE reports (
     report_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

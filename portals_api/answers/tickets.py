@@ -1,6 +1,6 @@
 """Tickets, alarms and reports."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -46,7 +46,30 @@ ALARM = {
     "cleared_at": None,
     "parent": None,
     "evidence": {"rule": "power-below-expected", "observed": 0.4, "expected": 72.0, "unit": "W"},
+    "verdict": None,
 }
+
+
+FOUND = {"finding": "true", "fault": "lampFailure", "actor": "crew", "at": AT}
+
+
+class FoundOut(BaseModel):
+    """What people found of an alarm; `fault` is empty where nothing was wrong, or only words say what it was."""
+
+    model_config = shown_by(FOUND)
+
+    finding: Literal["true", "false", "other"]
+    fault: str
+    actor: str
+    at: str
+
+
+class VerdictOut(FoundOut):
+    """What people found of a ticket."""
+
+    model_config = shown_by({**FOUND, "words": ""})
+
+    words: str
 
 
 class AlarmOut(BaseModel):
@@ -63,6 +86,7 @@ class AlarmOut(BaseModel):
     cleared_at: str | None
     parent: str | None
     evidence: dict[str, Any]
+    verdict: FoundOut | None = Field(description="What a crew or an operator said last; it decides nothing")
 
 
 class ScopeOut(BaseModel):
@@ -159,11 +183,14 @@ class ReportOut(BaseModel):
 class TicketWhole(TicketOut):
     """A ticket with its alarms, reports and timeline."""
 
-    model_config = shown_by({**TICKET, "alarm_list": [ALARM], "timeline": [EVENT], "report_list": [REPORT]})
+    model_config = shown_by(
+        {**TICKET, "alarm_list": [ALARM], "timeline": [EVENT], "report_list": [REPORT], "verdict": None}
+    )
 
     alarm_list: list[AlarmOut]
     timeline: list[EventOut]
     report_list: list[ReportOut]
+    verdict: VerdictOut | None
 
 
 class ReceiptOut(BaseModel):

@@ -1,24 +1,32 @@
 """Tickets: list, one with its timeline, and what a crew does with it."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from markupsafe import Markup
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from city.alarm import FaultClass
 from city.clock import DAY_US, HOUR_US, from_datetime
-from city.errors import ConflictError
+from city.errors import ConflictError, DataError
 from city.metric import ACTIVE_POWER
 from city.ticket import Actor, TicketState
 from incidents.store import schedule_of
 from portals_api import codes, reads, ticket_reads
 from portals_api.answers.tickets import TicketPage, TicketWhole
-from portals_api.bodies import content_type, read_form, read_json
+from portals_api.bodies import checked, content_type, read_form, read_json
+from portals_api.cuida.verdicts import (
+    CAUSE_MISSING,
+    FOUND_FIELDS,
+    VERDICT_REQUEST,
+    VERDICT_SHAPE,
+    found_in_form,
+    judge,
+    may_judge,
+    named_faults,
+)
 from portals_api.examples import TRANSITION_BODY
 from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId
@@ -26,7 +34,7 @@ from portals_api.portal import Portal, address
 from portals_api.power import power_chart
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
-from portals_api.schemas import TransitionIn
+from portals_api.schemas import TransitionIn, VerdictIn
 from portals_api.ticket_reads import TicketFilter
 from storage.pool import transaction
 
@@ -54,6 +62,7 @@ _BODY = {
                         "to": {"type": "string", "enum": list(TicketState)},
                         "version": {"type": "integer", "minimum": 1},
                         "reason": {"type": "string", "maxLength": 1000},
+                        "verdict": VERDICT_SHAPE,
                     },
                 },
                 "example": TRANSITION_BODY,
@@ -63,20 +72,14 @@ _BODY = {
 }
 
 
-def _transition(fields: Mapping[str, Any]) -> TransitionIn:
-    try:
-        return TransitionIn.model_validate(fields)
-    except ValidationError as exc:
-        raise RequestValidationError(exc.errors(include_url=False, include_input=False)) from exc
-
-
 async def _move(portal: Portal, ticket_id: int, wanted: TransitionIn) -> None:
     """Do a crew's decision. Until crews have accounts, whoever reaches the portals acts as one."""
     if not portal.options.crew_without_account:
         raise HTTPException(403, "only a crew may do this: sign in")
     await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
     desk = await portal.desk()
-    await desk.move(portal.pool, ticket_id, wanted.to, wanted.version, Actor.CREW, wanted.reason)
+    verdict = None if wanted.verdict is None else wanted.verdict.as_verdict()
+    await desk.move(portal.pool, ticket_id, wanted.to, wanted.version, Actor.CREW, wanted.reason, verdict)
 
 
 async def _chart(portal: Portal, words: Words, ticket: Row) -> tuple[Row, Markup] | None:
@@ -104,7 +107,8 @@ def _us(at: str) -> int:
     return from_datetime(datetime.fromisoformat(at))
 
 
-async def _one_page(request: Request, portal: Portal, ticket_id: int, status: int = 200, problem: str = "") -> Response:
+async def one_page(request: Request, portal: Portal, ticket_id: int, status: int = 200, problem: str = "") -> Response:
+    """Show one ticket, and what was wrong with a form of it."""
     ticket = await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
     return await portal.page(
         request,
@@ -115,6 +119,9 @@ async def _one_page(request: Request, portal: Portal, ticket_id: int, status: in
         problem=problem,
         thanks=_THANKS.get(request.query_params.get("thanks", ""), ""),
         may_act=portal.options.crew_without_account,
+        may_judge=may_judge(request, portal, ticket),
+        faults_named=named_faults(ticket),
+        all_faults=[str(fault) for fault in FaultClass],
         json_url=f"/api/v1/tickets/{ticket_id}",
     )
 
@@ -151,7 +158,7 @@ async def post_transition(request: Request, portal: PortalDep, ticket_id: Ticket
     """Move a ticket as a crew. `version` is the one that you saw; 409 if it has changed."""
     if content_type(request) != "application/json":
         raise HTTPException(415, "send application/json")
-    await _move(portal, ticket_id, _transition(await read_json(request)))
+    await _move(portal, ticket_id, checked(TransitionIn, await read_json(request)))
     return await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
 
 
@@ -191,16 +198,53 @@ async def ticket_page(request: Request, portal: PortalDep, ticket_id: TicketId) 
     """Show one ticket."""
     if not portal.wants_page(request):
         return JSONResponse(await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id))
-    return await _one_page(request, portal, ticket_id)
+    return await one_page(request, portal, ticket_id)
 
 
 @router.post("/tickets/{ticket_id}/transitions", include_in_schema=False)
 async def transition_form(request: Request, portal: PortalDep, ticket_id: TicketId) -> Response:
-    """Take a crew's decision from its form."""
-    wanted = _transition(await read_form(request))
+    """Take a crew's decision from its form, and what it found if it says so."""
+    fields = await read_form(request)
+    told = {name: fields.pop(name, "") for name in FOUND_FIELDS}
+    words = await portal.words(request)
     try:
-        await _move(portal, ticket_id, wanted)
+        verdict = {"verdict": found_in_form(told)} if told["found"] else {}
+        await _move(portal, ticket_id, checked(TransitionIn, {**fields, **verdict}))
     except ConflictError:
-        words = await portal.words(request)
-        return await _one_page(request, portal, ticket_id, 409, words.text(codes.STATUSES[409]))
+        return await one_page(request, portal, ticket_id, 409, words.text(codes.STATUSES[409]))
+    except DataError:
+        return await one_page(request, portal, ticket_id, 422, words.text(CAUSE_MISSING))
+    return RedirectResponse(f"/tickets/{ticket_id}", 303)
+
+
+@router.post(
+    "/api/v1/tickets/{ticket_id}/verdicts",
+    summary="Say what was found",
+    openapi_extra=VERDICT_REQUEST,
+    **documented(TicketWhole, 400, 401, 403, 404, 409, 413, 415, 429),
+)
+async def post_verdict(request: Request, portal: PortalDep, ticket_id: TicketId) -> dict[str, Any]:
+    """Say what was found of a ticket's alarms: the fault (`true`), nothing (`false`), or something else (`other`).
+
+    Saying another takes its place; the history keeps both. It decides nothing: precision is counted from it.
+    """
+    if content_type(request) != "application/json":
+        raise HTTPException(415, "send application/json")
+    wanted = checked(VerdictIn, await read_json(request))
+    await judge(request, portal, ticket_id, wanted.as_verdict())
+    return await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+
+
+@router.post("/tickets/{ticket_id}/verdicts", include_in_schema=False)
+async def verdict_form(request: Request, portal: PortalDep, ticket_id: TicketId) -> Response:
+    """Take what was found from its form."""
+    fields = await read_form(request)
+    told = {name: fields.pop(name, "") for name in FOUND_FIELDS}
+    words = await portal.words(request)
+    try:
+        await judge(request, portal, ticket_id, found_in_form(told).as_verdict())
+    except ConflictError:
+        return await one_page(request, portal, ticket_id, 409, words.text(codes.STATUSES[409]))
+    except DataError:
+        return await one_page(request, portal, ticket_id, 422, words.text(CAUSE_MISSING))
     return RedirectResponse(f"/tickets/{ticket_id}", 303)

@@ -45,7 +45,7 @@ def work(served: Served, people: Crews, hours: float) -> None:
 def reasons(ticket: dict[str, object]) -> list[str]:
     timeline = ticket["timeline"]
     assert isinstance(timeline, list)
-    return [step["reason"] for step in timeline if step["actor"] == "crew"]
+    return [step["reason"] for step in timeline if step["actor"] == "crew" and step["kind"] == "moved"]
 
 
 def test_an_outage_is_mended_by_night_and_everybody_reads_by_whom(served: Served) -> None:
@@ -186,3 +186,23 @@ def test_portals_that_are_away_are_an_engine_to_wait_for() -> None:
         Portal(f"http://127.0.0.1:{free_port()}").open_tickets(10)
     with pytest.raises(SettingsError, match="not the address"):
         Portal("127.0.0.1:8000")
+
+
+def test_crews_say_what_they_found_of_each_alarm(served: Served) -> None:
+    by_cause = PlantedFault(NOW - 3 * HOUR_US, "C-1.F1", FaultClass.CIRCUIT_BREAKER_TRIPPED)
+    for scope, fault in ((lamp(1), FAILURE), (lamp(2), SILENT)):
+        served.alarm(event(RAISED, fault, scope, NOW))
+    work(served, crews(served, Repairs([DARK])), 14)
+    told = {s: served.ticket(s)["alarm_list"][0]["verdict"] for s in ("L-1", "L-2")}
+    assert (told["L-1"]["finding"], told["L-1"]["fault"]) == ("true", "lampFailure")
+    assert (told["L-2"]["finding"], told["L-2"]["fault"], told["L-2"]["actor"]) == ("false", "", "crew")
+    served.alarm(event(RAISED, SUPPLY, FEEDER, served.now_us))
+    work(served, crews(served, Repairs([by_cause])), 14)
+    verdict = served.ticket("C-1.F1")["verdict"]
+    assert (verdict["finding"], verdict["fault"]) == ("other", "circuitBreakerTripped")
+
+
+def test_who_does_not_find_the_place_says_nothing_of_the_alarm(served: Served) -> None:
+    served.alarm(event(RAISED, SUPPLY, FEEDER, NOW))
+    work(served, crews(served, Repairs([OUT]), options=CrewOptions(lost_share=1)), 3)
+    assert served.ticket("C-1.F1")["verdict"] is None

@@ -12,7 +12,7 @@ from city.clock import DAY_US, HOUR_US, from_datetime
 from city.pack import CityPack
 from city.profile import parse_pack
 from sim.city import generate_city
-from sim.faultkinds import FACILITY_METRICS, Fault, SimFault
+from sim.faultkinds import FACILITY_METRICS
 from sim.faults import PlantedFault
 
 QUARTER, HOURLY, COUNTERS, FACILITIES = 900, 3_600, 14_400, 0
@@ -29,40 +29,40 @@ _FULL_SHARE = 0.3
 
 _PROFILE = {HOURLY: "lamp-controller-hourly", COUNTERS: "lamp-counter"}
 _LOAD = ("active_power_w", "operating_hours_h")
-_FEEDER_NEEDS: Mapping[Fault, tuple[str, ...]] = {
+_FEEDER_NEEDS: Mapping[FaultClass, tuple[str, ...]] = {
     FaultClass.SUPPLY_LOSS: (),
-    SimFault.CIRCUIT_BREAKER_TRIPPED: (),
-    SimFault.CABLE_THEFT: (),
+    FaultClass.CIRCUIT_BREAKER_TRIPPED: (),
+    FaultClass.CABLE_THEFT: (),
     # Trips of minutes show by last gasps alone where messages are rare, and counters have none.
-    SimFault.RCD_RECLOSING: ("supply_voltage_v",),
-    SimFault.SUPPLY_VOLTAGE_TOO_LOW: ("supply_voltage_v",),
-    SimFault.SUPPLY_VOLTAGE_TOO_HIGH: ("supply_voltage_v",),
-    SimFault.LOST_NEUTRAL: ("supply_voltage_v",),
-    SimFault.SWITCHING_ERROR_ON: ("active_power_w",),
-    SimFault.SWITCHING_ERROR_OFF: ("active_power_w",),
+    FaultClass.RCD_RECLOSING: ("supply_voltage_v",),
+    FaultClass.SUPPLY_VOLTAGE_TOO_LOW: ("supply_voltage_v",),
+    FaultClass.SUPPLY_VOLTAGE_TOO_HIGH: ("supply_voltage_v",),
+    FaultClass.LOST_NEUTRAL: ("supply_voltage_v",),
+    FaultClass.SWITCHING_ERROR_ON: ("active_power_w",),
+    FaultClass.SWITCHING_ERROR_OFF: ("active_power_w",),
 }
-_LAMP_NEEDS: Mapping[Fault, tuple[str, ...]] = {
+_LAMP_NEEDS: Mapping[FaultClass, tuple[str, ...]] = {
     FaultClass.LAMP_FAILURE: _LOAD,
     FaultClass.LAMP_UNEXPECTED_ON: _LOAD,
     FaultClass.COMMUNICATION_FAILURE: (),
-    SimFault.DIMMING_FAILURE: ("active_power_w",),
-    SimFault.CYCLING_FAILURE: ("active_power_w", "switch_on_count"),
-    SimFault.FLICKER: ("active_power_w",),
-    SimFault.POWER_FACTOR_TOO_LOW: ("power_factor",),
-    SimFault.LED_MODULE_LOST: ("active_power_w",),
-    SimFault.LAMP_POWER_TOO_LOW: ("active_power_w",),
-    SimFault.LAMP_POWER_TOO_HIGH: ("active_power_w",),
-    SimFault.STUCK_SENSOR: _LOAD,
-    SimFault.COUNTER_RESET: ("active_energy_kwh", "operating_hours_h"),
+    FaultClass.DIMMING_FAILURE: ("active_power_w",),
+    FaultClass.CYCLING_FAILURE: ("active_power_w", "switch_on_count"),
+    FaultClass.FLICKER: ("active_power_w",),
+    FaultClass.POWER_FACTOR_TOO_LOW: ("power_factor",),
+    FaultClass.LED_MODULE_LOST: ("active_power_w",),
+    FaultClass.LAMP_POWER_TOO_LOW: ("active_power_w",),
+    FaultClass.LAMP_POWER_TOO_HIGH: ("active_power_w",),
+    FaultClass.STUCK_SENSOR: _LOAD,
+    FaultClass.COUNTER_RESET: ("active_energy_kwh", "operating_hours_h"),
 }
 """What the simulator's faults change at all: one of these must be measured."""
 
-_HOURS: Mapping[Fault, tuple[int, int]] = {
+_HOURS: Mapping[FaultClass, tuple[int, int]] = {
     FaultClass.SUPPLY_LOSS: (18, 36),
-    SimFault.CIRCUIT_BREAKER_TRIPPED: (24, 48),
-    SimFault.CABLE_THEFT: (24, 48),
-    SimFault.RCD_RECLOSING: (72, 110),
-    SimFault.CABINET_CLOCK_WRONG: (72, 110),
+    FaultClass.CIRCUIT_BREAKER_TRIPPED: (24, 48),
+    FaultClass.CABLE_THEFT: (24, 48),
+    FaultClass.RCD_RECLOSING: (72, 110),
+    FaultClass.CABINET_CLOCK_WRONG: (72, 110),
 }
 _LAMP_HOURS, _FEEDER_HOURS, _GATEWAY_HOURS, _FACILITY_HOURS = (72, 120), (30, 60), (8, 20), (48, 96)
 
@@ -148,10 +148,10 @@ class _Planting:
             SLOT_DAYS * DAY_US,
         )
 
-    def _wanted(self, kind: Fault) -> bool:
+    def _wanted(self, kind: FaultClass) -> bool:
         return not self._plan.kinds or str(kind) in self._plan.kinds
 
-    def _deal(self, kinds: Sequence[Fault], count: int = 1) -> list[Fault]:
+    def _deal(self, kinds: Sequence[FaultClass], count: int = 1) -> list[FaultClass]:
         """Return the kinds that were dealt least, ties by chance."""
         kinds = [kind for kind in kinds if self._wanted(kind)]
         chosen = sorted(kinds, key=lambda kind: (self._dealt[kind], self._rng.random()))[:count]
@@ -159,7 +159,7 @@ class _Planting:
             self._dealt[kind] += 1
         return chosen
 
-    def _fault(self, asset: str, kind: Fault, slot_us: int, hours: tuple[int, int]) -> PlantedFault:
+    def _fault(self, asset: str, kind: FaultClass, slot_us: int, hours: tuple[int, int]) -> PlantedFault:
         onset_us = slot_us + self._rng.randrange(DAY_US // 1_000_000) * 1_000_000
         low, high = _HOURS.get(kind, hours)
         return PlantedFault(onset_us, asset, kind, onset_us + self._rng.randrange(low * HOUR_US, high * HOUR_US))
@@ -194,12 +194,12 @@ class _LampPlanting(_Planting):
                 for feeder in feeders[cabinet]:
                     yield from self._of_feeder(feeder, lamps[feeder], slot_us)
 
-    def _of_cabinet(self, cabinet: str, feeders: Sequence[str]) -> list[Fault]:
+    def _of_cabinet(self, cabinet: str, feeders: Sequence[str]) -> list[FaultClass]:
         # A cabinet with one feeder is out as its feeder is: nobody could tell the two apart.
-        kinds: list[Fault] = [FaultClass.SUPPLY_LOSS] if len(feeders) > 1 else []
+        kinds: list[FaultClass] = [FaultClass.SUPPLY_LOSS] if len(feeders) > 1 else []
         switched = any(self._switching[f] is Switching.SWITCHED for f in feeders)
         if switched and self._plan.cadence <= HOURLY:
-            kinds.append(SimFault.CABINET_CLOCK_WRONG)
+            kinds.append(FaultClass.CABINET_CLOCK_WRONG)
         kinds = [kind for kind in kinds if self._wanted(kind)]
         # Told by name and place, so that outages of feeders and of cabinets are dealt apart.
         chosen = min(kinds, key=lambda kind: (self._dealt[f"cabinet|{kind}"], self._rng.random()), default=None)
@@ -228,26 +228,26 @@ class _LampPlanting(_Planting):
                     struck.add(lamp_id)
                     yield self._fault(lamp_id, kind, slot_us, _LAMP_HOURS)
 
-    def _feeder_kinds(self, feeder: str, lamps: Sequence[Lamp]) -> list[Fault]:
+    def _feeder_kinds(self, feeder: str, lamps: Sequence[Lamp]) -> list[FaultClass]:
         measured = self.metrics[lamps[0].lamp_id]
         kinds = [kind for kind, needs in _FEEDER_NEEDS.items() if not needs or not measured.isdisjoint(needs)]
         if self._switching[feeder] is Switching.SWITCHED:
             # A contactor that stays open is a feeder without supply: no reading tells the two apart.
-            kinds = [kind for kind in kinds if kind is not SimFault.SWITCHING_ERROR_OFF]
+            kinds = [kind for kind in kinds if kind is not FaultClass.SWITCHING_ERROR_OFF]
         return kinds
 
-    def _lamp_kinds(self, lamp: Lamp) -> list[Fault]:
+    def _lamp_kinds(self, lamp: Lamp) -> list[FaultClass]:
         measured, led = self.metrics[lamp.lamp_id], lamp.lamp_type == "led"
-        found: list[Fault] = []
+        found: list[FaultClass] = []
         for kind, needs in _LAMP_NEEDS.items():
             match kind:
                 case FaultClass.LAMP_UNEXPECTED_ON:
                     fits = self._switching[lamp.feeder_id] is Switching.PERMANENT
-                case SimFault.DIMMING_FAILURE:
+                case FaultClass.DIMMING_FAILURE:
                     fits = self._dimmed[lamp.feeder_id]
-                case SimFault.CYCLING_FAILURE:
+                case FaultClass.CYCLING_FAILURE:
                     fits = not led
-                case SimFault.LED_MODULE_LOST:
+                case FaultClass.LED_MODULE_LOST:
                     fits = led
                 case _:
                     fits = True
@@ -262,9 +262,9 @@ class _FacilityPlanting(_Planting):
         self._rng.shuffle(slots)
         for slot_us, name in slots:
             metrics = self.metrics[name]
-            kinds: list[Fault] = [kind for kind, metric in FACILITY_METRICS.items() if metric in metrics]
-            kinds += [SimFault.STUCK_SENSOR, FaultClass.COMMUNICATION_FAILURE]
+            kinds: list[FaultClass] = [kind for kind, metric in FACILITY_METRICS.items() if metric in metrics]
+            kinds += [FaultClass.STUCK_SENSOR, FaultClass.COMMUNICATION_FAILURE]
             if "active_energy_kwh" in metrics:
-                kinds.append(SimFault.COUNTER_RESET)
+                kinds.append(FaultClass.COUNTER_RESET)
             for kind in self._deal(kinds):
                 yield self._fault(name, kind, slot_us, _FACILITY_HOURS)

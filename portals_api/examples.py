@@ -23,6 +23,7 @@ VERDICT_BODY = {"finding": "other", "fault": "supplyVoltageTooLow", "words": "Co
 
 PARAMETERS: dict[str, Any] = {
     "after": "17",
+    "alarm_id": "6f1c0a5e",
     "by": "district",
     "cabinet_id": "CM-01",
     "category": "lamp-out",

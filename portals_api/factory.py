@@ -5,7 +5,7 @@ from fastapi.routing import APIRoute
 
 from portals_api import errors, health, home, static_files, webhook
 from portals_api.compress import Compress
-from portals_api.cuida import crew, lamps, network, overview, reports, search, stream, tickets
+from portals_api.cuida import alarms, crew, lamps, network, overview, reports, search, stream, tickets
 from portals_api.cuida import map as live_map
 from portals_api.deps import PortalDeps
 from portals_api.description import Described
@@ -20,7 +20,7 @@ from portals_api.portal import Portal
 from portals_api.routing import known_district, known_parameters
 
 _OBSERVA = (figures, districts, facilities, series, readings, ledger)
-_CUIDA = (overview, reports, tickets, crew, lamps, network, live_map, search, stream)
+_CUIDA = (overview, reports, tickets, alarms, crew, lamps, network, live_map, search, stream)
 _PARTICIPA = (status, feeds, developers)
 _OPERATOR = (
     entry,

@@ -58,7 +58,7 @@ DOORS = (
             Link("/lamps", N_("Lamps")),
             Link("/crew", N_("Crew")),
         ),
-        ("/report", "/feeders", "/cabinets", "/gateways"),
+        ("/report", "/alarms", "/feeders", "/cabinets", "/gateways"),
     ),
     Door(
         "Participa",

@@ -159,6 +159,11 @@ class Portal:
         )
         return Words(language, self._translations[language], city.timezone)
 
+    async def english(self) -> Words:
+        """Return the language in which the API says sentences."""
+        city = await self.installation()
+        return Words("en", self._translations["en"], city.timezone)
+
     async def page(
         self,
         request: Request,

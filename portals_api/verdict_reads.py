@@ -10,10 +10,10 @@ _SQL = queries.load(Path(__file__).with_suffix(".sql"))
 
 
 async def with_verdicts(pool: Pool, alarms: list[Row]) -> list[Row]:
-    """Return these alarms, each with its standing verdict; None where nobody has said one."""
+    """Return these alarms, each with its page and its standing verdict; None where nobody has said one."""
     found = await rows(pool, _SQL.of_alarms, alarms=[alarm["id"] for alarm in alarms]) if alarms else []
     by_alarm = {row.pop("alarm_id"): row for row in found}
-    return [{**alarm, "verdict": by_alarm.get(alarm["id"])} for alarm in alarms]
+    return [{**alarm, "url": f"/alarms/{alarm['id']}", "verdict": by_alarm.get(alarm["id"])} for alarm in alarms]
 
 
 async def verdict_of(pool: Pool, ticket_id: int) -> Row | None:

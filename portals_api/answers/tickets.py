@@ -38,6 +38,7 @@ TICKET = {
 
 ALARM = {
     "id": "6f1c0a5e",
+    "url": "/alarms/6f1c0a5e",
     "fault": "lampFailure",
     "severity": "medium",
     "scope_kind": "lamp",
@@ -73,11 +74,12 @@ class VerdictOut(FoundOut):
 
 
 class AlarmOut(BaseModel):
-    """An abnormal condition, and why it was raised."""
+    """An abnormal condition, and why it was raised; `url` explains it."""
 
     model_config = shown_by(ALARM)
 
     id: str
+    url: str
     fault: str
     severity: str
     scope_kind: str

@@ -11,6 +11,7 @@ from city.metric import ACTIVE_POWER
 from incidents.store import schedule_of
 from portals_api import network, reads, ticket_reads
 from portals_api.answers.lamps import LampPage, LampWhole
+from portals_api.explain import explained
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.power import NIGHTS_US, expected_w, power_chart
@@ -133,6 +134,14 @@ async def lamp_page(request: Request, portal: PortalDep, lamp_id: Id) -> Respons
     chart = None
     if power is not None:
         chart = await power_chart(portal.pool, words, lamp, power["series"], schedule, end - NIGHTS_US, end)
+    # The one that stands and is its own comes first, then the latest.
+    told = min(lamp["alarms"], key=lambda a: (a["cleared_at"] is not None, a["parent"] is not None), default=None)
     return await portal.page(
-        request, "lamp.html", lamp=lamp, power=power, chart=chart, json_url=f"/api/v1/lamps/{lamp_id}"
+        request,
+        "lamp.html",
+        lamp=lamp,
+        power=power,
+        chart=chart,
+        why=None if told is None else await explained(portal, words, told),
+        json_url=f"/api/v1/lamps/{lamp_id}",
     )

@@ -1,20 +1,17 @@
 """Tickets: list, one with its timeline, and what a crew does with it."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from city.alarm import FaultClass
-from city.clock import DAY_US, HOUR_US, from_datetime
 from city.errors import ConflictError, DataError
 from city.metric import ACTIVE_POWER
 from city.ticket import Actor, TicketState
-from incidents.store import schedule_of
 from portals_api import codes, reads, ticket_reads
+from portals_api.alarm_reads import us, window_of
 from portals_api.answers.tickets import TicketPage, TicketWhole
 from portals_api.bodies import checked, content_type, read_form, read_json
 from portals_api.cuida.verdicts import (
@@ -28,22 +25,18 @@ from portals_api.cuida.verdicts import (
     named_faults,
 )
 from portals_api.examples import TRANSITION_BODY
+from portals_api.explain import explained, lamp_chart
 from portals_api.i18n import Words
 from portals_api.params import LIMIT_DEFAULT, Limit, NameQuery, Next, TicketId
 from portals_api.portal import Portal, address
-from portals_api.power import power_chart
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
 from portals_api.schemas import TransitionIn, VerdictIn
 from portals_api.ticket_reads import TicketFilter
-from storage.pool import transaction
 
 router = APIRouter(tags=["tickets"])
 
 _PAGE = 50
-_AROUND_US = 24 * HOUR_US
-_WINDOW_US_MAX = 8 * DAY_US
-"""A long incident is shown by its beginning."""
 _OPEN = "open"
 """Stands among the states of the filter for all that are not at their end."""
 _THANKS = {
@@ -82,40 +75,28 @@ async def _move(portal: Portal, ticket_id: int, wanted: TransitionIn) -> None:
     await desk.move(portal.pool, ticket_id, wanted.to, wanted.version, Actor.CREW, wanted.reason, verdict)
 
 
-async def _chart(portal: Portal, words: Words, ticket: Row) -> tuple[Row, Markup] | None:
-    """Return a lamp of the incident and its power around it: the ticket's own, else the first that it explains."""
-    alarms = [a for a in ticket["alarm_list"] if a["scope_kind"] == "lamp"]
-    own = ticket["scope"]["id"] if ticket["scope"]["kind"] == "lamp" else None
-    lamp_id = own or (alarms[0]["scope_id"] if alarms else None)
-    if lamp_id is None:
+async def _lamp_of_citizens(portal: Portal, words: Words, ticket: Row) -> Row | None:
+    """Return the power of a lamp that only citizens speak of, around their first report."""
+    power = await reads.series_of_asset(portal.pool, ticket["scope"]["id"], ACTIVE_POWER)
+    if power is None or ticket["scope"]["kind"] != "lamp":
         return None
-    found = await reads.lamps_of(portal.pool, await portal.viewer(), [lamp_id])
-    power = await reads.series_of_asset(portal.pool, lamp_id, ACTIVE_POWER)
-    if not found or power is None:
-        return None
-    raised = min((_us(a["raised_at"]) for a in alarms if a["scope_id"] == lamp_id), default=_us(ticket["opened_at"]))
-    ended = _us(ticket["closed_at"]) + _AROUND_US if ticket["closed_at"] else portal.deps.clock.now_us()
-    start = raised - _AROUND_US
-    end = min(max(ended, raised + _AROUND_US), start + _WINDOW_US_MAX, portal.deps.clock.now_us())
-    async with transaction(portal.pool) as connection:
-        schedule = await schedule_of(connection, "lamp", lamp_id)
-    chart = await power_chart(portal.pool, words, found[0], power, schedule, start, max(end, start + 1), [raised])
-    return None if chart is None else ({**found[0], "series": power}, chart)
-
-
-def _us(at: str) -> int:
-    return from_datetime(datetime.fromisoformat(at))
+    window = window_of(
+        {"raised_at": ticket["opened_at"], "cleared_at": ticket["closed_at"]}, portal.deps.clock.now_us()
+    )
+    return await lamp_chart(portal, words, ticket["scope"]["id"], power, window, [us(ticket["opened_at"])])
 
 
 async def one_page(request: Request, portal: Portal, ticket_id: int, status: int = 200, problem: str = "") -> Response:
     """Show one ticket, and what was wrong with a form of it."""
     ticket = await ticket_reads.ticket(portal.pool, await portal.viewer(), ticket_id)
+    words = await portal.words(request)
     return await portal.page(
         request,
         "ticket.html",
         status,
         ticket=ticket,
-        chart=await _chart(portal, await portal.words(request), ticket),
+        why=await explained(portal, words, ticket["alarm_list"][0]) if ticket["alarm_list"] else None,
+        chart=None if ticket["alarm_list"] else await _lamp_of_citizens(portal, words, ticket),
         problem=problem,
         thanks=_THANKS.get(request.query_params.get("thanks", ""), ""),
         may_act=portal.options.crew_without_account,

@@ -4,7 +4,10 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from city.alarm import FaultClass, alarm_id
+from city.clock import HOUR_US
 from tests.browser.conftest import Site
+from tests.support.small_city import NOW
 
 LEFT = "net::ERR_ABORTED"
 """What a request says whose page was left before it ended: a person who clicks on is no fault of the page."""
@@ -17,6 +20,8 @@ PAGES = {
     "tickets": "/tickets",
     "ticket-lamp": "/tickets/1",
     "ticket-outage": "/tickets/4",
+    "alarm": f"/alarms/{alarm_id(FaultClass.LAMP_FAILURE, 'L-2', NOW - 4 * HOUR_US)}",
+    "alarm-outage": f"/alarms/{alarm_id(FaultClass.SUPPLY_LOSS, 'C-1.F1', NOW - 4 * HOUR_US)}",
     "lamps": "/lamps",
     "lamp": "/lamps/L-1",
     "lamp-fine": "/lamps/L-3",

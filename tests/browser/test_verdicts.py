@@ -1,7 +1,9 @@
 """A crew says what it found: by thumb on a phone, by keyboard alone, in every language."""
 
+import re
+
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.browser.conftest import Site
 from tests.browser.test_pages import DESK, PHONE, visit
@@ -49,3 +51,24 @@ def test_the_keyboard_alone_is_enough_to_say_what_was_found(browser: Browser, si
         expect(page.locator('input[name="found"][value="false"]')).to_be_checked()
         page.get_by_role("button", name="It is repaired").press("Enter")
         expect(page.locator(".finding")).to_have_text("Nothing was wrong")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_the_ticket_shows_the_hours_around_the_alarm_with_its_moment_marked(
+    browser: Browser, site: Site, size: ViewportSize
+) -> None:
+    with visit(browser, site, size=size, language="en", scripts=False) as page:
+        page.goto("/tickets/1")
+        chart = page.locator("section:has(#why) svg.chart")
+        expect(chart).to_be_visible()
+        expect(chart).to_have_attribute("aria-label", re.compile("Power"))
+        expect(chart.locator(".mark")).to_have_count(1)
+        assert chart.locator(".expected").count() >= 1
+        mark, line = chart.locator(".mark").bounding_box(), chart.locator(".line").last.bounding_box()
+        assert mark is not None
+        assert line is not None
+        assert line["x"] <= mark["x"] <= line["x"] + line["width"], "the moment lies within what was measured"
+        expect(page.locator("section:has(#why)")).to_contain_text("Observed0.4 W (−99 %)Expected36 W")
+        page.locator(".cases a").first.click()
+        expect(page.locator("h1")).to_have_text("The lamp does not burn when it should")
+        site.photograph(page, f"alarm-{size['width']}", full_page=True)

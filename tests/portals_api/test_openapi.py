@@ -17,6 +17,7 @@ PATHS = {
     "/api/v1/facilities/{facility_id}": {"facility_id": "SCHOOL"},
     "/api/v1/tickets": {},
     "/api/v1/tickets/{ticket_id}": {"ticket_id": "1"},
+    "/api/v1/alarms/{alarm_id}": {"alarm_id": event(RAISED, FAILURE, lamp(1)).alarm_id},
     "/api/v1/ledger": {},
     "/api/v1/readings": {},
     "/api/v1/feeders": {},

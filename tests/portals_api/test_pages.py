@@ -12,6 +12,7 @@ PAGES = (
     "/crew",
     "/tickets",
     "/tickets/1",
+    f"/alarms/{event(RAISED, FAILURE, lamp(1)).alarm_id}",
     "/lamps",
     "/lamps/L-1",
     "/facilities",

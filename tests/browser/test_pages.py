@@ -32,6 +32,7 @@ PAGES = {
     "observa": "/observa",
     "figure": "/observa/lamps-lit?step=hour",
     "figure-none": "/observa/repair-time?district=east&step=day",
+    "precision": "/precision",
     "cuida": "/cuida",
     "participa": "/participa",
     "status": "/status",

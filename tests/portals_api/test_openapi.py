@@ -30,6 +30,7 @@ PATHS = {
     "/api/v1/districts/{district_id}": {"district_id": "centre"},
     "/api/v1/figures": {},
     "/api/v1/figures/{figure_id}": {"figure_id": "lamps-lit"},
+    "/api/v1/precision": {},
     "/api/v1/status": {},
     "/api/v1/series/{series_id}": {"series_id": "1"},
     "/api/v1/series/{series_id}/points": {"series_id": "1"},
@@ -130,6 +131,7 @@ def test_answers_are_as_they_are_described(portals: Open) -> None:
         async with portals() as p:
             await p.alarm(event(RAISED, FAILURE, lamp(1)), event(RAISED, SUPPLY, FEEDER))
             await p.http.post("/api/v1/reports", json={"category": "lamp-out", "lamp": "L-1", "description": "dark"})
+            await p.http.post("/api/v1/tickets/1/verdicts", json={"finding": "true"})
             api = await _described(p)
             for path, names in PATHS.items():
                 answer = await p.json(path.format(**names))

@@ -18,6 +18,7 @@ PAGES = (
     "/facilities",
     "/facilities/SCHOOL",
     "/report",
+    "/precision",
     "/ledger",
     "/feeders",
     "/cabinets",

@@ -21,6 +21,7 @@ from app.cli_ca import ca_cli
 from app.cli_credentials import credentials_cli
 from app.cli_letters import letters_cli
 from app.cli_registry import devices_cli, gateways_cli, profiles_cli
+from app.cli_thresholds import thresholds
 from app.console import Bar, print_json, print_table, say, use_plain_text, warn
 from app.examples import examples
 from app.interrupts import repeat_lost_interrupts
@@ -57,6 +58,7 @@ cli.add_typer(devices_cli, name="devices")
 cli.add_typer(gateways_cli, name="gateways")
 cli.add_typer(profiles_cli, name="profiles")
 cli.add_typer(ca_cli, name="ca")
+cli.command("thresholds", epilog=examples("thresholds"))(thresholds)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

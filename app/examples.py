@@ -25,6 +25,7 @@ _EXAMPLES = {
         "citynerve backtest --assets assets.csv --readings readings.csv --labels labels.csv --json | jq .faults",
     ),
     "setup": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve setup",),
+    "thresholds": ("citynerve thresholds", "citynerve thresholds --json | jq -r '.[].toml // empty'"),
     "city": ("citynerve city check cities/gijon",),
     "city check": ("citynerve city check cities/gijon", "citynerve city check --json my-city | jq '.mistakes[]'"),
     "devices": ("citynerve devices unknown", "citynerve devices import devices.csv --dry-run"),

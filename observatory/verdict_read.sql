@@ -17,3 +17,14 @@ SELECT m.fault, coalesce(a.district_id, '') AS district, coalesce(d.profile_id, 
    AND (%(district)s::text IS NULL OR a.district_id = %(district)s)
    AND (%(vendor)s::text IS NULL OR d.profile_id = %(vendor)s)
  GROUP BY 1, 2, 3, 4
+
+-- name: single
+-- The latest judged alarms with their evidence, for proposals of thresholds.
+SELECT m.alarm_id, m.fault, m.evidence ->> 'rule', v.finding, (m.evidence ->> 'observed')::double precision,
+       (m.evidence ->> 'expected')::double precision, (a.attributes ->> 'rated_w')::double precision
+  FROM standing_verdicts v JOIN alarms m USING (alarm_id) LEFT JOIN assets a ON a.asset_id = m.scope_id
+ WHERE m.fault = ANY(%(faults)s)
+ ORDER BY m.raised_at DESC, m.alarm_id LIMIT %(limit)s
+
+-- name: rules
+SELECT coalesce(pack -> 'rules', '{}') FROM installation

@@ -89,7 +89,7 @@ async def _chart(portal: Portal, words: Words, alarm: Mapping[str, Any]) -> dict
     points = await alarm_reads.points(portal.pool, series, window)
     if not points:
         return None
-    metric = words.text(codes.METRICS.get(series["metric"], series["metric"]))
+    metric = words.text(codes.METRICS.get(series["metric"]) or str(series["metric"]))
     drawn = line_chart(points, _frame(words, alarm, series, metric, window, marks), words)
     return _drawn(drawn, alarm["scope_id"], series["series"], metric, shaded=False)
 
@@ -97,7 +97,7 @@ async def _chart(portal: Portal, words: Words, alarm: Mapping[str, Any]) -> dict
 def _frame(
     words: Words, alarm: Mapping[str, Any], series: Row, metric: str, window: Window, marks: Sequence[int]
 ) -> Frame:
-    evidence, unit = alarm["evidence"], words.text(codes.UNITS.get(series["unit"], series["unit"]))
+    evidence, unit = alarm["evidence"], words.text(codes.UNITS.get(series["unit"], str(series["unit"])))
     expected = evidence.get("expected")
     told = expected is not None and evidence.get("unit") == series["unit"]
     return Frame(

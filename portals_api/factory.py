@@ -15,6 +15,7 @@ from portals_api.observa import districts, facilities, figures, ledger, precisio
 from portals_api.operator import credential_pages, entry, gateway_pages, letter_pages, registry, registry_pages
 from portals_api.operator import credentials as operator_credentials
 from portals_api.operator import letters as operator_letters
+from portals_api.operator import thresholds as operator_thresholds
 from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
 from portals_api.routing import known_district, known_parameters
@@ -31,6 +32,7 @@ _OPERATOR = (
     registry_pages,
     gateway_pages,
     registry,
+    operator_thresholds,
 )
 _ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA, *_OPERATOR))
 

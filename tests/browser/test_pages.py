@@ -63,6 +63,7 @@ PAGES = {
     "operator-gateway": "/operator/gateways/G-1",
     "operator-profiles": "/operator/profiles",
     "operator-changes": "/operator/changes",
+    "operator-thresholds": "/operator/thresholds",
     "missing": "/tickets/999",
 }
 

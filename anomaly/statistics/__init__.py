@@ -1,0 +1,1 @@
+"""Statistics of each series that no rule names: online, in one pass, without look-ahead."""

@@ -1,5 +1,6 @@
 """`citynerve backtest`: its options and what it prints."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,45 +9,60 @@ import typer
 from app.console import Bar, print_json, print_table, say, warn
 from city.errors import SettingsError
 
-_SHOWN_WITHOUT_ASKING = 0
-
 
 def backtest(
     assets: Annotated[Path | None, typer.Option(help="CSV of a fleet's assets; also .gz, .xz")] = None,
     readings: Annotated[Path | None, typer.Option(help="CSV of its readings; also .gz, .xz")] = None,
     labels: Annotated[Path | None, typer.Option(help="What was wrong: CSV, or the simulator's JSON")] = None,
+    inject: Annotated[str, typer.Option(help="Plant spike, shift, drift, stuck, gap, noise (with commas)")] = "",
+    seed: Annotated[int, typer.Option(help="Same seed, same faults planted", min=0)] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw it, as .png, .svg or .pdf")] = None,
-    show: Annotated[int, typer.Option(help="List so many missed labels and false tickets")] = _SHOWN_WITHOUT_ASKING,
-    sun_below: Annotated[float, typer.Option(help="Lamps burn while the sun is below so many degrees")] = -0.833,
+    show: Annotated[int, typer.Option(help="List so many missed labels and false tickets", min=0)] = 0,
+    sun_below: Annotated[
+        float | None, typer.Option(help="Lamps burn while the sun is below so many degrees; learnt if left out")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of the embedded engines.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Run detection over recorded readings and score it: what was found, how late, and how many tickets were false."""
+    """Decide again over history or a recorded fleet, and score it: what was found, how late, what was false."""
     from app import kernels
+    from app.runtime import attached
     from app.settings import load_settings
 
-    if assets is None or readings is None:
-        raise SettingsError("give --assets and --readings, the files of a recorded fleet")
-    if not -18 <= sun_below <= 10:
+    if (assets is None) != (readings is None):
+        raise SettingsError("give both --assets and --readings of a recorded fleet, or neither for our own history")
+    if sun_below is not None and not -18 <= sun_below <= 10:
         raise SettingsError(f"--sun-below is {sun_below:g}: degrees from -18 to 10")
-    kernels.warm(load_settings().data, "anomaly")
+    if assets is None and labels is None and not inject:
+        raise SettingsError("give --labels, what was wrong, or --inject: without either every ticket would be false")
+    settings = attached(data) if assets is None else load_settings(data=data)
+    kernels.warm(settings.data, "anomaly")
 
+    from anomaly.backtest.fleet_run import FleetOptions
     from app.commands import backtest as command
 
+    kinds = command.injections(inject)
     with Bar(quiet=as_json) as advance:
-        result = command.fleet(assets, readings, labels, advance, sun_below)
-    answer = command.told(result.scored, show) | {"read": command.read(result)}
+        if assets is None or readings is None:
+            scored, read = asyncio.run(command.history(settings, labels, advance, kinds, seed))
+        else:
+            options = FleetOptions(sun_below, kinds, seed)
+            scored, read = command.fleet(assets, readings, labels, advance, options)
+    answer = command.told(scored, show) | {"read": read}
     if plot is not None:
         from app.commands.backtest_plot import draw
 
-        draw(plot, answer, result.scored.verdict)
+        draw(plot, answer, scored.verdict)
     if as_json:
         print_json(answer)
         return
-    _tell_reading(answer["read"])
+    _tell_reading(read)
     _print(answer)
 
 
 def _tell_reading(read: dict[str, Any]) -> None:
+    if "sun_below_deg" not in read:
+        return
     for name, what in (("unknown_metrics", "metrics"), ("unknown_assets", "assets")):
         if read[name]:
             first = ", ".join(f"{one} ({count:,})" for one, count in list(read[name].items())[:20])
@@ -55,6 +71,7 @@ def _tell_reading(read: dict[str, Any]) -> None:
         warn(f"skipped: {read['without_value']:,} rows without a value, {read['out_of_range']:,} out of range")
     if read["time_of_receipt"]:
         warn(f"{read['time_of_receipt']:,} readings have a time that cannot be; they count when they were received")
+    warn(f"lamps burn while the sun is below {read['sun_below_deg']:g} degrees")
 
 
 def _print(answer: dict[str, Any]) -> None:

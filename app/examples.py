@@ -23,6 +23,8 @@ _EXAMPLES = {
     "backtest": (
         "citynerve backtest --assets assets.csv --readings readings.csv.gz --labels labels.csv --plot found.png",
         "citynerve backtest --assets assets.csv --readings readings.csv --labels labels.csv --json | jq .faults",
+        "citynerve backtest --labels truth.json --plot found.png",
+        "citynerve backtest --inject shift,stuck,gap --seed 7",
     ),
     "setup": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve setup",),
     "thresholds": ("citynerve thresholds", "citynerve thresholds --json | jq -r '.[].toml // empty'"),

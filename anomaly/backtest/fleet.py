@@ -39,10 +39,13 @@ class Fleet:
         By row.
     device_of : int32[]
         Series id → row; −1 where the series is not of this fleet.
+    series : list of tuple
+        By row: (metric, series id) of the device.
     """
 
     def __init__(self, roots: Iterable[RootDefinition]) -> None:
         self.members: list[Member] = []
+        self.series: list[tuple[tuple[str, int], ...]] = []
         self._below: dict[str, list[int]] = defaultdict(list)
         self._above: dict[str, tuple[str, ...]] = {}
         self._intervals: dict[str, int] = {}
@@ -72,9 +75,10 @@ class Fleet:
             self.members.append(
                 Member(row, scope.asset_id, scope.kind, interval_us, metrics, feeders.get(scope.feeder_id))
             )
+            self.series.append(tuple((one.metric, one.series_id) for one in device.series))
             series += [(one.series_id, row) for one in device.series]
 
-    def holds(self, asset: str) -> bool:
+    def __contains__(self, asset: object) -> bool:
         """Tell whether anything of the fleet has this name: asset, feeder, cabinet or gateway."""
         return asset in self._above
 

@@ -1,7 +1,7 @@
 """Reads labels: CSV with asset, fault, onset and end, or the JSON that the simulator writes."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from city.errors import SettingsError
 COLUMNS = ("asset", "fault", "onset", "end")
 
 
-def read_labels(path: Path, known: Collection[str]) -> list[Label]:
+def read_labels(path: Path, known: Container[str]) -> list[Label]:
     """Read labels in their order of onset; the same one twice counts once.
 
     Parameters
     ----------
-    known : collection of str
+    known : container of str
         Names of assets, feeders, cabinets and gateways.
 
     Raises

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly.backtest.fleet import Fleet
 from anomaly.backtest.fleet_assets import FleetAsset, known_metrics, pack_of, read_assets
 from anomaly.backtest.fleet_labels import read_labels
 from anomaly.backtest.fleet_readings import ReadReport, read_readings
-from anomaly.backtest.labels import Label
+from anomaly.backtest.fleet_sun import learn_sun, sun_or_default
+from anomaly.backtest.inject import Injection, Injector, SeriesStats, plan
+from anomaly.backtest.labels import Label, in_order
 from anomaly.backtest.runner import Scored, backtest
 from anomaly.backtest.spill import Spill
+from city.metric import ACTIVE_POWER
 from city.pack import CityPack
 from city.reading import ReadingBatch
 from city.registry import RootDefinition
@@ -26,6 +30,28 @@ _PIECE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
+class FleetOptions:
+    """How a fleet is run.
+
+    Attributes
+    ----------
+    sun_below_deg : float or None
+        Lamps burn while the sun is below this, degrees; None: that is learnt from the readings.
+    kinds : tuple of Injection
+        What is planted into the readings, if anything.
+    seed : int
+        Decides what is planted where.
+    tick_us : int or None
+        How often time passes; `runner.tick_for` unless given.
+    """
+
+    sun_below_deg: float | None = None
+    kinds: tuple[Injection, ...] = ()
+    seed: int = 0
+    tick_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FleetResult:
     """A fleet's score, and what its files had."""
 
@@ -33,16 +59,11 @@ class FleetResult:
     report: ReadReport
     labels: tuple[Label, ...]
     pack: CityPack
+    sun_below_deg: float
 
 
 def run_fleet(
-    assets: Path,
-    readings: Path,
-    labels: Path | None,
-    advance: Advance,
-    *,
-    sun_below_deg: float,
-    tick_us: int | None = None,
+    assets: Path, readings: Path, labels: Path | None, advance: Advance, options: FleetOptions | None = None
 ) -> FleetResult:
     """Score a fleet that others recorded.
 
@@ -51,6 +72,7 @@ def run_fleet(
     SettingsError
         A file cannot be read or has mistakes: each is told by its line.
     """
+    options = options or FleetOptions()
     advance("reading assets", 0, 0)
     listed = read_assets(assets)
     known = {name for a in listed for name in (a.asset, a.feeder, a.cabinet, a.gateway) if name}
@@ -61,19 +83,34 @@ def run_fleet(
         report = read_readings(
             readings, numbers, metrics, spill, lambda done, total: advance("reading readings", done, total)
         )
+        sun = options.sun_below_deg
+        if sun is None:
+            sun = sun_or_default(learn_sun(spill.in_order(), listed, metrics[ACTIVE_POWER]))
         names = list(metrics)
         measured: dict[str, set[str]] = defaultdict(set)
         for number, metric in report.pairs:
             measured[listed[number].asset].add(names[metric])
-        pack = pack_of(listed, {asset: frozenset(found) for asset, found in measured.items()}, sun_below_deg)
+        pack = pack_of(listed, {asset: frozenset(found) for asset, found in measured.items()}, sun)
         roots = roots_of(pack)
         batches = _batches(spill, roots, listed, names, advance)
-        scored = backtest(roots, told, batches, end_us=report.last_us, tick_us=tick_us)
-    return FleetResult(scored, report, tuple(told), pack)
+        if options.kinds:
+            stats = SeriesStats(fleet := Fleet(roots))
+            for batch in _batches(spill, roots, listed, names, advance, "looking through"):
+                stats.see(batch)
+            injector = Injector(plan(fleet, stats, options.kinds, options.seed), options.seed)
+            told = in_order([*told, *injector.labels])
+            batches = (injector.change(batch) for batch in batches)
+        scored = backtest(roots, told, batches, end_us=report.last_us, tick_us=options.tick_us)
+    return FleetResult(scored, report, tuple(told), pack, sun)
 
 
 def _batches(
-    spill: Spill, roots: list[RootDefinition], assets: list[FleetAsset], metrics: list[str], advance: Advance
+    spill: Spill,
+    roots: list[RootDefinition],
+    assets: list[FleetAsset],
+    metrics: list[str],
+    advance: Advance,
+    doing: str = "detecting",
 ) -> Iterator[ReadingBatch]:
     series = _series(roots, assets, metrics)
     gateways = {name: number for number, name in enumerate(sorted({a.gateway for a in assets}))}
@@ -91,7 +128,7 @@ def _batches(
                 np.zeros(len(part), np.uint8),
             )
             done += len(part)
-            advance("detecting", done, spill.rows)
+            advance(doing, done, spill.rows)
 
 
 def _series(roots: list[RootDefinition], assets: list[FleetAsset], metrics: list[str]) -> NDArray[np.int32]:

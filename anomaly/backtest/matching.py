@@ -152,7 +152,7 @@ def _by_place(labels: Sequence[Label], fleet: Fleet) -> dict[str, list[Label]]:
 
 def _beside(ticket: Ticket, near: Mapping[str, Sequence[Label]], fleet: Fleet) -> Label | None:
     """Return a label that was there at the time, on the ticket's asset or on one above or below it."""
-    place = fleet.above(ticket.asset) if fleet.holds(ticket.asset) else ticket.place
+    place = fleet.above(ticket.asset) if ticket.asset in fleet else ticket.place
     for name in place:
         for label in near.get(name, ()):
             # Above: the label's own asset. Below: the ticket's asset is above the label's.

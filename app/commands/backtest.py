@@ -1,19 +1,59 @@
 """`citynerve backtest`: detection over recorded readings, scored against labels."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from anomaly.backtest import figures
 from anomaly.backtest.figures import Kind, Tally
-from anomaly.backtest.fleet_run import Advance, FleetResult, run_fleet
+from anomaly.backtest.fleet import Fleet
+from anomaly.backtest.fleet_labels import read_labels
+from anomaly.backtest.fleet_run import Advance, FleetOptions, FleetResult, run_fleet
+from anomaly.backtest.history import backtest_log
+from anomaly.backtest.inject import Injection
 from anomaly.backtest.matching import Verdict
 from anomaly.backtest.runner import Scored
+from app import wiring
+from app.settings import Settings
 from city.clock import isoformat
+from city.errors import SettingsError
+from stream.registry import load_roots
 
 
-def fleet(assets: Path, readings: Path, labels: Path | None, advance: Advance, sun_below_deg: float) -> FleetResult:
-    """Score a fleet that others recorded."""
-    return run_fleet(assets, readings, labels, advance, sun_below_deg=sun_below_deg)
+def injections(names: str) -> tuple[Injection, ...]:
+    """Return what a list of names, with commas between, plants.
+
+    Raises
+    ------
+    SettingsError
+        One of them is none.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in set(Injection)]
+    if unknown:
+        raise SettingsError(f"--inject has {', '.join(unknown)}: write some of {', '.join(Injection)}")
+    return tuple(Injection(name) for name in wanted)
+
+
+def fleet(
+    assets: Path, readings: Path, labels: Path | None, advance: Advance, options: FleetOptions
+) -> tuple[Scored, dict[str, Any]]:
+    """Score a fleet that others recorded; return what its files had beside it."""
+    result = run_fleet(assets, readings, labels, advance, options)
+    return result.scored, _read(result)
+
+
+async def history(
+    settings: Settings, labels: Path | None, advance: Advance, kinds: tuple[Injection, ...], seed: int
+) -> tuple[Scored, dict[str, Any]]:
+    """Score an installation's own history."""
+    async with wiring.pool(wiring.database_url(settings)) as pool, wiring.log(settings, pool) as log:
+        async with pool.connection() as connection:
+            roots = await load_roots(connection)
+        names = Fleet(roots)
+        told_ = [] if labels is None else read_labels(labels, names)
+        scored = await backtest_log(log, roots, told_, partial(advance, "deciding again"), kinds=kinds, seed=seed)
+    return scored, {"rows": scored.readings, "labels": len(told_)}
 
 
 def told(scored: Scored, show: int) -> dict[str, Any]:
@@ -44,7 +84,7 @@ def told(scored: Scored, show: int) -> dict[str, Any]:
     }
 
 
-def read(result: FleetResult) -> dict[str, Any]:
+def _read(result: FleetResult) -> dict[str, Any]:
     """Return what a fleet's files had, as plain JSON values."""
     report = result.report
     return {
@@ -56,6 +96,7 @@ def read(result: FleetResult) -> dict[str, Any]:
         "unknown_metrics": dict(report.unknown_metrics.most_common()),
         "unknown_assets": dict(report.unknown_assets.most_common()),
         "labels": len(result.labels),
+        "sun_below_deg": result.sun_below_deg,
     }
 
 

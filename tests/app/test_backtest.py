@@ -5,7 +5,7 @@ from pathlib import Path
 
 from city.clock import DAY_US, isoformat
 from tests.anomaly.backtest.world import START, Files, healthy, write_fleet
-from tests.app.world import called
+from tests.app.world import called, write_pack
 
 DARK = "F1-L2"
 ONSET, END = START + DAY_US, START + 2 * DAY_US
@@ -69,3 +69,33 @@ def test_what_makes_no_sense_ends_with_2_and_one_sentence(tmp_path: Path) -> Non
     nowhere = called(*words(write_fleet(tmp_path, days=0.1), "--plot", str(tmp_path / "none" / "x.png")), env=env)
     assert nowhere.returncode == 2
     assert "cannot be written" in nowhere.stderr
+
+
+def test_faults_can_be_planted_into_what_was_recorded(tmp_path: Path) -> None:
+    files = write_fleet(tmp_path, days=36)
+    env = {"CITYNERVE_DATA": str(tmp_path / "data")}
+    three = ("backtest", "--assets", str(files.assets), "--readings", str(files.readings), "--json")
+    done = called(*three, "--inject", "gap", "--seed", "3", env=env)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    (row,) = [row for row in answer["faults"] if row["observable"]]
+    # One of each lamp of the permanent feeder: the others say the same in every message, there is nothing to measure by.
+    assert (row["fault"], row["observable"]) == ("communicationFailure", 6)
+    assert row["found"] + row["folded"] >= 5
+    refused = called(*three, "--inject", "gaps", env=env)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
+def test_the_log_of_an_installation_is_scored(database_url: str, tmp_path: Path) -> None:
+    env = {
+        "CITYNERVE_DATABASE_URL": database_url,
+        "CITYNERVE_DATA": str(tmp_path / "data"),
+        "CITYNERVE_CITY": str(write_pack(tmp_path / "city")),
+    }
+    assert called("setup", env=env).returncode == 0
+    nothing = called("backtest", env=env)
+    assert (nothing.returncode, nothing.stderr.count("\n")) == (2, 1)
+    assert "give --labels" in nothing.stderr
+    empty = called("backtest", "--inject", "gap", env=env)
+    assert (empty.returncode, empty.stderr.count("\n")) == (2, 1)
+    assert "the log holds no readings" in empty.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from anomaly.backtest import fleet_readings, spill
-from anomaly.backtest.fleet_run import FleetResult, run_fleet
+from anomaly.backtest.fleet_run import FleetOptions, FleetResult, run_fleet
 from city.clock import DAY_US, HOUR_US, isoformat
 from tests.anomaly.backtest.world import START, Files, asset_rows, healthy, lamps, write_fleet
 
@@ -20,7 +20,7 @@ def one_dark(lamp: str, at: int, on: bool) -> float | None:
 
 
 def run(files: Files) -> FleetResult:
-    return run_fleet(files.assets, files.readings, files.labels, lambda *_: None, sun_below_deg=-0.833)
+    return run_fleet(files.assets, files.readings, files.labels, lambda *_: None, FleetOptions(-0.833))
 
 
 def outcome(result: FleetResult) -> list[tuple[str, str, int, int | None]]:

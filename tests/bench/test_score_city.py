@@ -1,0 +1,47 @@
+"""The instrument that scores the simulated city: same seed, same score, and every kind is planted."""
+
+from collections import Counter
+
+from bench.score.city import SCORING_SEEDS, TUNING_SEEDS, plans, play, results, whole
+from bench.score.fleets import CADENCES, COUNTERS, FACILITIES, HOURLY, FleetPlan, pack_of, plant
+from city.clock import DAY_US
+from sim.faultkinds import TARGETS
+
+
+def test_seeds_for_tuning_are_not_those_of_the_score() -> None:
+    assert set(TUNING_SEEDS).isdisjoint(SCORING_SEEDS)
+    chosen = list(plans(6_000, SCORING_SEEDS))
+    assert len({plan.seed for plan in chosen}) == len(chosen)
+    assert {plan.cadence for plan in chosen} == {*CADENCES, FACILITIES}
+    years = sum(plan.lamps * plan.days / 365.25 for plan in chosen if plan.cadence != FACILITIES)
+    assert abs(years - 6_000) < 60
+
+
+def test_every_kind_is_planted_and_nothing_before_there_was_time_to_learn() -> None:
+    counted: Counter[str] = Counter()
+    for cadence in (*CADENCES, FACILITIES):
+        plan = FleetPlan(1, cadence, 40 if cadence == FACILITIES else 400, 90)
+        faults = plant(plan, pack_of(plan))
+        counted.update(str(fault.fault) for fault in faults)
+        assert min(fault.onset_us for fault in faults) >= plan.start_us + 21 * DAY_US
+        assert max(fault.end_us or 0 for fault in faults) < plan.end_us
+    assert set(counted) == {str(fault) for fault in TARGETS}
+    assert min(counted.values()) >= 3
+
+
+def test_a_fleet_is_scored_and_again_with_the_same_result() -> None:
+    plan = FleetPlan(2, COUNTERS, 60, 30, kinds=frozenset({"communicationFailure"}))
+    first, again = play(plan, show=5), play(plan, show=5)
+    assert first.tally == again.tally
+    assert (first.missed, first.false) == (again.missed, again.false)
+    assert sum(kind.observable for kind in first.tally.kinds.values()) > 0
+    told = {result.name for result in results(whole([first]), "seed 2")}
+    assert {"score.sim.found", "score.sim.false_per_lamp_year"} <= told
+
+
+def test_disturbed_readings_are_fewer_and_louder() -> None:
+    plain = play(FleetPlan(3, HOURLY, 40, 12, frozenset({"flicker"})))
+    thinned = play(FleetPlan(3, HOURLY, 40, 12, frozenset({"flicker"}), thin=0.5))
+    losing = play(FleetPlan(3, HOURLY, 40, 12, frozenset({"flicker"}), lose=0.1))
+    assert abs(thinned.readings / plain.readings - 0.5) < 0.02
+    assert abs(losing.readings / plain.readings - 0.9) < 0.02

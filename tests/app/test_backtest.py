@@ -79,7 +79,7 @@ def test_faults_can_be_planted_into_what_was_recorded(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     (row,) = [row for row in answer["faults"] if row["observable"]]
-    # One of each lamp of the permanent feeder: the others say the same in every message, there is nothing to measure by.
+    # One for each lamp of the permanent feeder: those of the other say the same in every message, and have no spread.
     assert (row["fault"], row["observable"]) == ("communicationFailure", 6)
     assert row["found"] + row["folded"] >= 5
     refused = called(*three, "--inject", "gaps", env=env)

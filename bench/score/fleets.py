@@ -24,8 +24,10 @@ DAYS = 120
 WARM_DAYS = 21
 """Nothing breaks before, so that what has to be learnt can be."""
 SLOT_DAYS = 8
-_FULL_SHARE = 0.3
+_FULL_SHARE = 0.4
 """Of feeders each quarter of an hour, with controllers that measure all they can."""
+_DIMMED_SHARE = 0.7
+"""Of LED feeders, beside those that the city has dimmed anyway: a failure to dim shows nowhere else."""
 
 _PROFILE = {HOURLY: "lamp-controller-hourly", COUNTERS: "lamp-counter"}
 _LOAD = ("active_power_w", "operating_hours_h")
@@ -66,7 +68,7 @@ _HOURS: Mapping[FaultClass, tuple[int, int]] = {
 }
 _LAMP_HOURS, _FEEDER_HOURS, _GATEWAY_HOURS, _FACILITY_HOURS = (72, 120), (30, 60), (8, 20), (48, 96)
 
-_GATEWAY_SHARE, _CABINET_SHARE, _GROUP_SHARE, _FEEDER_SHARE, _LAMP_SHARE = 0.10, 0.14, 0.06, 0.42, 0.40
+_GATEWAY_SHARE, _CABINET_SHARE, _GROUP_SHARE, _FEEDER_SHARE, _LAMP_SHARE = 0.10, 0.24, 0.06, 0.56, 0.37
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,11 @@ def pack_of(plan: FleetPlan) -> CityPack:
     rng = random.Random(f"makes|{plan.seed}")
     make = {f.feeder_id: _make(plan.cadence, rng) for f in pack.feeders}
     feeder_of = {lamp.lamp_id: lamp.feeder_id for lamp in pack.lamps}
+    led = {lamp.feeder_id for lamp in pack.lamps if lamp.lamp_type == "led"}
+    dimmed = {f.feeder_id for f in pack.feeders if f.feeder_id in led and rng.random() < _DIMMED_SHARE}
+    feeders = tuple(replace(f, schedule_id="part-night") if f.feeder_id in dimmed else f for f in pack.feeders)
     devices = tuple(replace(d, profile_id=make[feeder_of[d.asset_id]]) for d in pack.devices if d.asset_id in feeder_of)
-    return replace(pack, devices=devices, facilities=())
+    return replace(pack, feeders=feeders, devices=devices, facilities=())
 
 
 def _make(cadence: int, rng: random.Random) -> str:

@@ -26,7 +26,8 @@ def test_every_kind_is_planted_and_nothing_before_there_was_time_to_learn() -> N
         assert min(fault.onset_us for fault in faults) >= plan.start_us + 21 * DAY_US
         assert max(fault.end_us or 0 for fault in faults) < plan.end_us
     assert set(counted) == {str(fault) for fault in TARGETS}
-    assert min(counted.values()) >= 3
+    # A fleet each quarter of an hour or hour stands for 66 lamp-years: 36 of them for the published figures.
+    assert min(counted.values()) >= 5
 
 
 def test_a_fleet_is_scored_and_again_with_the_same_result() -> None:

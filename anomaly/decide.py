@@ -10,7 +10,7 @@ from dataclasses import replace
 from anomaly import outage
 from anomaly.causes import FOLD_SLACK_US, Case, Parent, case_event, explains, parent_event
 from anomaly.outage import Outage
-from city.alarm import AlarmEvent, AlarmEventKind, CandidateKind, Census, Suspicion
+from city.alarm import AlarmEvent, AlarmEventKind, CandidateKind, Census, FaultClass, Suspicion
 from city.asset import AssetKind
 from city.clock import HOUR_US, MINUTE_US
 
@@ -55,13 +55,20 @@ def _hear_suspicion(cases: Cases, suspicion: Suspicion, now: int) -> list[AlarmE
             return [case_event(AlarmEventKind.RAISED, suspicion, now, cleared_at=suspicion.until)]
         if key not in cases:
             # What is said of a whole feeder has been judged from all its lamps: nothing above it is waited for.
-            wait = 0 if suspicion.scope.kind in (AssetKind.FEEDER, AssetKind.CABINET) else WAIT_US
+            wait = WAIT_US if _may_have_parent(suspicion) else 0
             cases[key] = Case(suspicion, now + wait)
         return []
     case = cases.pop(key, None)
     if case is None or not case.raised:
         return []
     return [case_event(AlarmEventKind.CLEARED, case.suspicion, now, cleared_at=suspicion.until)]
+
+
+def _may_have_parent(suspicion: Suspicion) -> bool:
+    """Tell whether an outage could explain it: nothing explains what a facility says of itself but its silence."""
+    if suspicion.scope.kind is AssetKind.FACILITY:
+        return suspicion.fault is FaultClass.COMMUNICATION_FAILURE
+    return suspicion.scope.kind not in (AssetKind.FEEDER, AssetKind.CABINET)
 
 
 def _below(census: Iterable[Census]) -> dict[str, list[Census]]:

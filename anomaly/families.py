@@ -1,9 +1,10 @@
 """Which families of rules there are."""
 
+from anomaly.facilities.family import Facilities
 from anomaly.family import Family
 from anomaly.segments.family import Segments
 
 
 def families() -> list[Family]:
     """Return one new object of each, in the order in which they are fed."""
-    return [Segments()]
+    return [Segments(), Facilities()]

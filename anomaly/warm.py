@@ -3,6 +3,8 @@
 import numpy as np
 
 from anomaly import kernels
+from anomaly.facilities import kernels as facilities
+from anomaly.facilities import layout
 from anomaly.layout import CENSUS, DEVICE, EVENT, STATE
 from anomaly.segments import kernels as segments
 from anomaly.segments.layout import LAMP, SAID, VOLTS
@@ -21,3 +23,10 @@ def warm() -> None:
     lamps = np.zeros(0, LAMP), np.zeros(0, SAID)
     segments.hear(nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *lamps)
     segments.gather_volts(0, *lamps, np.zeros(0, VOLTS))
+    buildings = np.zeros(0, layout.DEVICE), np.zeros(0, layout.DEVICE_STATE)
+    series, common = (np.zeros(0, layout.SERIES), np.zeros(0, layout.SERIES_STATE)), np.zeros((2, layout.CLASSES))
+    context = times, nothing, nothing, nothing
+    facilities.judge_rows(
+        nothing, nothing, times, *context, np.zeros(0), *buildings, *series, common, np.zeros(0, layout.EVENT)
+    )
+    facilities.share(0, buildings[1], *series, common)

@@ -85,9 +85,27 @@ def next_change(hours: OpeningHours, at_us: int, timezone: str) -> int | None:
     return None
 
 
+def periods_between(hours: OpeningHours, first: date, last: date, timezone: str) -> list[tuple[int, int]]:
+    """Return all periods (µs UTC) that begin on local days, joined where they touch; ascending."""
+    zone = ZoneInfo(timezone)
+    joined: list[tuple[int, int]] = []
+    for ahead in range((last - first).days + 1):
+        for start, end in _periods_of(hours, first + timedelta(days=ahead), zone):
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+            else:
+                joined.append((start, end))
+    return joined
+
+
+def stays_shut(hours: OpeningHours, day: date) -> bool:
+    """Tell whether nothing begins on a local day because it is a holiday."""
+    return f"{day:%m-%d}" in hours.closed or day.isoformat() in hours.closed
+
+
 def _periods_of(hours: OpeningHours, day: date, zone: ZoneInfo) -> list[tuple[int, int]]:
     """Return the periods (µs UTC) that begin on a local day."""
-    if f"{day:%m-%d}" in hours.closed or day.isoformat() in hours.closed:
+    if stays_shut(hours, day):
         return []
     return [
         (from_datetime(_local(day, low, zone)), from_datetime(_local(day, high, zone)))

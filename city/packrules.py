@@ -19,6 +19,15 @@ _RULE_RANGES: dict[str, tuple[float, float]] = {
     "lost_share": (0.0, 0.9),
     "outage_probability": (0.0, 0.1),
     "outage_lamps_min": (1, 1000),
+    "co2_ppm": (400.0, 20_000.0),
+    "co2_min": (1, 1440),
+    "hot_water_deg_c": (-10.0, 110.0),
+    "hot_water_min": (1, 1440),
+    "cold_room_deg_c": (-60.0, 60.0),
+    "cold_room_min": (1, 1440),
+    "leak_ratio": (1.0, 100.0),
+    "leak_nights": (1, 14),
+    "pattern_days": (7, 365),
 }
 assert set(_RULE_RANGES) == {f.name for f in fields(FaultRules)}
 

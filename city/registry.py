@@ -7,6 +7,7 @@ from city.alarm import Scope
 from city.asset import AssetKind, Switching
 from city.integration import Routes
 from city.lighting import LightingSchedule
+from city.opening import OpeningHours
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,17 @@ class FaultRules:
         A feeder is out when so few lamps are heard lit that chance explains it with less than this.
     outage_lamps_min : int
         Fewer lamps than this never make an outage.
+    co2_ppm, co2_min : float, int
+        Indoor air is bad above this while open, for so many minutes.
+    hot_water_deg_c, hot_water_min : float, int
+        Stored hot water is too cold below this, for so many minutes.
+    cold_room_deg_c, cold_room_min : float, int
+        A cold room is too warm above this, for so many minutes.
+    leak_ratio, leak_nights : float, int
+        A leak: the least hour between two and five is above this many times its median of 28 nights, so many nights on
+        end.
+    pattern_days : int
+        Nothing is out of pattern before a series was heard for so many days.
     """
 
     dark_below: float = 0.20
@@ -40,6 +52,15 @@ class FaultRules:
     lost_share: float = 0.10
     outage_probability: float = 1e-6
     outage_lamps_min: int = 3
+    co2_ppm: float = 1000.0
+    co2_min: int = 30
+    hot_water_deg_c: float = 50.0
+    hot_water_min: int = 30
+    cold_room_deg_c: float = -15.0
+    cold_room_min: int = 120
+    leak_ratio: float = 1.5
+    leak_nights: int = 3
+    pattern_days: int = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,13 @@ class RootDefinition:
     """Everything below one cabinet, or one facility: the value of one ``registry`` record on `readings`.
 
     It replaces what was known of the root, so a record is whole in itself and may be repeated.
+
+    Attributes
+    ----------
+    opening : OpeningHours or None
+        Of a facility; None where nobody says.
+    timezone : str
+        The city's, by which `opening` and habits go.
     """
 
     root_id: str
@@ -96,6 +124,8 @@ class RootDefinition:
     feeders: tuple[FeederDefinition, ...]
     devices: tuple[DeviceDefinition, ...]
     rules: FaultRules
+    opening: OpeningHours | None = None
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

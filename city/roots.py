@@ -36,6 +36,7 @@ def roots_of(pack: CityPack) -> list[RootDefinition]:
         devices[scopes[device.asset_id].root_id].append(device)
     kinds = {cabinet_id: (AssetKind.CABINET, cabinet.substation) for cabinet_id, cabinet in cabinets.items()}
     kinds |= {f.facility_id: (AssetKind.FACILITY, f.facility_id) for f in pack.facilities}
+    opening = {f.facility_id: pack.opening_of(f) for f in pack.facilities}
     roots: list[RootDefinition] = []
     number = 1
     for root_id in sorted(kinds):
@@ -47,7 +48,17 @@ def roots_of(pack: CityPack) -> list[RootDefinition]:
             number += len(defined.series)
             below.append(defined)
         roots.append(
-            RootDefinition(root_id, kind, group, pack.version, tuple(feeders[root_id]), tuple(below), pack.rules)
+            RootDefinition(
+                root_id,
+                kind,
+                group,
+                pack.version,
+                tuple(feeders[root_id]),
+                tuple(below),
+                pack.rules,
+                opening.get(root_id),
+                pack.timezone,
+            )
         )
     return roots
 

@@ -216,6 +216,14 @@ RULES = {
     "feeder-silent-or-dark": N_("nearly all lamps of the feeder silent or dark"),
     "all-feeders-silent": N_("all feeders of the gateway silent"),
     "phases-apart": N_("voltages far too high and far too low on one feeder: the neutral is lost"),
+    "water-runs-at-night": N_("water runs at night when nobody takes any"),
+    "co2-above-limit-while-open": N_("too much carbon dioxide while open"),
+    "hot-water-below-limit": N_("stored hot water below the limit"),
+    "cold-room-above-limit": N_("cold room above the limit"),
+    "as-warm-as-when-open": N_("as warm as when open, though closed"),
+    "off-its-habit": N_("far from what is usual at this hour"),
+    "same-values-again": N_("the same values again and again"),
+    "counter-began-again": N_("the counter began again"),
 }
 UNITS = {
     "devices": N_("devices"),

@@ -144,6 +144,17 @@ guard_s = 900
 lost_share = 0.10
 outage_probability = 1e-6
 outage_lamps_min = 3
+
+# Facilities.
+co2_ppm = 1000.0
+co2_min = 30
+hot_water_deg_c = 50.0
+hot_water_min = 30
+cold_room_deg_c = -15.0
+cold_room_min = 120
+leak_ratio = 1.5
+leak_nights = 3
+pattern_days = 14
 """
 
 CATEGORIES = """\

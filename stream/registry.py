@@ -15,6 +15,7 @@ from city.asset import AssetKind, Switching, shard_of
 from city.clock import SystemClock, to_datetime
 from city.errors import SettingsError
 from city.lighting import LightingSchedule
+from city.opening import from_plain
 from city.pack import CityPack, ServiceCategory
 from city.registry import (
     DeviceDefinition,
@@ -181,9 +182,17 @@ async def load_roots(connection: Connection, only: Collection[str] | None = None
         devices[row[0]].append(_device(row))
     return [
         RootDefinition(
-            root, AssetKind(kind), group, standing.pack_version, tuple(feeders[root]), tuple(devices[root]), rules
+            root,
+            AssetKind(kind),
+            group,
+            standing.pack_version,
+            tuple(feeders[root]),
+            tuple(devices[root]),
+            rules,
+            None if opening is None else from_plain(opening),
+            timezone,
         )
-        for root, kind, group in roots
+        for root, kind, group, opening, timezone in roots
     ]
 
 

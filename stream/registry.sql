@@ -256,7 +256,7 @@ SELECT coalesce(d.address, d.device_id), d.device_id, d.gateway_id, d.profile_id
 
 -- name: roots
 -- Retired roots too: they are published without devices, so that detection lets go of them.
-SELECT asset_id, kind, correlation_group FROM assets
+SELECT asset_id, kind, correlation_group, attributes -> 'opening', (SELECT timezone FROM installation) FROM assets
  WHERE kind IN ('cabinet', 'facility') AND (%(roots)s::text[] IS NULL OR asset_id = ANY(%(roots)s))
  ORDER BY asset_id
 

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import gc
+import json
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -15,9 +16,10 @@ from city.alarm import FaultClass, Scope
 from city.asset import AssetKind, Switching, initial_partition, shard_of
 from city.clock import ScaledClock, SystemClock
 from city.errors import SettingsError
+from city.opening import OpeningHours, parse_hours
 from city.pack import CityPack
 from city.profile import parse_pack
-from city.registry import RootDefinition
+from city.registry import FaultRules, RootDefinition
 from city.topics import PARTITIONS, READINGS
 from sim.city import generate_city
 from storage.pool import Connection, Pool, open_pool
@@ -237,6 +239,34 @@ def test_detection_gets_whole_cabinets_and_facilities(database_url: str) -> None
         assert {s.metric: s.series_id for s in lamp.series} == {
             m: target.series_id for m, target in known["N-L-2"].targets.items()
         }
+
+    with_connection(database_url, main)
+
+
+def test_detection_gets_the_hours_of_facilities_with_the_citys_zone(database_url: str) -> None:
+    async def main(connection: Connection) -> None:
+        hours = '[EQ-1]\nhours = ["mon-fri 09:00-14:00"]\nclosed = ["12-25"]\n'
+        pack = parse_pack({**SMALL, "opening.toml": hours})
+        await import_pack(connection, pack, 12)
+        cabinet, facility = await load_roots(connection)
+        assert facility.opening == OpeningHours(parse_hours(["mon-fri 09:00-14:00"]), ("12-25",))
+        assert cabinet.opening is None
+        assert {cabinet.timezone, facility.timezone} == {pack.timezone}
+        assert codec.decode(RootDefinition, codec.encode(facility)) == facility
+
+    with_connection(database_url, main)
+
+
+def test_a_record_from_before_opening_hours_is_still_understood(database_url: str) -> None:
+    async def main(connection: Connection) -> None:
+        await import_pack(connection, PACK, 12)
+        facility = (await load_roots(connection))[1]
+        old = json.loads(codec.encode(facility))
+        del old["opening"], old["timezone"]
+        old["rules"] = {"guard_s": 60}
+        read = codec.decode(RootDefinition, json.dumps(old).encode())
+        assert (read.opening, read.timezone) == (None, "UTC")
+        assert read.rules == FaultRules(guard_s=60)
 
     with_connection(database_url, main)
 

@@ -1,0 +1,1 @@
+"""Rules of facilities: what buildings, cold rooms and water do against their opening hours and their own habits."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 from sim.lamptypes import LAMP_TYPES, LampType
-from sim.noise import Values, correlated, gaussian, keys_of, uniform
+from sim.noise import Values, Wandering, gaussian, keys_of, uniform
 from sim.realism import Realism
 from sim.truth import TrueLamp
 
@@ -101,11 +101,12 @@ class LampColumns:
         names = [lamp.lamp_id for lamp in lamps]
         types = [LAMP_TYPES.get(lamp.lamp_type, LAMP_TYPES["led"]) for lamp in lamps]
         self.keys = keys_of(seed, "lamp", names)
-        self._power_keys = keys_of(seed, "power", names)
-        self._slow_keys = keys_of(seed, "slow power", names)
+        power_keys = keys_of(seed, "power", names)
+        self._quick, self._inside = Wandering(power_keys, 25 * MINUTE_US), Wandering(power_keys, HOUR_US)
+        self._slow = Wandering(keys_of(seed, "slow power", names), 7 * HOUR_US)
         self._voltage_keys = keys_of(seed, "voltage", names)
         self._panels, self._panel_of = np.unique(np.array(panel, dtype=np.str_), return_inverse=True)
-        self._panel_keys = keys_of(seed, "panel", self._panels.tolist())
+        self._panel = Wandering(keys_of(seed, "panel", self._panels.tolist()), 3 * HOUR_US)
         self._circuit = np.array(circuit, np.int64)
         self._circuits = int(self._circuit.max()) + 1 if len(lamps) else 0
         place = np.array(along, np.float64)
@@ -144,10 +145,7 @@ class LampColumns:
         run_up = self._first + (1 - self._first) * np.minimum(risen, 1.0)
         load = run_up * (_LED_FLOOR + (1 - _LED_FLOOR) * stand.level_pct / 100.0)
         lit = self.full_w * load * self._aged(at_us) * stand.factor * (voltage / NOMINAL_V) ** self._exponent
-        lit *= 1 + self._realism.noise * (
-            0.006 * correlated(self._slow_keys, at_us, 7 * HOUR_US)
-            + 0.003 * correlated(self._power_keys, at_us, 25 * MINUTE_US)
-        )
+        lit *= 1 + self._realism.noise * (0.006 * self._slow.at(at_us) + 0.003 * self._quick.at(at_us))
         power = np.where(stand.burning, lit, self._off_w)
         factor = self._factor(stand, load)
         step = self._realism.power_step_w or 0.1
@@ -159,7 +157,7 @@ class LampColumns:
         """Return the temperature inside the lamps' heads, °C."""
         warm = 1 - np.exp(-np.maximum(at_us - stand.since_us, 0) / _WARM_US)
         heat = np.where(stand.burning, warm * (0.4 + 0.6 * stand.level_pct / 100.0), 0.0)
-        inside = outside_c + 1.5 + _SELF_HEATING_C * heat + 0.4 * correlated(self._power_keys, at_us, HOUR_US)
+        inside = outside_c + 1.5 + _SELF_HEATING_C * heat + 0.4 * self._inside.at(at_us)
         out: Values = np.round(inside, 1)
         return out
 
@@ -168,7 +166,7 @@ class LampColumns:
         noise = self._realism.noise
         hour = (at_us % DAY_US) / HOUR_US
         daily = 1.6 * np.cos(2 * np.pi * (hour - 4) / 24)
-        own = 1.3 * noise * correlated(self._panel_keys, at_us, 3 * HOUR_US) if len(self._panels) else np.zeros(0)
+        own = 1.3 * noise * self._panel.at(at_us) if len(self._panels) else np.zeros(0)
         amperes = np.where(stand.burning, self.full_w * stand.level_pct / 100.0, 0.0) / (NOMINAL_V * 0.92)
         load = np.bincount(self._circuit, amperes, self._circuits) if self._circuits else np.zeros(0)
         drop = load[self._circuit] * self._reach_ohm

@@ -11,6 +11,7 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _UNIT = 1.0 / (1 << 53)
 _LANE = np.uint64(0xFFFF)
+_KEPT = 8
 _LANES = tuple(np.uint64(shift) for shift in (0, 16, 32, 48))
 
 Keys = NDArray[np.uint64]
@@ -70,12 +71,32 @@ def correlated(keys: Keys, at_us: int, knot_us: int) -> Values:
 
     No state is kept, so any moment can be asked for first; about like an AR(1) process whose memory is `knot_us`.
     """
-    knot, rest = divmod(at_us, knot_us)
-    share = rest / knot_us
-    # Weights whose squares sum to one keep the variance between the knots.
-    low, high = np.cos(share * np.pi / 2), np.sin(share * np.pi / 2)
-    out: Values = low * gaussian(keys, knot) + high * gaussian(keys, knot + 1)
-    return out
+    return Wandering(keys, knot_us).at(at_us)
+
+
+class Wandering:
+    """`correlated` for one set of keys and one length of knots; it keeps the latest draws, which many moments share."""
+
+    def __init__(self, keys: Keys, knot_us: int) -> None:
+        self._keys, self._knot_us = keys, knot_us
+        self._draws: dict[int, Values] = {}
+
+    def at(self, at_us: int) -> Values:
+        """Return the same bits as ``correlated(keys, at_us, knot_us)``."""
+        knot, rest = divmod(at_us, self._knot_us)
+        share = rest / self._knot_us
+        # Weights whose squares sum to one keep the variance between the knots.
+        low, high = np.cos(share * np.pi / 2), np.sin(share * np.pi / 2)
+        out: Values = low * self._draw(knot) + high * self._draw(knot + 1)
+        return out
+
+    def _draw(self, knot: int) -> Values:
+        found = self._draws.get(knot)
+        if found is None:
+            if len(self._draws) >= _KEPT:
+                self._draws.clear()
+            found = self._draws[knot] = gaussian(self._keys, knot)
+        return found
 
 
 def wander(key: int, at_us: NDArray[np.int64], knot_us: int) -> Values:

@@ -52,7 +52,7 @@ class Tally:
     Attributes
     ----------
     kinds : dict
-        (fault, interval in seconds) → its counts.
+        (fault, interval in seconds, or 0 for facilities) → its counts.
     false_sound, false_beside : dict
         Fault → tickets without a label, on what was sound, and beside a fault that was called something else or told
         twice.
@@ -136,7 +136,7 @@ def count(verdict: Verdict, fleet: Fleet, span_us: int, alarms: int = 0) -> Tall
 
 
 def _key(label: Label, fleet: Fleet) -> tuple[str, int]:
-    return label.fault, fleet.interval_us(label.asset) // SECOND_US
+    return label.fault, 0 if _of_facility(label, fleet) else fleet.interval_us(label.asset) // SECOND_US
 
 
 def _of_facility(label: Label, fleet: Fleet) -> bool:
@@ -226,7 +226,7 @@ def by_fault(tally: Tally) -> dict[str, Kind]:
 
 
 def by_cadence(tally: Tally) -> dict[int, Kind]:
-    """Return counts by interval in seconds, all faults together."""
+    """Return counts by interval in seconds, 0 for facilities, all faults together."""
     return _together(tally.kinds, 1)
 
 

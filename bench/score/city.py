@@ -226,6 +226,21 @@ def table(tally: Tally) -> list[tuple[object, ...]]:
     return rows
 
 
+def _spread(found: Sequence[Told]) -> Iterator[str]:
+    """Yield in words how far fleets of one cadence differ: the least, the median and the most."""
+    for cadence in sorted({one.plan.cadence for one in found}):
+        tallies = [one.tally for one in found if one.plan.cadence == cadence]
+        shares = sorted(s for t in tallies if (s := figures.found_share(t.kinds.values())) is not None)
+        years = [t.series_years if cadence == FACILITIES else t.lamp_years for t in tallies]
+        wrong = sorted((t.lamp_false + t.facility_false) / y for t, y in zip(tallies, years, strict=True) if y)
+        told_ = ", ".join(
+            f"{name} {some[0]:.3g} – {some[len(some) // 2]:.3g} – {some[-1]:.3g}"
+            for name, some in (("found", shares), ("false a year", wrong))
+            if some
+        )
+        yield f"spread over {len(tallies)} fleets, {cadence_name(cadence)}: {told_}"
+
+
 def _print(found: Sequence[Told], chosen: Sequence[FleetPlan], show: int) -> None:
     tally = whole(found)
     columns = ("fault", "cadence", "observable", "found", "share", "delay h", "folded", "not observable")
@@ -237,6 +252,8 @@ def _print(found: Sequence[Told], chosen: Sequence[FleetPlan], show: int) -> Non
     )
     for result in results(tally, seeds_of(chosen)):
         say(f"{result.name:<32} {result.value:>9.4g} {result.unit:<10} wanted {result.wanted}; {result.note}")
+    for line in _spread(found):
+        say(line)
     readings, seconds = sum(one.readings for one in found), sum(one.seconds for one in found)
     say(f"{len(found)} fleets, {readings:,} readings in {seconds:.0f} s of one core")
     for title, lines in (

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from city.clock import HOUR_US, MINUTE_US
-from sim.noise import correlated, gaussian, key_of, keys_of, uniform, unit, wander
+from sim.noise import Wandering, correlated, gaussian, key_of, keys_of, uniform, unit, wander
 
 NOW = 1_795_435_200_000_000
 KEYS = np.array([key_of(i) for i in range(20_000)], np.uint64)
@@ -46,3 +46,12 @@ def test_keys_differ_by_each_part_and_are_the_same_on_every_machine() -> None:
     assert key_of("lamp", 7) == 0x426B27DCF444482A
     assert keys_of(1, "x", ["p", "q"]).tolist() == [key_of(1, "x", "p"), key_of(1, "x", "q")]
     assert 0 <= unit("a") < 1
+
+
+def test_draws_that_are_kept_change_no_bit_in_whatever_order_moments_are_asked_for() -> None:
+    keys, one = KEYS[:9], Wandering(KEYS[:9], HOUR_US)
+    moments = [NOW + (n * 7_919 % 400) * 11 * MINUTE_US for n in range(200)]
+    assert all(np.array_equal(one.at(at), correlated(keys, at, HOUR_US)) for at in moments)
+    # Against the definition for one key at many moments, which keeps nothing.
+    apart = wander(int(keys[0]), np.array(moments, np.int64), HOUR_US)
+    assert np.array_equal(apart, [one.at(at)[0] for at in moments])

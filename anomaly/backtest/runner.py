@@ -1,6 +1,6 @@
 """The very stages that production runs, fed from memory: readings in the order of receipt, ticks in between."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,6 +134,7 @@ def backtest(
     *,
     end_us: int,
     tick_us: int | None = None,
+    not_before: Mapping[Label, int] | None = None,
 ) -> Scored:
     """Run a fleet's readings through detection and score it.
 
@@ -143,10 +144,13 @@ def backtest(
         In the order of receipt; each is let go before the next is asked for.
     end_us : int
         Until when the data reach, µs UTC: what could show only later is not observable.
+    not_before : mapping or None
+        Label → when it can show at the soonest, µs UTC, where somebody knows more than `shows.showing`.
     """
     fleet = Fleet(roots)
     known = in_order(labels)
-    watch = Watch(fleet, known, [showing(label, fleet, end_us) for label in known])
+    later = not_before or {}
+    watch = Watch(fleet, known, [showing(label, fleet, end_us).after(later.get(label, 0)) for label in known])
     run = OfflineRun(roots, tick_us, watch.see)
     for batch in batches:
         run.take(batch)

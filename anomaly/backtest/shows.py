@@ -92,6 +92,11 @@ class Showing:
     silent: bool
     interval_us: int
 
+    def after(self, at_us: int) -> "Showing":
+        """Return the same for who knows that nothing can show before `at_us`, µs UTC."""
+        later = _clip(self.windows, at_us, 1 << 62)
+        return Showing(self.rows, later, self.silent, self.interval_us)
+
 
 def showing(label: Label, fleet: Fleet, data_end_us: int) -> Showing:
     """Return when a label can show, at the latest until the data end."""

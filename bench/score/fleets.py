@@ -65,6 +65,8 @@ _HOURS: Mapping[FaultClass, tuple[int, int]] = {
     FaultClass.CABLE_THEFT: (24, 48),
     FaultClass.RCD_RECLOSING: (72, 110),
     FaultClass.CABINET_CLOCK_WRONG: (72, 110),
+    # People come on some day of any four.
+    FaultClass.CO2_TOO_HIGH: (96, 144),
 }
 _LAMP_HOURS, _FEEDER_HOURS, _GATEWAY_HOURS, _FACILITY_HOURS = (72, 120), (30, 60), (8, 20), (48, 96)
 

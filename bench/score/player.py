@@ -18,7 +18,7 @@ from sim.world import GATEWAY_KEEPS_US, World
 
 WINDOW_US = 6 * HOUR_US
 _ON_THE_WAY_US = 2 * SECOND_US
-_NOISE = {
+NOISE = {
     "indoor_temperature_deg_c": 0.15,
     "indoor_humidity_pct": 1.0,
     "co2_ppm": 10.0,
@@ -115,7 +115,7 @@ class Player:
 
     def _disturbed(self, metrics: tuple[str, ...], values: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._facility_devices:
-            sizes = np.array([_NOISE.get(name, 0.0) for name in metrics])
+            sizes = np.array([NOISE.get(name, 0.0) for name in metrics])
             if self._plan.noise == "heavy":
                 # Scaled to the same variance: what differs is the tail.
                 draw = self._rng.standard_t(_HEAVY_DEGREES, values.shape) / np.sqrt(2.0)

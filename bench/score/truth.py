@@ -1,0 +1,60 @@
+"""What was planted as labels, and what the city has of its own that is a fault by the book."""
+
+from collections.abc import Iterator, Sequence
+
+from anomaly.backtest.labels import Label
+from bench.score.fleets import FACILITIES, HOURLY, FleetPlan
+from bench.score.player import NOISE
+from city.alarm import FaultClass
+from city.asset import Facility, Switching
+from city.clock import HOUR_US, MINUTE_US
+from city.pack import CityPack
+from sim.facilities import FacilityModel
+from sim.faultkinds import FACILITY_METRICS
+from sim.faults import PlantedFault
+from sim.realism import REAL
+from sim.truth import Truth
+from sim.weather import weather_of
+
+_REPORT_US = 15 * MINUTE_US
+_SIGMAS = 3.0
+"""A facility's fault can show once it moves a reading by so many standard deviations of the noise."""
+
+
+def label_of(fault: PlantedFault) -> Label:
+    """Return a planted fault's label."""
+    return Label(fault.onset_us, fault.asset_id, str(fault.fault), fault.end_us)
+
+
+def standing(plan: FleetPlan, pack: CityPack) -> Iterator[Label]:
+    """Yield labels of what is wrong all the time: clocks that are off by an hour and switch a feeder.
+
+    Counters come too seldom to show it.
+    """
+    if plan.cadence in (FACILITIES,) or plan.cadence > HOURLY:
+        return
+    switched = {f.cabinet_id for f in pack.feeders if f.switching is Switching.SWITCHED}
+    for cabinet_id, off_us in sorted(Truth(pack, plan.seed, REAL).clock_off_us.items()):
+        if abs(off_us) >= HOUR_US and cabinet_id in switched:
+            yield Label(plan.start_us, cabinet_id, str(FaultClass.CABINET_CLOCK_WRONG))
+
+
+def facilities_show(plan: FleetPlan, pack: CityPack, faults: Sequence[PlantedFault]) -> dict[Label, int]:
+    """Return when each fault of a facility first moves a reading, µs UTC; its end where it never does.
+
+    Bad air does not show in an empty school. The simulator can be asked for both: with the fault, and without.
+    """
+    weather = weather_of(plan.seed, pack.lat, pack.lon)
+    known: dict[str, Facility] = {facility.facility_id: facility for facility in pack.facilities}
+    found: dict[Label, int] = {}
+    for fault in faults:
+        name = FACILITY_METRICS.get(fault.fault)
+        facility = known.get(fault.asset_id)
+        if name is None or facility is None or fault.end_us is None:
+            continue
+        model = FacilityModel(facility, pack.opening_of(facility), pack.timezone, plan.seed, weather)
+        metric, least = pack.metrics[name], _SIGMAS * NOISE.get(name, 0.0)
+        moments = range(fault.onset_us, fault.end_us, _REPORT_US)
+        moved = (at for at in moments if abs(model.measure(metric, at, (fault,)) - model.measure(metric, at)) >= least)
+        found[label_of(fault)] = next(moved, fault.end_us)
+    return found

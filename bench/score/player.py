@@ -26,7 +26,7 @@ NOISE = {
     "hot_water_temperature_deg_c": 0.4,
     "pool_temperature_deg_c": 0.1,
     "cold_room_temperature_deg_c": 0.3,
-    "water_flow_m3_h": 0.5,
+    "water_flow_m3_h": 0.1,
     "water_level_pct": 0.5,
 }
 """Standard deviation of what is added to facilities' sensors, in the metric's unit."""

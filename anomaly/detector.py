@@ -31,6 +31,8 @@ SET_BACK_US = MINUTE_US
 """Clocks of two ingest processes may differ by less; a tick that lies further back means that a clock was set."""
 CENSUS_EVERY_US = MINUTE_US
 """Feeders are counted once a minute: at every tick it would be most of what detection says."""
+EVENTS_AT_ONCE = 1024
+"""Events that a kernel writes before they are put into words."""
 PART_ITEMS = 400
 """Suspicions, and feeders counted, in one record at most: with names of full length it stays below the log's limit."""
 
@@ -136,20 +138,26 @@ def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
     order = np.lexsort((channel, rows.observed_at, device))
     rows, device, channel = rows.take(order), device[order], channel[order]
     context = state.context(int(rows.observed_at.min()), int(rows.observed_at.max()))
-    events = np.zeros(2 * len(rows), EVENT)
-    n_events, _late = kernels.judge_rows(
-        device,
-        rows.observed_at,
-        rows.received_at,
-        channel,
-        rows.value,
-        state.devices,
-        state.states,
-        *_arrays(context.periods),
-        state.deaf,
-        events,
-    )
-    found = [_suspicion(state, event) for event in events[:n_events]]
+    events = np.zeros(EVENTS_AT_ONCE, EVENT)
+    found: list[Suspicion] = []
+    row = 0
+    while row < len(rows):
+        n_events, _late, row = kernels.judge_rows(
+            row,
+            device,
+            rows.observed_at,
+            rows.received_at,
+            channel,
+            rows.value,
+            state.devices,
+            state.rules,
+            state.states,
+            state.lamps,
+            *_arrays(context.periods),
+            state.deaf,
+            events,
+        )
+        found += [_suspicion(state, event) for event in events[:n_events]]
     sorted_rows = Rows(device, rows.series_id, rows.observed_at, rows.received_at, rows.value)
     for family in state.families:
         found.extend(family.judge(sorted_rows, context))

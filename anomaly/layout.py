@@ -2,10 +2,19 @@
 
 import numpy as np
 
-POWER, VOLTAGE, DIMMING, OTHER = 0, 1, 2, 3
+POWER, VOLTAGE, DIMMING, CURRENT, FACTOR, ENERGY, HOURS, SWITCHES, OTHER = 0, 1, 2, 3, 4, 5, 6, 7, 8
 """Channels that the rules of lamps tell apart."""
+CHANNELS = 9
 
 LAMP_FAILURE, LAMP_UNEXPECTED_ON, COMMUNICATION_FAILURE = 0, 1, 2
+DIMMING_FAILURE, CYCLING_FAILURE, FLICKER, FACTOR_TOO_LOW, MODULE_LOST = 3, 4, 5, 6, 7
+POWER_TOO_LOW, POWER_TOO_HIGH, STUCK_SENSOR, COUNTER_RESET = 8, 9, 10, 11
+"""Faults of single devices; as a rule's number, the rule that sees the fault in readings of power."""
+HOURS_STAND, HOURS_WHILE_OFF, SWITCH_ONS, COUNTERS_STAND, ENERGY_LOW, ENERGY_HIGH, ENERGY_STEP, ENERGY_FULL = (
+    *range(32, 40),
+)
+LEARNT_AGAIN = 40
+"""Further rules, which see the same faults in counters, or their end in what has become normal."""
 SUSPECT, CLEAR = 0, 1
 UNKNOWN, DARK, LIT, OFF = 0, 1, 2, 3
 
@@ -17,12 +26,17 @@ DEVICE = np.dtype(
         ("rated_w", "f8"),
         ("dark_below", "f8"),
         ("on_above_w", "f8"),
+        ("on_share", "f8"),
         ("dark_readings", "i4"),
         ("on_readings", "i4"),
         ("schedule", "i4"),  # -1: no schedule, always powered
         ("feeder", "i4"),  # -1: none
         ("lamp", "u1"),
         ("switched", "u1"),
+        ("led", "u1"),
+        ("dimmed", "u1"),  # its schedule has lower levels
+        ("rules", "i4"),
+        ("early", "u1"),  # readings of a confirmation that may come while correlation waits
     ],
     align=True,
 )
@@ -54,9 +68,13 @@ EVENT = np.dtype(
         ("heard_at", "i8"),
         ("observed", "f8"),
         ("expected", "f8"),
+        ("learned", "f8"),  # power in W, power factor or kW; 0: nothing was learnt
+        ("voltage", "f8"),  # 0: not measured
         ("device", "i4"),
+        ("count", "i4"),  # readings that confirm it; 0: not counted
         ("fault", "u1"),
         ("kind", "u1"),
+        ("rule", "u1"),
     ],
     align=True,
 )

@@ -4,22 +4,15 @@ A schedule is given as two ascending lists, starts and ends of its burning perio
 ingest did not listen.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly.layout import (
-    CLEAR,
-    COMMUNICATION_FAILURE,
-    DARK,
-    DIMMING,
-    LAMP_FAILURE,
-    LAMP_UNEXPECTED_ON,
-    LIT,
-    OFF,
-    POWER,
-    SUSPECT,
-)
+from anomaly.lamps.counters_oracle import judge_counters
+from anomaly.lamps.oracle import is_open, judge_off, judge_on, judge_repeat
+from anomaly.lamps.power import HOLD_CHANCE, NO_CELL, SUPPLIED_V
+from anomaly.layout import CLEAR, COMMUNICATION_FAILURE, CURRENT, DARK, FACTOR, POWER, STUCK_SENSOR, SUSPECT, VOLTAGE
 
 Period = tuple[int, int]
 
@@ -34,21 +27,21 @@ class Device:
     rated_w: float
     dark_below: float
     on_above_w: float
+    on_share: float
     dark_readings: int
     on_readings: int
     lamp: int
     switched: int
+    led: int = 1
+    dimmed: int = 0
+    early: int = 0
+    scheduled: bool = True
     periods: Sequence[Period] = ()
 
 
 def commanded_on(device: Device, at: int) -> bool:
     """Tell whether the schedule has the lamp on."""
     return any(on <= at < off for on, off in device.periods)
-
-
-def near_transition(device: Device, at: int) -> bool:
-    """Tell whether a switching time lies within the guard."""
-    return any(abs(edge - at) < device.guard_us for period in device.periods for edge in period)
 
 
 def powered_us(device: Device, start: int, end: int, guard_us: int) -> int:
@@ -89,18 +82,32 @@ def powered_until(device: Device, start: int, amount_us: int) -> int:
     return start
 
 
+def command_at(device: Device, at: int) -> int | None:
+    """Tell whether the schedule has the lamp on; None where a switching time lies within the guard."""
+    if any(abs(edge - at) < device.guard_us for period in device.periods for edge in period):
+        return None
+    return int(commanded_on(device, at))
+
+
 def judge_row(
-    device: Device, state: dict[str, Any], at: int, received: int, values: dict[int, float], deaf: Sequence[Period]
+    device: Device,
+    rules: Any,
+    state: dict[str, Any],
+    lamp: dict[str, Any],
+    at: int,
+    received: int,
+    values: dict[int, float],
+    deaf: Sequence[Period],
 ) -> list[dict[str, Any]] | None:
     """Judge all readings that a device made at one moment; return events, or None where the moment came too late."""
-    if at <= state["heard_at"]:
+    heard = state["heard_at"]
+    if at <= heard:
         return None
     events = _return_from_silence(device, state, at, deaf)
     state["heard_at"], state["received_at"] = at, received
-    power = values.get(POWER)
-    if device.lamp and power is not None:
-        level = values.get(DIMMING, 100.0)
-        _judge_lamp(device, state, at, power, level, events)
+    if device.lamp:
+        known = {channel: value for channel, value in values.items() if not math.isnan(value)}
+        events += _judge_lamp(device, rules, state, lamp, at, at - heard, known)
     return events
 
 
@@ -114,8 +121,11 @@ def _return_from_silence(
     silence = (
         powered_us(device, heard, at, device.guard_us) if told_by_backlog else listened_us(device, heard, at, deaf)
     )
-    if silence > 2 * device.interval_us or (device.switched and powered_us(device, heard, at, 0) < at - heard):
+    if silence > 2 * device.interval_us:
         state["judge_after"] = at + device.guard_us
+    elif device.switched and powered_us(device, heard, at, 0) < at - heard:
+        dusk = max((on for on, _ in device.periods if on <= at), default=at)
+        state["judge_after"] = min(at, dusk + device.guard_us) + device.guard_us
     event = {"fault": COMMUNICATION_FAILURE, "until": at, "at": at, "heard_at": heard}
     if state["silent_open"]:
         state["silent_open"] = 0
@@ -126,71 +136,38 @@ def _return_from_silence(
 
 
 def _judge_lamp(
-    device: Device, state: dict[str, Any], at: int, power: float, level: float, events: list[dict[str, Any]]
-) -> None:
-    if at < state["judge_after"] or near_transition(device, at):
-        return
-    common = {"at": at, "heard_at": at, "observed": power}
-    if commanded_on(device, at):
-        expected = device.rated_w * level / 100.0
-        if level <= 0.0:
-            return
-        if power < device.dark_below * expected:
-            state["lamp"] = DARK
-            if state["dark_run"] == 0:
-                state["dark_since"] = at
-            state["dark_run"] += 1
-            if state["dark_run"] >= device.dark_readings and not state["dark_open"]:
-                state["dark_open"] = 1
-                events.append(
-                    {
-                        **common,
-                        "fault": LAMP_FAILURE,
-                        "kind": SUSPECT,
-                        "since": state["dark_since"],
-                        "expected": expected,
-                    }
-                )
-            return
-        state["lamp"] = LIT
-        state["dark_run"] = 0
-        if state["dark_open"]:
-            state["dark_open"] = 0
-            events.append(
-                {
-                    **common,
-                    "fault": LAMP_FAILURE,
-                    "kind": CLEAR,
-                    "since": state["dark_since"],
-                    "until": at,
-                    "expected": expected,
-                }
-            )
-        return
-    state["lamp"] = OFF
-    if power > device.on_above_w:
-        if state["on_run"] == 0:
-            state["on_since"] = at
-        state["on_run"] += 1
-        if state["on_run"] >= device.on_readings and not state["on_open"]:
-            state["on_open"] = 1
-            events.append(
-                {**common, "fault": LAMP_UNEXPECTED_ON, "kind": SUSPECT, "since": state["on_since"], "expected": 0.0}
-            )
-        return
-    state["on_run"] = 0
-    if state["on_open"]:
-        state["on_open"] = 0
-        events.append(
-            {
-                **common,
-                "fault": LAMP_UNEXPECTED_ON,
-                "kind": CLEAR,
-                "since": state["on_since"],
-                "until": at,
-                "expected": 0.0,
-            }
-        )
+    device: Device,
+    rules: Any,
+    state: dict[str, Any],
+    lamp: dict[str, Any],
+    at: int,
+    gap: int,
+    values: dict[int, float],
+) -> list[dict[str, Any]]:
+    if POWER not in values and {VOLTAGE, CURRENT, FACTOR} <= set(values):
+        values[POWER] = values[VOLTAGE] * values[CURRENT] * abs(values[FACTOR])
+    if VOLTAGE in values and values[VOLTAGE] < SUPPLIED_V:
+        return []
+    before, command = lamp["power"], command_at(device, at)
+    measured, stuck = POWER in values, is_open(lamp, STUCK_SENSOR)
+    events = []
+    if measured:
+        lit = command == 1 and values[POWER] > device.on_above_w
+        events += judge_repeat(rules, lamp, at, lit, values)
+    events += judge_counters(device, rules, state, lamp, at, values, measured, stuck)
+    if not measured:
+        return events
+    if lamp["chance"] < HOLD_CHANCE:
+        lamp["known"] = 0
+        return events
+    if command is None or at < state["judge_after"]:
+        lamp["last_cell"] = NO_CELL
+        return events
+    if command:
+        events += judge_on(device, rules, state, lamp, at, gap, before, values)
+    else:
+        events += judge_off(device, state, lamp, at, values[POWER])
+    return events
 
 
 def judge_silence(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period]) -> dict[str, Any] | None:

@@ -11,19 +11,52 @@ from numpy.typing import NDArray
 from anomaly import suspicions
 from anomaly.families import families
 from anomaly.family import Context, Family, Layout
-from anomaly.layout import DEVICE, DIMMING, OTHER, POWER, STATE, VOLTAGE
+from anomaly.lamps.layout import LAMP, RULES
+from anomaly.layout import (
+    CURRENT,
+    DEVICE,
+    DIMMING,
+    ENERGY,
+    FACTOR,
+    HOURS,
+    OTHER,
+    POWER,
+    STATE,
+    SWITCHES,
+    VOLTAGE,
+)
 from anomaly.reorder import ReorderBuffer
 from anomaly.schedules import PeriodTable
 from city.alarm import Scope, Suspicion
 from city.asset import AssetKind, Switching
 from city.clock import MINUTE_US, SECOND_US
 from city.lighting import LightingSchedule
-from city.metric import ACTIVE_POWER, DIMMING_LEVEL, SUPPLY_VOLTAGE
-from city.registry import DeviceDefinition, FeederDefinition, RootDefinition
+from city.metric import (
+    ACTIVE_ENERGY,
+    ACTIVE_POWER,
+    DIMMING_LEVEL,
+    OPERATING_HOURS,
+    POWER_FACTOR,
+    SUPPLY_CURRENT,
+    SUPPLY_VOLTAGE,
+    SWITCH_ON_COUNT,
+)
+from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition
 from stream import codec
 
-CHANNELS = {ACTIVE_POWER: POWER, SUPPLY_VOLTAGE: VOLTAGE, DIMMING_LEVEL: DIMMING}
+CHANNELS = {
+    ACTIVE_POWER: POWER,
+    SUPPLY_VOLTAGE: VOLTAGE,
+    DIMMING_LEVEL: DIMMING,
+    SUPPLY_CURRENT: CURRENT,
+    POWER_FACTOR: FACTOR,
+    ACTIVE_ENERGY: ENERGY,
+    OPERATING_HOURS: HOURS,
+    SWITCH_ON_COUNT: SWITCHES,
+}
 DEAF_MAX = 64
+WAIT_US = 15 * MINUTE_US
+"""Correlation waits so long before it raises a lamp's alarm: a reading that contradicts withdraws the suspicion."""
 RETURN_US = 30 * MINUTE_US
 """So long after an outage of ours gateways may take to come back before their silence counts."""
 _OPEN_FIELDS = ("dark_open", "on_open", "silent_open", "dark_run", "on_run")
@@ -35,8 +68,10 @@ class DetectorState:
 
     Attributes
     ----------
-    devices, states : layout.DEVICE[m], layout.STATE[m]
+    devices, states, lamps : layout.DEVICE[m], layout.STATE[m], lamps.layout.LAMP[m]
         Rows in the order of `device_ids`.
+    rules : lamps.layout.RULES[]
+        What `devices` refer to.
     scopes, device_ids, feeders : list
         What row and feeder numbers mean.
     device_of, channel_of : int32[], uint8[]
@@ -68,6 +103,8 @@ class DetectorState:
     deaf: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     devices: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, DEVICE))
     states: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, STATE))
+    lamps: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, LAMP))
+    rules: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, RULES))
     device_ids: list[str] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
     feeders: list[Scope] = field(default_factory=list)
@@ -92,21 +129,22 @@ class DetectorState:
         self.roots |= self.arrived
         self.arrived = {}
         self.roots_saved = None
-        kept = {d: (s, scope) for d, s, scope in zip(self.device_ids, self.states, self.scopes, strict=True)}
+        kept = dict(zip(self.device_ids, zip(self.states, self.lamps, self.scopes, strict=True), strict=True))
         layout = self._compile()
         for family in self.families:
             self.pending.extend(family.lay_out(layout, self.tick_at))
         for row, device_id in enumerate(self.device_ids):
-            state, scope = kept.pop(device_id, (None, None))
-            if state is None or scope is None:
+            if device_id not in kept:
                 continue
-            self.states[row] = state
+            state, lamp, scope = kept.pop(device_id)
+            self.states[row], self.lamps[row] = state, lamp
             if scope != self.scopes[row]:
-                self.pending.extend(suspicions.withdrawn(state, device_id, scope, self.tick_at))
+                self.pending.extend(suspicions.withdrawn(state, lamp, device_id, scope, self.tick_at))
                 for name in _OPEN_FIELDS:
                     self.states[name][row] = 0
-        for device_id, (state, scope) in kept.items():
-            self.pending.extend(suspicions.withdrawn(state, device_id, scope, self.tick_at))
+                self.lamps["open"][row] = 0
+        for device_id, (state, lamp, scope) in kept.items():
+            self.pending.extend(suspicions.withdrawn(state, lamp, device_id, scope, self.tick_at))
 
     def hear_tick(self, at: int, period_us: int) -> None:
         """Move time; a gap since the last tick means that nobody listened meanwhile.
@@ -144,11 +182,15 @@ class DetectorState:
         self.device_ids = [device.device_id for _, device in rows]
         self.scopes = [device.asset for _, device in rows]
         columns = []
+        rules: dict[FaultRules, int] = {}
         for root, device in rows:
             number, found = feeders.get(device.asset.feeder_id, (-1, None))
-            columns.append(_device_row(root, device, number, found, schedules))
+            rule = rules.setdefault(root.rules, len(rules))
+            columns.append(_device_row(root.rules, rule, device, number, found, schedules))
         self.devices = np.array(columns, DEVICE)
+        self.rules = np.array([rules_row(rule) for rule in rules], RULES)
         self.states = np.zeros(len(rows), STATE)
+        self.lamps = np.zeros(len(rows), LAMP)
         self._index_series([device for _, device in rows])
         return Layout(tuple(roots), rows, schedules)
 
@@ -170,7 +212,8 @@ class DetectorState:
             roots = [codec.encode(self.roots[root_id]) for root_id in sorted(self.roots)]
             self.roots_saved = zlib.compress(b"\n".join(roots), 1)
         held = codec.encode_batch(self.buffer.held)
-        parts = [self.roots_saved, zlib.compress(self.states.tobytes(), 1), self.deaf.tobytes(), zlib.compress(held, 1)]
+        columns = self.states.tobytes() + self.lamps.tobytes()
+        parts = [self.roots_saved, zlib.compress(columns, 1), self.deaf.tobytes(), zlib.compress(held, 1)]
         own = len(parts)
         parts += [zlib.compress(family.snapshot(), 1) for family in self.families]
         header = json.dumps(
@@ -208,7 +251,9 @@ class DetectorState:
             family.lay_out(layout, 0)
             if family.name in header["families"]:
                 family.restore(zlib.decompress(parts[header["families"][family.name]]))
-        state.states = np.frombuffer(zlib.decompress(parts[1]), STATE).copy()
+        columns, devices = zlib.decompress(parts[1]), len(state.device_ids)
+        state.states = np.frombuffer(columns, STATE, devices).copy()
+        state.lamps = np.frombuffer(columns, LAMP, devices, offset=state.states.nbytes).copy()
         state.deaf = np.frombuffer(parts[2], np.int64).reshape(-1, 2).copy()
         state.buffer = ReorderBuffer(codec.decode_batch(zlib.decompress(parts[3])), header["latest"])
         state.tick_at, state.tick_period_us = header["tick"]
@@ -217,14 +262,14 @@ class DetectorState:
 
 
 def _device_row(
-    root: RootDefinition,
+    rules: FaultRules,
+    rule: int,
     device: DeviceDefinition,
     feeder: int,
     found: FeederDefinition | None,
     schedules: dict[LightingSchedule, int],
 ) -> tuple[float, ...]:
     """Return the fields of `layout.DEVICE` in their order."""
-    rules = root.rules
     interval_us = device.report_interval_s * SECOND_US
     return (
         interval_us,
@@ -233,10 +278,41 @@ def _device_row(
         device.rated_w,
         rules.dark_below,
         max(rules.unexpected_on_w, rules.unexpected_on_share * device.rated_w),
+        rules.unexpected_on_share,
         rules.dark_readings,
         rules.unexpected_on_readings,
         schedules[found.schedule] if found else -1,
         feeder,
         device.asset.kind == AssetKind.LAMP,
         found is not None and found.switching == Switching.SWITCHED,
+        is_led(device.lamp_type),
+        found is not None and bool(found.schedule.dimming),
+        rule,
+        interval_us <= WAIT_US,
+    )
+
+
+def is_led(lamp_type: str) -> bool:
+    """Tell whether a lamp has LED, as nearly all have that nobody says otherwise of."""
+    return not lamp_type or "led" in lamp_type.lower()
+
+
+def rules_row(rules: FaultRules) -> tuple[float, ...]:
+    """Return the fields of `lamps.layout.RULES` in their order."""
+    return (
+        rules.confirm_readings,
+        rules.learn_readings,
+        rules.power_off_share,
+        rules.module_lost_share,
+        rules.flicker_share,
+        rules.flicker_leaps,
+        rules.dimming_s * SECOND_US,
+        rules.power_factor_low,
+        rules.power_factor_drop,
+        rules.cycling_relit,
+        rules.cycling_switch_ons,
+        rules.stuck_probability,
+        rules.reset_within_s * SECOND_US,
+        rules.relearn_s * SECOND_US,
+        rules.voltage_off_share,
     )

@@ -5,24 +5,26 @@ import numpy as np
 from anomaly import kernels
 from anomaly.facilities import kernels as facilities
 from anomaly.facilities import layout
+from anomaly.lamps.layout import LAMP, RULES
 from anomaly.layout import CENSUS, DEVICE, EVENT, STATE
 from anomaly.segments import kernels as segments
-from anomaly.segments.layout import LAMP, SAID, VOLTS
+from anomaly.segments import layout as street
 
 
 def warm() -> None:
     """Call every kernel with the types that detection uses."""
     times, nothing = np.zeros(0, np.int64), np.zeros(0, np.int32)
     periods = np.zeros(1, np.int64), times, times
-    fleet = np.zeros(0, DEVICE), np.zeros(0, STATE)
+    devices, states = np.zeros(0, DEVICE), np.zeros(0, STATE)
+    fleet = devices, np.zeros(0, RULES), states, np.zeros(0, LAMP)
     deaf = np.zeros((0, 2), np.int64)
     kernels.judge_rows(
-        nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)
+        0, nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)
     )
-    kernels.judge_tick(0, *fleet, *periods, deaf, np.zeros(0, EVENT), np.zeros(0, CENSUS))
-    lamps = np.zeros(0, LAMP), np.zeros(0, SAID)
+    kernels.judge_tick(0, devices, states, *periods, deaf, np.zeros(0, EVENT), np.zeros(0, CENSUS))
+    lamps = np.zeros(0, street.LAMP), np.zeros(0, street.SAID)
     segments.hear(nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *lamps)
-    segments.gather_volts(0, *lamps, np.zeros(0, VOLTS))
+    segments.gather_volts(0, *lamps, np.zeros(0, street.VOLTS))
     buildings = np.zeros(0, layout.DEVICE), np.zeros(0, layout.DEVICE_STATE)
     series, common = (np.zeros(0, layout.SERIES), np.zeros(0, layout.SERIES_STATE)), np.zeros((2, layout.CLASSES))
     context = times, nothing, nothing, nothing

@@ -8,9 +8,11 @@ import numpy as np
 
 from anomaly import oracle
 from anomaly.detector import DetectStage
+from anomaly.lamps.layout import LAMP, RULES
+from anomaly.lamps.oracle import blank
 from anomaly.layout import DIMMING, POWER, STATE
 from anomaly.reorder import LATENESS_US
-from anomaly.state import DetectorState
+from anomaly.state import DetectorState, rules_row
 from anomaly.warm import warm
 from bench.result import Result
 from city import topics
@@ -46,7 +48,7 @@ def run() -> list[dict[str, Any]]:
         Result("detect.rate.hot", statistics.median(hot), "readings/s", "the rules in plain Python", peer),
         Result("detect.rate.random", statistics.median(many), "readings/s", "the rules in plain Python", peer),
         Result("detect.tick_ms", _tick_ms(100_000), "ms a tick over 100,000 devices"),
-        Result("detect.state_bytes", float(STATE.itemsize) / 2, "B/series"),
+        Result("detect.state_bytes", (STATE.itemsize + LAMP.itemsize) / 2, "B/series"),
     ]
     return [result.plain() for result in results]
 
@@ -145,15 +147,17 @@ def _plain_rate(moments: int) -> float:
         40.0,
         0.2,
         4.0,
+        0.1,
         3,
         3,
         1,
         0,
-        list(zip(on.tolist(), off.tolist(), strict=True)),
+        periods=list(zip(on.tolist(), off.tolist(), strict=True)),
     )
-    state = dict.fromkeys(STATE.names or (), 0)
+    state, lamp = dict.fromkeys(STATE.names or (), 0), blank()
+    rules = np.array([rules_row(FaultRules())], RULES)[0]
     start = time.perf_counter()
     for n in range(moments):
         at = START + n * 1_000_000
-        oracle.judge_row(device, state, at, at, {POWER: 39.0, DIMMING: 100.0}, [])
+        oracle.judge_row(device, rules, state, lamp, at, at, {POWER: 39.0, DIMMING: 100.0}, [])
     return 2 * moments / (time.perf_counter() - start)

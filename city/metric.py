@@ -5,6 +5,11 @@ from dataclasses import dataclass
 ACTIVE_POWER = "active_power_w"
 SUPPLY_VOLTAGE = "supply_voltage_v"
 DIMMING_LEVEL = "dimming_level_pct"
+SUPPLY_CURRENT = "supply_current_a"
+POWER_FACTOR = "power_factor"
+ACTIVE_ENERGY = "active_energy_kwh"
+OPERATING_HOURS = "operating_hours_h"
+SWITCH_ON_COUNT = "switch_on_count"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,21 @@ _RULE_RANGES: dict[str, tuple[float, float]] = {
     "leak_ratio": (1.0, 100.0),
     "leak_nights": (1, 14),
     "pattern_days": (7, 365),
+    "confirm_readings": (1, 100),
+    "learn_readings": (2, 200),
+    "power_off_share": (0.01, 1.0),
+    "module_lost_share": (0.01, 1.0),
+    "flicker_share": (0.01, 1.0),
+    "flicker_leaps": (1, 6),
+    "dimming_s": (0, 86_400),
+    "power_factor_low": (0.0, 1.0),
+    "power_factor_drop": (0.0, 1.0),
+    "cycling_relit": (1, 100),
+    "cycling_switch_ons": (1, 1000),
+    "stuck_probability": (0.0, 0.1),
+    "reset_within_s": (0, 2_592_000),
+    "relearn_s": (3_600, 31_536_000),
+    "voltage_off_share": (0.0, 1.0),
 }
 assert set(_RULE_RANGES) == {f.name for f in fields(FaultRules)}
 

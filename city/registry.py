@@ -41,6 +41,32 @@ class FaultRules:
         end.
     pattern_days : int
         Nothing is out of pattern before a series was heard for so many days.
+    confirm_readings : int
+        Readings in a row before a drift, a step or a low power factor is suspected.
+    learn_readings : int
+        Readings at one dimming level before a lamp is judged by its own past.
+    power_off_share : float
+        A lamp whose power is off by this share for `confirm_readings` has drifted. What is off by less from one night
+        to the next is learnt: lamps are replaced, and a new one draws a tenth less than an old one of its kind.
+    module_lost_share : float
+        LED whose power falls by this share from one reading to the next have lost a part.
+    flicker_share, flicker_leaps : float, int
+        Power that leaps back by more than the share, so many times within six readings, flickers.
+    dimming_s : int
+        A lamp draws the power of another level than commanded for so long before it is told.
+    power_factor_low, power_factor_drop : float
+        A power factor below the first, and by the second below what was learnt, is too low.
+    cycling_relit, cycling_switch_ons : int
+        A lamp that comes back by itself so often in a night, or whose switch-on counter says so often more than
+        commanded, cycles.
+    stuck_probability : float
+        A sensor repeats itself so long that its own past explains it with less than this.
+    reset_within_s : int
+        Counters that begin again twice within this time are faulty.
+    relearn_s : int
+        What has been the new normal for so long is learnt again, and told no more.
+    voltage_off_share : float
+        Power is not judged while the voltage is further from what was learnt.
     """
 
     dark_below: float = 0.20
@@ -61,6 +87,21 @@ class FaultRules:
     leak_ratio: float = 1.5
     leak_nights: int = 3
     pattern_days: int = 14
+    confirm_readings: int = 3
+    learn_readings: int = 8
+    power_off_share: float = 0.15
+    module_lost_share: float = 0.15
+    flicker_share: float = 0.06
+    flicker_leaps: int = 2
+    dimming_s: int = 1800
+    power_factor_low: float = 0.65
+    power_factor_drop: float = 0.12
+    cycling_relit: int = 2
+    cycling_switch_ons: int = 4
+    stuck_probability: float = 1e-9
+    reset_within_s: int = 108_000
+    relearn_s: int = 2_419_200
+    voltage_off_share: float = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +124,8 @@ class DeviceDefinition:
         Lamps only, else 0.
     phase : str
         Lamps only, else empty.
+    lamp_type : str
+        As the inventory calls it; empty where it does not say, or for records of older releases.
     """
 
     device_id: str
@@ -92,6 +135,7 @@ class DeviceDefinition:
     series: tuple[SeriesDefinition, ...]
     rated_w: float = 0.0
     phase: str = ""
+    lamp_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from city.alarm import Scope
-from city.asset import AssetKind, Device
+from city.asset import AssetKind, Device, Lamp
 from city.pack import CityPack
 from city.registry import DeviceDefinition, FeederDefinition, RootDefinition, SeriesDefinition
 
@@ -30,7 +30,7 @@ def roots_of(pack: CityPack) -> list[RootDefinition]:
         schedule = pack.schedules[feeder.schedule_id]
         feeders[cabinet.cabinet_id].append(FeederDefinition(scope, feeder.switching, schedule))
     scopes = _scopes(pack, cabinet_of)
-    rated = {lamp.lamp_id: (lamp.rated_w, lamp.phase) for lamp in pack.lamps}
+    lamps = {lamp.lamp_id: lamp for lamp in pack.lamps}
     devices: dict[str, list[Device]] = defaultdict(list)
     for device in sorted(pack.devices, key=lambda d: d.device_id):
         devices[scopes[device.asset_id].root_id].append(device)
@@ -43,8 +43,7 @@ def roots_of(pack: CityPack) -> list[RootDefinition]:
         kind, group = kinds[root_id]
         below: list[DeviceDefinition] = []
         for device in devices[root_id]:
-            watts, phase = rated.get(device.asset_id, (0.0, ""))
-            defined = _device(pack, device, scopes[device.asset_id], number, watts, phase)
+            defined = _device(pack, device, scopes[device.asset_id], number, lamps.get(device.asset_id))
             number += len(defined.series)
             below.append(defined)
         roots.append(
@@ -78,7 +77,7 @@ def _scopes(pack: CityPack, cabinet_of: dict[str, str]) -> dict[str, Scope]:
     return scopes
 
 
-def _device(pack: CityPack, device: Device, scope: Scope, number: int, rated_w: float, phase: str) -> DeviceDefinition:
+def _device(pack: CityPack, device: Device, scope: Scope, number: int, lamp: Lamp | None) -> DeviceDefinition:
     profile = pack.profiles[device.profile_id]
     metrics = sorted(profile.metrics)
     return DeviceDefinition(
@@ -87,6 +86,7 @@ def _device(pack: CityPack, device: Device, scope: Scope, number: int, rated_w: 
         report_interval_s=profile.report_interval_s,
         silence_intervals=profile.silence_intervals,
         series=tuple(SeriesDefinition(number + i, device.device_id, name) for i, name in enumerate(metrics)),
-        rated_w=rated_w,
-        phase=phase,
+        rated_w=lamp.rated_w if lamp else 0.0,
+        phase=lamp.phase if lamp else "",
+        lamp_type=lamp.lamp_type if lamp else "",
     )

@@ -213,7 +213,22 @@ async def load_categories(connection: Connection) -> tuple[ServiceCategory, ...]
 
 
 def _device(row: Sequence[Any]) -> DeviceDefinition:
-    (root, device, kind, asset, group, feeder, gateway, interval_s, silence, rated_w, phase, ids, metrics) = row
+    (
+        root,
+        device,
+        kind,
+        asset,
+        group,
+        feeder,
+        gateway,
+        interval_s,
+        silence,
+        rated_w,
+        phase,
+        lamp_type,
+        ids,
+        metrics,
+    ) = row
     return DeviceDefinition(
         device_id=device,
         asset=Scope(AssetKind(kind), asset, root, group, feeder or "", gateway),
@@ -222,6 +237,7 @@ def _device(row: Sequence[Any]) -> DeviceDefinition:
         series=tuple(SeriesDefinition(i, device, metric) for i, metric in zip(ids, metrics, strict=True)),
         rated_w=rated_w,
         phase=phase,
+        lamp_type=lamp_type,
     )
 
 

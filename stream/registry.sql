@@ -271,7 +271,8 @@ SELECT root_id, asset_id, correlation_group, coalesce(gateway_id, ''), attribute
 SELECT a.root_id, d.device_id, a.kind, a.asset_id, a.correlation_group,
        CASE a.kind WHEN 'lamp' THEN a.parent_id WHEN 'feeder' THEN a.asset_id ELSE '' END, d.gateway_id,
        d.report_interval_s, d.silence_intervals, coalesce((a.attributes ->> 'rated_w')::double precision, 0),
-       coalesce(a.attributes ->> 'phase', ''), array_agg(s.series_id ORDER BY s.metric), array_agg(s.metric ORDER BY s.metric)
+       coalesce(a.attributes ->> 'phase', ''), coalesce(a.attributes ->> 'lamp_type', ''),
+       array_agg(s.series_id ORDER BY s.metric), array_agg(s.metric ORDER BY s.metric)
   FROM devices d
   JOIN assets a USING (asset_id)
   JOIN series s USING (device_id)

@@ -1,5 +1,6 @@
 """Kernels equal their oracle, bit by bit, for everything that Hypothesis finds."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly import kernels, oracle
-from anomaly.layout import CENSUS, DEVICE, DIMMING, EVENT, OTHER, POWER, STATE, VOLTAGE
+from anomaly.lamps.layout import LAMP, RULES
+from anomaly.lamps.oracle import blank
+from anomaly.layout import (
+    CENSUS,
+    DEVICE,
+    DIMMING,
+    EVENT,
+    OTHER,
+    POWER,
+    STATE,
+    VOLTAGE,
+)
+from anomaly.state import rules_row
 from city.clock import HOUR_US, MINUTE_US
+from city.registry import FaultRules
 
 MINUTE = st.integers(1, 6 * 24 * 60)
 STATE_FIELDS = STATE.names or ()
@@ -32,10 +46,15 @@ def devices(draw: st.DrawFn, periods: list[tuple[int, int]]) -> oracle.Device:
         rated_w=draw(st.sampled_from([0.0, 40.0, 150.0])),
         dark_below=0.2,
         on_above_w=draw(st.sampled_from([3.0, 15.0])),
+        on_share=0.1,
         dark_readings=draw(st.integers(1, 3)),
         on_readings=draw(st.integers(1, 3)),
         lamp=lamp,
         switched=draw(st.sampled_from([0, 1])) if lamp else 0,
+        led=draw(st.sampled_from([0, 1])),
+        dimmed=draw(st.sampled_from([0, 1])),
+        early=draw(st.sampled_from([0, 1])),
+        scheduled=bool(lamp),
         periods=periods if lamp else [],
     )
 
@@ -52,7 +71,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
                 MINUTE,
                 st.integers(0, 600),
                 st.sampled_from([POWER, POWER, VOLTAGE, DIMMING, OTHER]),
-                st.sampled_from([0.0, 0.4, 7.9, 8.0, 39.0, 100.0, -0.0, 1e300]),
+                st.sampled_from([0.0, 0.4, 7.9, 8.0, 39.0, 100.0, -0.0, 1e30]),
             ),
             max_size=40,
         )
@@ -69,10 +88,9 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
 def compile_world(world: dict[str, Any]) -> tuple[Any, ...]:
     columns = np.zeros(len(world["fleet"]), DEVICE)
     for row, device in zip(columns, world["fleet"], strict=True):
-        for name in ("interval_us", "silence_us", "guard_us", "rated_w", "dark_below", "on_above_w"):
-            row[name] = getattr(device, name)
-        for name in ("dark_readings", "on_readings", "lamp", "switched"):
-            row[name] = getattr(device, name)
+        for name in DEVICE.names or ():
+            if name not in ("schedule", "feeder", "rules"):
+                row[name] = getattr(device, name)
         row["schedule"] = 0 if device.lamp else -1
         row["feeder"] = 0
     periods = world["periods"]
@@ -83,7 +101,12 @@ def compile_world(world: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def fill(event: dict[str, Any], device: int) -> dict[str, Any]:
-    return {"until": 0, "observed": 0.0, "expected": 0.0, "device": device, **event}
+    nothing = {"until": 0, "observed": 0.0, "expected": 0.0, "learned": 0.0, "voltage": 0.0, "count": 0}
+    return {**nothing, "device": device, "rule": event["fault"], **event}
+
+
+def as_columns(lamp: Any) -> dict[str, Any]:
+    return {name: lamp[name].tolist() for name in LAMP.names or ()}
 
 
 def as_dicts(events: Any) -> list[dict[str, Any]]:
@@ -94,18 +117,23 @@ def as_dicts(events: Any) -> list[dict[str, Any]]:
 @given(worlds())
 def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
     columns, first, on, off, deaf = compile_world(world)
-    states = np.zeros(len(columns), STATE)
+    states, lamps = np.zeros(len(columns), STATE), np.zeros(len(columns), LAMP)
+    rules = np.array([rules_row(FaultRules(learn_readings=2, confirm_readings=2))], RULES)
+    slow_lamps = [blank() for _ in columns]
     slow = [dict.fromkeys(STATE_FIELDS, 0) for _ in columns]
     rows = world["rows"]
-    events = np.zeros(2 * len(rows), EVENT)
-    n, late = kernels.judge_rows(
+    events = np.zeros(kernels.EVENTS_A_MOMENT * (len(rows) + 1), EVENT)
+    n, late, _ = kernels.judge_rows(
+        0,
         np.array([r[0] for r in rows], np.int32),
         np.array([r[1] * MINUTE_US for r in rows], np.int64),
         np.array([(r[1] + r[2]) * MINUTE_US for r in rows], np.int64),
         np.array([r[3] for r in rows], np.uint8),
         np.array([r[4] for r in rows], np.float64),
         columns,
+        rules,
         states,
+        lamps,
         first,
         on,
         off,
@@ -117,17 +145,26 @@ def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
     moments: dict[tuple[int, int], tuple[int, dict[int, float]]] = {}
     for device, minute, delay, channel, value in rows:
         received, values = moments.get((device, minute), (0, {}))
-        values.setdefault(channel, value)
+        if not math.isnan(value):
+            values.setdefault(channel, value)
         moments[device, minute] = (max(received, (minute + delay) * MINUTE_US), values)
     for (device, minute), (received, values) in moments.items():
         judged = oracle.judge_row(
-            world["fleet"][device], slow[device], minute * MINUTE_US, received, values, world["deaf"]
+            world["fleet"][device],
+            rules[0],
+            slow[device],
+            slow_lamps[device],
+            minute * MINUTE_US,
+            received,
+            values,
+            world["deaf"],
         )
         if judged is None:
             expected_late += 1
         else:
             expected.extend(fill(event, device) for event in judged)
     assert (as_dicts(events[:n]), late) == (expected, expected_late)
+    assert [as_columns(lamp) for lamp in lamps] == slow_lamps
     for minute in world["ticks"]:
         tick(world, minute * MINUTE_US, columns, states, slow, (first, on, off, deaf))
     assert [{name: row[name].item() for name in STATE_FIELDS} for row in states] == slow
@@ -158,20 +195,23 @@ def test_no_reading_and_one_reading_are_fine(n: int) -> None:
     columns["feeder"] = -1
     states = np.zeros(1, STATE)
     found = kernels.judge_rows(
+        0,
         np.zeros(n, np.int32),
         np.full(n, HOUR_US, np.int64),
         np.full(n, HOUR_US, np.int64),
         np.zeros(n, np.uint8),
         np.zeros(n),
         columns,
+        np.zeros(1, RULES),
         states,
+        np.zeros(1, LAMP),
         np.zeros(1, np.int64),
         np.zeros(0, np.int64),
         np.zeros(0, np.int64),
         np.zeros((0, 2), np.int64),
-        np.zeros(2 * n, EVENT),
+        np.zeros(kernels.EVENTS_A_MOMENT, EVENT),
     )
-    assert found == (0, 0)
+    assert found == (0, 0, n)
     assert states["heard_at"][0] == n * HOUR_US
 
 
@@ -184,6 +224,7 @@ def test_a_cabinet_whose_clock_is_off_is_no_outage_of_its_lamps() -> None:
         rated_w=40.0,
         dark_below=0.2,
         on_above_w=4.0,
+        on_share=0.1,
         dark_readings=3,
         on_readings=3,
         lamp=1,

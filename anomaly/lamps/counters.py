@@ -1,0 +1,274 @@
+"""The rules of lamps' counters as Numba kernels: what energy, hours and switch-ons add up to against the command.
+
+`oracle` is the same in plain Python.
+"""
+
+# mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
+import numpy as np
+from numba import njit
+
+from anomaly.lamps.power import clear, suspect
+from anomaly.layout import (
+    CLEAR,
+    COUNTER_RESET,
+    COUNTERS_STAND,
+    CYCLING_FAILURE,
+    DIMMING_FAILURE,
+    ENERGY,
+    ENERGY_FULL,
+    ENERGY_HIGH,
+    ENERGY_LOW,
+    ENERGY_STEP,
+    HOURS,
+    HOURS_STAND,
+    HOURS_WHILE_OFF,
+    LAMP_FAILURE,
+    LAMP_UNEXPECTED_ON,
+    LEARNT_AGAIN,
+    MODULE_LOST,
+    POWER_TOO_HIGH,
+    POWER_TOO_LOW,
+    STUCK_SENSOR,
+    SUSPECT,
+    SWITCH_ONS,
+    SWITCHES,
+)
+from anomaly.powered import burning_us, command_at, count_within, emit, powered_us
+from city.clock import HOUR_US
+
+BACK = 0.02
+"""A counter that is lower by more has begun again."""
+STAND_H = 2.0
+REST_H = 4.0
+NIGHT_H = 3.0
+IDLE_H = 1.5
+NIGHTS = 4
+_RATE_FAULTS = (MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, DIMMING_FAILURE)
+
+
+@njit(cache=True)
+def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, first, on, off, events, n):
+    """Judge what counters have added since they were last read; with `measured` power, only what power cannot tell."""
+    energy, hours, switches = values[ENERGY], values[HOURS], values[SWITCHES]
+    known = (1 if energy == energy else 0) | (2 if hours == hours else 0) | (4 if switches == switches else 0)
+    if known == 0 or known & lamp.counters != lamp.counters:
+        return n
+    start, had = lamp.counted_at, lamp.counters
+    added_kwh = energy - lamp.energy if had & 1 else np.nan
+    added_h = hours - lamp.hours if had & 2 else np.nan
+    added_on = switches - lamp.switches if had & 4 else np.nan
+    lamp.counted_at, lamp.counters = at, known
+    if known & 1:
+        lamp.energy = energy
+    if known & 2:
+        lamp.hours = hours
+    if known & 4:
+        lamp.switches = switches
+    if had == 0:
+        lamp.moved_at = at
+        return n
+    if added_h < -BACK or added_on < -BACK or (added_kwh < -BACK and energy < 0.9 * (energy - added_kwh)):
+        return _begin_again(d, rules, lamp, at, events, n)
+    if lamp.open & (1 << COUNTER_RESET) and at - lamp.reset_at > rules.reset_us:
+        n = clear(events, n, d, lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
+    if device.schedule < 0:
+        return n
+    low, high, guard = first[device.schedule], first[device.schedule + 1], device.guard_us
+    dusks = count_within(on, low, high, start - guard, at + guard)
+    burning_h = burning_us(device.schedule, start, at, first, on, off) / HOUR_US
+    if not stuck:
+        n = _judge_switching(d, rules, lamp, at, dusks, added_on, burning_h, measured, events, n)
+    if measured:
+        return n
+    edges = dusks + count_within(off, low, high, start - guard, at + guard)
+    slack_h = edges * (guard / HOUR_US)
+    if added_h != added_h:
+        added_h = _hours_of(rules, lamp, added_kwh)
+    missed = powered_us(device, start, at, 0, first, on, off) > device.interval_us * 8 // 5
+    sure = count_within(on, low, high, lamp.moved_at + guard, at - guard) > 0
+    caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
+    n = _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, events, n)
+    if caught_up:
+        return n  # What was counted while nothing was shown says nothing of the time since.
+    if not device.switched:
+        rest_h = (at - start) / HOUR_US - burning_h - slack_h
+        n = _judge_idle(d, state, lamp, at, added_h - burning_h - slack_h, rest_h, events, n)
+    if state.dark_open or state.on_open or lamp.open & ((1 << CYCLING_FAILURE) | (1 << STUCK_SENSOR)):
+        return n
+    lamp.sum_kwh += added_kwh
+    lamp.sum_h += added_h if had & 2 else burning_h
+    lamp.told_h += burning_h
+    if lamp.sum_h >= NIGHT_H and _is_whole(device, at, first, on, off):
+        n = _judge_rate(d, device, rules, lamp, at, events, n)
+    return n
+
+
+@njit(cache=True)
+def _begin_again(d, rules, lamp, at, events, n):
+    """Counters began again at nothing: once is the change of a meter, twice a day is a fault."""
+    before = lamp.reset_at
+    lamp.reset_at = at
+    lamp.sum_kwh = lamp.sum_h = lamp.told_h = lamp.stand_h = 0.0
+    if before > 0 and at - before <= rules.reset_us and not lamp.open & (1 << COUNTER_RESET):
+        return suspect(events, n, d, lamp, COUNTER_RESET, COUNTER_RESET, before, at, 2.0, 0.0, 0.0, 0.0, 2)
+    return n
+
+
+@njit(cache=True)
+def _hours_of(rules, lamp, added_kwh):
+    """Return hours that an amount of energy stands for."""
+    if added_kwh == 0.0:
+        return 0.0
+    return added_kwh / lamp.rate if lamp.rate_n >= NIGHTS and lamp.rate > 0.0 else np.nan
+
+
+@njit(cache=True)
+def _judge_switching(d, rules, lamp, at, dusks, added_on, burning_h, measured, events, n):
+    if added_on != added_on:
+        return n
+    if dusks > 0:
+        lamp.extra = 0
+    more = int(added_on) - dusks
+    if more > 0:
+        lamp.extra = min(lamp.extra + more, 10_000)
+        lamp.rest_h = 0.0
+        lamp.calm = 0
+    else:
+        lamp.rest_h = min(lamp.rest_h + burning_h, 1000.0)
+    opened = lamp.open & (1 << CYCLING_FAILURE) != 0
+    if lamp.extra >= rules.switch_ons and not opened:
+        extra = np.int64(lamp.extra)
+        return suspect(
+            events, n, d, lamp, CYCLING_FAILURE, SWITCH_ONS, at, at, extra + dusks, float(dusks), 0.0, 0.0, extra
+        )
+    if opened and not measured and lamp.rest_h >= REST_H and lamp.extra < rules.switch_ons:
+        return clear(events, n, d, lamp, CYCLING_FAILURE, SWITCH_ONS, at, 0.0, 0.0)
+    return n
+
+
+@njit(cache=True)
+def _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h, missed, sure, events, n):
+    """Judge counters that stand still while the lamp is commanded on.
+
+    A lamp that is dead is still switched on at dusk; where not even that was counted, the counters are dead.
+    """
+    if added_on > 0.0:
+        lamp.switched_at = at
+    if added_h > 0.0:
+        lamp.hours_at = at
+    if added_h > 0.0 or added_kwh > 0.0 or added_on > 0.0:
+        lamp.moved_at = at
+        n = clear(events, n, d, lamp, STUCK_SENSOR, COUNTERS_STAND, at, added_h, burning_h)
+    if burning_h <= 0.0 or added_h != added_h:
+        return n
+    if added_h > 0.1 * burning_h:
+        lamp.stand_h = 0.0
+        if state.dark_open and added_h >= 0.5 * burning_h:
+            state.dark_open = 0
+            n = emit(events, n, d, LAMP_FAILURE, CLEAR, state.dark_since, at, at, at, added_h, burning_h)
+            events[n - 1].rule = HOURS_STAND
+        return n
+    if missed and lamp.stand_h == 0.0:
+        return n  # It may have had no supply.
+    if lamp.stand_h == 0.0:
+        lamp.stand_since = at
+    lamp.stand_h = min(lamp.stand_h + burning_h, 1000.0)
+    if lamp.stand_h < STAND_H or state.dark_open or lamp.open & (1 << STUCK_SENSOR):
+        return n
+    since, stand_h = lamp.stand_since, lamp.stand_h
+    if added_on == added_on and lamp.switched_at <= lamp.hours_at:
+        if not sure:
+            return n  # The next dusk tells.
+        return suspect(events, n, d, lamp, STUCK_SENSOR, COUNTERS_STAND, since, at, 0.0, stand_h, 0.0, 0.0, 0)
+    state.dark_open, state.dark_since = 1, since
+    n = emit(events, n, d, LAMP_FAILURE, SUSPECT, since, 0, at, at, 0.0, stand_h)
+    events[n - 1].rule = HOURS_STAND
+    return n
+
+
+@njit(cache=True)
+def _judge_idle(d, state, lamp, at, extra_h, rest_h, events, n):
+    """Judge hours that were counted while the lamp was commanded off."""
+    if rest_h <= 0.0 or extra_h != extra_h:
+        lamp.idle_h = lamp.idle_burned_h = 0.0
+        return n
+    lamp.idle_h += rest_h
+    lamp.idle_burned_h += max(extra_h, 0.0)
+    if lamp.idle_h < IDLE_H:
+        return n
+    rest_h, extra_h = lamp.idle_h, lamp.idle_burned_h
+    lamp.idle_h = lamp.idle_burned_h = 0.0
+    if extra_h >= 0.6 * rest_h:
+        if not state.on_open:
+            state.on_open, state.on_since = 1, at
+            n = emit(events, n, d, LAMP_UNEXPECTED_ON, SUSPECT, at, 0, at, at, extra_h, 0.0)
+            events[n - 1].rule = HOURS_WHILE_OFF
+    elif state.on_open and extra_h < 0.2 * rest_h:
+        state.on_open = 0
+        n = emit(events, n, d, LAMP_UNEXPECTED_ON, CLEAR, state.on_since, at, at, at, extra_h, 0.0)
+        events[n - 1].rule = HOURS_WHILE_OFF
+    return n
+
+
+@njit(cache=True)
+def _is_whole(device, at, first, on, off):
+    """Tell whether what was added up is of nights whose parts are alike, or whole."""
+    if device.switched:
+        return not device.dimmed
+    return command_at(device.schedule, at, device.guard_us, first, on, off) == 0
+
+
+@njit(cache=True)
+def _judge_rate(d, device, rules, lamp, at, events, n):
+    """Judge the mean power of a night by what was learnt of the nights before."""
+    rate, apart_h = lamp.sum_kwh / lamp.sum_h, abs(lamp.sum_h - lamp.told_h)
+    short = apart_h > 0.1 * lamp.told_h
+    lamp.sum_kwh = lamp.sum_h = lamp.told_h = 0.0
+    if rate != rate or short:
+        return n  # Which part of the night it burned in is not known, and it may be dimmed in another.
+    if lamp.rate_n < NIGHTS:
+        if lamp.rate_n == 0 or abs(rate - lamp.rate) > 0.1 * lamp.rate:
+            lamp.rate, lamp.rate_n = rate, 1
+        else:
+            lamp.rate_n += 1
+            lamp.rate += (rate - lamp.rate) / lamp.rate_n
+        return n
+    if lamp.rate <= 0.0:
+        return n
+    r, before = rate / lamp.rate - 1.0, lamp.rate_level
+    lamp.rate_level = r
+    sigma = 1.25 * lamp.rate_sigma
+    bound = max(rules.power_off, 4.0 * sigma)
+    opened = -1
+    for fault in _RATE_FAULTS:
+        if lamp.open & (1 << fault):
+            opened = fault
+    if opened >= 0:
+        return _follow_rate(d, rules, lamp, at, rate, r, bound, opened, events, n)
+    lamp.rate_sigma += (min(abs(r), 0.2) - lamp.rate_sigma) / 32.0
+    fault, rule = POWER_TOO_HIGH, ENERGY_HIGH
+    if r >= 0.0 and device.dimmed:
+        fault, rule = DIMMING_FAILURE, ENERGY_FULL
+    elif r < 0.0:
+        fault, rule = POWER_TOO_LOW, ENERGY_LOW
+        if device.led and before - r >= 0.8 * rules.module_lost:
+            fault, rule, bound = MODULE_LOST, ENERGY_STEP, max(rules.module_lost, 4.0 * sigma)
+    if abs(r) < bound:
+        lamp.rate += (rate - lamp.rate) / 8.0
+        return n
+    lamp.rate_sound = 0
+    kw = lamp.rate
+    return suspect(events, n, d, lamp, fault, rule, at, at, 1000.0 * rate, 1000.0 * kw, 1000.0 * kw, 0.0, 0)
+
+
+@njit(cache=True)
+def _follow_rate(d, rules, lamp, at, rate, r, bound, opened, events, n):
+    lamp.rate_sound = lamp.rate_sound + 1 if abs(r) <= 0.67 * bound else 0
+    rule = ENERGY_LOW if opened in (POWER_TOO_LOW, MODULE_LOST) else ENERGY_HIGH
+    again = at - lamp.opened[opened] > rules.relearn_us
+    if again:
+        lamp.rate_n, rule = 0, LEARNT_AGAIN
+    if again or lamp.rate_sound >= 2:
+        lamp.rate_level = 0.0
+        return clear(events, n, d, lamp, opened, rule, at, 1000.0 * rate, 1000.0 * lamp.rate)
+    return n

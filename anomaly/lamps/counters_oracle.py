@@ -1,0 +1,255 @@
+"""The rules of lamps' counters in slow plain Python: what `anomaly.lamps.counters` must compute, bit by bit."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from anomaly.lamps.counters import BACK, IDLE_H, NIGHT_H, NIGHTS, REST_H, STAND_H
+from anomaly.lamps.oracle import Columns, Events, cleared, is_open, suspected
+from anomaly.layout import (
+    CLEAR,
+    COUNTER_RESET,
+    COUNTERS_STAND,
+    CYCLING_FAILURE,
+    DIMMING_FAILURE,
+    ENERGY,
+    ENERGY_FULL,
+    ENERGY_HIGH,
+    ENERGY_LOW,
+    ENERGY_STEP,
+    HOURS,
+    HOURS_STAND,
+    HOURS_WHILE_OFF,
+    LAMP_FAILURE,
+    LAMP_UNEXPECTED_ON,
+    LEARNT_AGAIN,
+    MODULE_LOST,
+    POWER_TOO_HIGH,
+    POWER_TOO_LOW,
+    STUCK_SENSOR,
+    SUSPECT,
+    SWITCH_ONS,
+    SWITCHES,
+)
+from city.clock import HOUR_US
+
+_NAMES = {ENERGY: ("energy", 1), HOURS: ("hours", 2), SWITCHES: ("switches", 4)}
+
+
+def judge_counters(
+    device: Any,
+    rules: Any,
+    state: Columns,
+    lamp: Columns,
+    at: int,
+    values: dict[int, float],
+    measured: bool,
+    stuck: bool,
+) -> Events:
+    """Judge what counters have added since they were last read."""
+    known = sum(bit for channel, (_, bit) in _NAMES.items() if channel in values)
+    had, start = lamp["counters"], lamp["counted_at"]
+    if not known or had & ~known:
+        return []
+    added = {
+        channel: values[channel] - lamp[name] if had & bit else math.nan for channel, (name, bit) in _NAMES.items()
+        if channel in values
+    }  # fmt: skip
+    for channel in added:
+        lamp[_NAMES[channel][0]] = values[channel]
+    lamp["counted_at"], lamp["counters"] = at, known
+    if not had:
+        lamp["moved_at"] = at
+        return []
+    energy = values.get(ENERGY, math.nan)
+    back = {channel for channel, more in added.items() if more < -BACK}
+    if back & {HOURS, SWITCHES} or (back and energy < 0.9 * (energy - added[ENERGY])):
+        return _begin_again(rules, lamp, at)
+    events: Events = []
+    if is_open(lamp, COUNTER_RESET) and at - lamp["reset_at"] > rules["reset_us"]:
+        events += cleared(lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
+    if not device.scheduled:
+        return events
+    guard = device.guard_us
+    ons, offs = [on for on, _ in device.periods], [off for _, off in device.periods]
+    dusks = _within(ons, start - guard, at + guard)
+    burning_us = sum(max(0, min(at, off) - max(start, on)) for on, off in device.periods)
+    burning_h = burning_us / HOUR_US
+    added_kwh, added_h, added_on = (added.get(c, math.nan) for c in (ENERGY, HOURS, SWITCHES))
+    if not stuck:
+        events += _switching(rules, lamp, at, dusks, added_on, burning_h, measured)
+    if measured:
+        return events
+    edges = dusks + _within(offs, start - guard, at + guard)
+    slack_h = edges * (guard / HOUR_US)
+    if math.isnan(added_h):
+        added_h = _hours_of(lamp, added_kwh)
+    powered_us = burning_us if device.switched else at - start
+    missed = powered_us > device.interval_us * 8 // 5
+    sure = _within(ons, lamp["moved_at"] + guard, at - guard) > 0
+    caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
+    events += _standing(state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure)
+    if caught_up:
+        return events
+    if not device.switched:
+        rest_h = (at - start) / HOUR_US - burning_h - slack_h
+        events += _idle(state, lamp, at, added_h - burning_h - slack_h, rest_h)
+    if state["dark_open"] or state["on_open"] or is_open(lamp, CYCLING_FAILURE, STUCK_SENSOR):
+        return events
+    lamp["sum_kwh"] += added_kwh
+    lamp["sum_h"] += added_h if had & 2 else burning_h
+    lamp["told_h"] += burning_h
+    resting = not any(on - guard < at < off + guard for on, off in device.periods)
+    if lamp["sum_h"] >= NIGHT_H and (not device.dimmed if device.switched else resting):
+        events += _rate(device, rules, lamp, at)
+    return events
+
+
+def _within(edges: Sequence[int], after: int, until: int) -> int:
+    return sum(after < edge <= until for edge in edges)
+
+
+def _begin_again(rules: Any, lamp: Columns, at: int) -> Events:
+    before, lamp["reset_at"] = lamp["reset_at"], at
+    lamp["sum_kwh"] = lamp["sum_h"] = lamp["told_h"] = lamp["stand_h"] = 0.0
+    if before <= 0 or at - before > rules["reset_us"] or is_open(lamp, COUNTER_RESET):
+        return []
+    return suspected(lamp, COUNTER_RESET, COUNTER_RESET, before, at, 2.0, 0.0, count=2)
+
+
+def _hours_of(lamp: Columns, added_kwh: float) -> float:
+    if added_kwh == 0.0:
+        return 0.0
+    return float(added_kwh / lamp["rate"]) if lamp["rate_n"] >= NIGHTS and lamp["rate"] > 0.0 else math.nan
+
+
+def _switching(
+    rules: Any, lamp: Columns, at: int, dusks: int, added_on: float, burning_h: float, measured: bool
+) -> Events:
+    if math.isnan(added_on):
+        return []
+    if dusks:
+        lamp["extra"] = 0
+    more = int(added_on) - dusks
+    if more > 0:
+        lamp["extra"] = min(lamp["extra"] + more, 10_000)
+        lamp["rest_h"], lamp["calm"] = 0.0, 0
+    else:
+        lamp["rest_h"] = min(lamp["rest_h"] + burning_h, 1000.0)
+    if is_open(lamp, CYCLING_FAILURE):
+        over = not measured and lamp["rest_h"] >= REST_H and lamp["extra"] < rules["switch_ons"]
+        return cleared(lamp, CYCLING_FAILURE, SWITCH_ONS, at, 0.0, 0.0) if over else []
+    if lamp["extra"] < rules["switch_ons"]:
+        return []
+    extra = lamp["extra"]
+    return suspected(lamp, CYCLING_FAILURE, SWITCH_ONS, at, at, float(extra + dusks), float(dusks), count=extra)
+
+
+def _standing(
+    state: Columns, lamp: Columns, at: int, added_h: float, added_kwh: float, added_on: float, burning_h: float,
+    missed: bool, sure: bool,
+) -> Events:  # fmt: skip
+    events: Events = []
+    moved = {"hours_at": added_h > 0.0, "switched_at": added_on > 0.0}
+    moved["moved_at"] = any(moved.values()) or added_kwh > 0.0
+    for name, yes in moved.items():
+        if yes:
+            lamp[name] = at
+    if moved["moved_at"]:
+        events += cleared(lamp, STUCK_SENSOR, COUNTERS_STAND, at, added_h, burning_h)
+    if burning_h <= 0.0 or math.isnan(added_h):
+        return events
+    event = {"fault": LAMP_FAILURE, "rule": HOURS_STAND, "at": at, "heard_at": at}
+    if added_h > 0.1 * burning_h:
+        lamp["stand_h"] = 0.0
+        if state["dark_open"] and added_h >= 0.5 * burning_h:
+            state["dark_open"] = 0
+            end = {"kind": CLEAR, "since": state["dark_since"], "until": at}
+            events.append({**event, **end, "observed": added_h, "expected": burning_h})
+        return events
+    if lamp["stand_h"] == 0.0:
+        if missed:
+            return events
+        lamp["stand_since"] = at
+    lamp["stand_h"] = min(lamp["stand_h"] + burning_h, 1000.0)
+    if lamp["stand_h"] < STAND_H or state["dark_open"] or is_open(lamp, STUCK_SENSOR):
+        return events
+    since, stand_h = lamp["stand_since"], lamp["stand_h"]
+    if not math.isnan(added_on) and lamp["switched_at"] <= lamp["hours_at"]:
+        if sure:
+            events += suspected(lamp, STUCK_SENSOR, COUNTERS_STAND, since, at, 0.0, stand_h)
+        return events
+    state["dark_open"], state["dark_since"] = 1, since
+    events.append({**event, "kind": SUSPECT, "since": since, "observed": 0.0, "expected": stand_h})
+    return events
+
+
+def _idle(state: Columns, lamp: Columns, at: int, extra_h: float, rest_h: float) -> Events:
+    idle = rest_h > 0.0 and not math.isnan(extra_h)
+    lamp["idle_h"] = lamp["idle_h"] + rest_h if idle else 0.0
+    lamp["idle_burned_h"] = lamp["idle_burned_h"] + max(extra_h, 0.0) if idle else 0.0
+    if not idle or lamp["idle_h"] < IDLE_H:
+        return []
+    rest_h, extra_h = lamp["idle_h"], lamp["idle_burned_h"]
+    lamp["idle_h"] = lamp["idle_burned_h"] = 0.0
+    event = {"fault": LAMP_UNEXPECTED_ON, "rule": HOURS_WHILE_OFF, "at": at, "heard_at": at, "observed": extra_h}
+    event |= {"expected": 0.0}
+    if extra_h >= 0.6 * rest_h:
+        if state["on_open"]:
+            return []
+        state["on_open"], state["on_since"] = 1, at
+        return [{**event, "kind": SUSPECT, "since": at}]
+    if state["on_open"] and extra_h < 0.2 * rest_h:
+        state["on_open"] = 0
+        return [{**event, "kind": CLEAR, "since": state["on_since"], "until": at}]
+    return []
+
+
+def _rate(device: Any, rules: Any, lamp: Columns, at: int) -> Events:
+    rate = lamp["sum_kwh"] / lamp["sum_h"]
+    short = abs(lamp["sum_h"] - lamp["told_h"]) > 0.1 * lamp["told_h"]
+    lamp["sum_kwh"] = lamp["sum_h"] = lamp["told_h"] = 0.0
+    if math.isnan(rate) or short:
+        return []
+    learned = lamp["rate"]
+    if lamp["rate_n"] < NIGHTS:
+        if lamp["rate_n"] == 0 or abs(rate - learned) > 0.1 * learned:
+            lamp["rate"], lamp["rate_n"] = rate, 1
+        else:
+            lamp["rate_n"] += 1
+            lamp["rate"] += (rate - learned) / lamp["rate_n"]
+        return []
+    if learned <= 0.0:
+        return []
+    r = rate / learned - 1.0
+    before, lamp["rate_level"] = lamp["rate_level"], r
+    sigma = 1.25 * lamp["rate_sigma"]
+    bound = max(rules["power_off"], 4.0 * sigma)
+    for fault in (DIMMING_FAILURE, POWER_TOO_HIGH, POWER_TOO_LOW, MODULE_LOST):
+        if is_open(lamp, fault):
+            return _follow(rules, lamp, at, rate, r, bound, fault)
+    lamp["rate_sigma"] += (min(abs(r), 0.2) - lamp["rate_sigma"]) / 32.0
+    if r >= 0.0:
+        fault, rule = (DIMMING_FAILURE, ENERGY_FULL) if device.dimmed else (POWER_TOO_HIGH, ENERGY_HIGH)
+    elif device.led and before - r >= 0.8 * rules["module_lost"]:
+        fault, rule, bound = MODULE_LOST, ENERGY_STEP, max(rules["module_lost"], 4.0 * sigma)
+    else:
+        fault, rule = POWER_TOO_LOW, ENERGY_LOW
+    if abs(r) < bound:
+        lamp["rate"] += (rate - learned) / 8.0
+        return []
+    lamp["rate_sound"] = 0
+    watts = 1000.0 * lamp["rate"]
+    return suspected(lamp, fault, rule, at, at, 1000.0 * rate, watts, learned=watts)
+
+
+def _follow(rules: Any, lamp: Columns, at: int, rate: float, r: float, bound: float, fault: int) -> Events:
+    lamp["rate_sound"] = lamp["rate_sound"] + 1 if abs(r) <= 0.67 * bound else 0
+    rule = ENERGY_LOW if fault in (POWER_TOO_LOW, MODULE_LOST) else ENERGY_HIGH
+    normal = at - lamp["opened"][fault] > rules["relearn_us"]
+    if normal:
+        lamp["rate_n"], rule = 0, LEARNT_AGAIN
+    if not normal and lamp["rate_sound"] < 2:
+        return []
+    lamp["rate_level"] = 0.0
+    return cleared(lamp, fault, rule, at, 1000.0 * rate, 1000.0 * lamp["rate"])

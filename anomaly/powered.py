@@ -1,0 +1,124 @@
+"""When lamps are commanded on and devices have supply, as Numba kernels; events as they are written.
+
+Schedules come as one ragged array: the burning periods of schedule ``s`` are ``on[first[s]:first[s+1]]`` and
+``off[…]``, ascending. No fast-math: a replay must give the same bits.
+"""
+
+# mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
+from numba import njit
+
+
+@njit(cache=True)
+def last_on(on, low, high, at):
+    """Return the position of the last period that starts at or before `at`; low - 1 where none does."""
+    while low < high:
+        middle = (low + high) // 2
+        if on[middle] <= at:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+@njit(cache=True)
+def commanded_on(schedule, at, first, on, off):
+    """Tell whether the schedule has the lamp on."""
+    if schedule < 0:
+        return False
+    i = last_on(on, first[schedule], first[schedule + 1], at)
+    return i >= first[schedule] and at < off[i]
+
+
+@njit(cache=True)
+def command_at(schedule, at, guard_us, first, on, off):
+    """Return 1 where the schedule has the lamp on, 0 where off, -1 where a switching time lies within the guard."""
+    if schedule < 0:
+        return 0
+    low, high = first[schedule], first[schedule + 1]
+    i = last_on(on, low, high, at)
+    for j in range(max(i - 1, low), min(i + 2, high)):
+        if abs(on[j] - at) < guard_us or abs(off[j] - at) < guard_us:
+            return -1
+    return 1 if i >= low and at < off[i] else 0
+
+
+@njit(cache=True)
+def burning_us(schedule, start, end, first, on, off):
+    """Return for how long of [start, end) the schedule has the lamp on."""
+    total = 0
+    low, high = first[schedule], first[schedule + 1]
+    i = max(last_on(on, low, high, start), low)
+    while i < high and on[i] < end:
+        total += max(0, min(end, off[i]) - max(start, on[i]))
+        i += 1
+    return total
+
+
+@njit(cache=True)
+def count_within(edges, low, high, after, until):
+    """Return how many of ``edges[low:high]`` lie in (after, until]."""
+    return last_on(edges, low, high, until) - last_on(edges, low, high, after) if until > after else 0
+
+
+@njit(cache=True)
+def powered_us(device, start, end, guard_us, first, on, off):
+    """Return how long the device had supply in [start, end), whatever the cabinet's clock is off by within a guard."""
+    if end <= start:
+        return 0
+    if not device.switched:
+        return end - start
+    total = 0
+    low, high = first[device.schedule], first[device.schedule + 1]
+    i = max(last_on(on, low, high, start), low)
+    while i < high and on[i] < end:
+        total += max(0, min(end, off[i] - guard_us) - max(start, on[i] + guard_us))
+        i += 1
+    return total
+
+
+@njit(cache=True)
+def listened_us(device, start, end, first, on, off, deaf):
+    """Return how long the device should have been heard in [start, end): it had supply, and ingest listened.
+
+    What was due while nobody listened comes with the device's next report: it has one interval more for that.
+    """
+    total = powered_us(device, start, end, device.guard_us, first, on, off)
+    for k in range(deaf.shape[0]):
+        until = deaf[k, 1]
+        if start < until:
+            until += device.interval_us
+        if k + 1 < deaf.shape[0]:
+            until = min(until, deaf[k + 1, 0])
+        total -= powered_us(device, max(start, deaf[k, 0]), min(end, until), device.guard_us, first, on, off)
+    return total
+
+
+@njit(cache=True)
+def powered_until(device, start, amount_us, first, on, off):
+    """Return when the device has had supply, beyond doubt, for `amount_us` since `start`.
+
+    `start` where its schedule ends before.
+    """
+    if not device.switched:
+        return start + amount_us
+    low, high = first[device.schedule], first[device.schedule + 1]
+    i = max(last_on(on, low, high, start), low)
+    while i < high:
+        begin, end = max(start, on[i] + device.guard_us), off[i] - device.guard_us
+        if begin < end:
+            if end - begin >= amount_us:
+                return begin + amount_us
+            amount_us -= end - begin
+        i += 1
+    return start
+
+
+@njit(cache=True)
+def emit(events, n, device, fault, kind, since, until, at, heard_at, observed, expected):
+    """Write one event; return how many there are."""
+    event = events[n]
+    event.device, event.fault, event.kind = device, fault, kind
+    event.since, event.until, event.at, event.heard_at = since, until, at, heard_at
+    event.observed, event.expected = observed, expected
+    event.learned, event.voltage, event.count, event.rule = 0.0, 0.0, 0, fault
+    return n + 1

@@ -1,0 +1,214 @@
+"""Each fault of a lamp under its right name and once; what is none, in silence."""
+
+import random
+
+import numpy as np
+import pytest
+
+from anomaly.lamps.layout import RULES
+from anomaly.layout import DIMMING, FACTOR, POWER, VOLTAGE
+from anomaly.state import rules_row
+from city.clock import DAY_US, HOUR_US, MINUTE_US
+from city.registry import FaultRules
+from tests.anomaly.lamps.one_lamp import (
+    ONSET,
+    QUARTER,
+    Count,
+    Lamp,
+    counters,
+    device,
+    is_on,
+    readings,
+    said,
+    suspected,
+)
+from tests.anomaly.lamps.test_oracle import by_kernels
+
+DAYS = 18
+DUSK = 14 * DAY_US + 12 * HOUR_US
+MIDNIGHT_LEVEL = 50.0
+
+
+def since_onset(before: float, after: float):
+    return lambda at: after if at >= ONSET else before
+
+
+def dimmed(at: int) -> float:
+    """Half the level in the last four hours of a night."""
+    return MIDNIGHT_LEVEL if at // HOUR_US % 24 >= 20 else 100.0
+
+
+def flickering(at: int) -> float:
+    return 0.55 + 0.45 * random.Random(at).random() if at >= ONSET else 1.0
+
+
+def cycling(at: int) -> float:
+    """A worn lamp: six minutes of seventeen it is dark, then it runs up within five."""
+    phase = at // MINUTE_US % 17 if at >= ONSET else 16
+    return 0.0 if phase < 6 else min(0.35 + 0.13 * (phase - 6), 1.0)
+
+
+FAULTS = {
+    "dark": (Lamp(share=since_onset(1.0, 0.0)), {}, ["lampFailure"]),
+    "by day": (Lamp(day_w=since_onset(0.4, 90.0)), {}, ["lampUnexpectedOn"]),
+    "wrong level": (Lamp(level=lambda at: 100.0 if at >= ONSET else dimmed(at), told=dimmed), {}, ["dimmingFailure"]),
+    "module lost": (Lamp(share=since_onset(1.0, 0.83)), {}, ["ledModuleLost"]),
+    "half of it lost": (Lamp(share=since_onset(1.0, 0.5), level=dimmed), {}, ["ledModuleLost"]),
+    "sodium draws less": (Lamp(share=since_onset(1.0, 0.8)), {"led": 0}, ["lampPowerTooLow"]),
+    "draws more": (Lamp(share=since_onset(1.0, 1.22)), {}, ["lampPowerTooHigh"]),
+    "flickers": (Lamp(share=flickering), {}, ["flicker"]),
+    "sodium flickers": (Lamp(share=flickering), {"led": 0}, ["flicker"]),
+    "no capacitor": (Lamp(factor=since_onset(0.9, 0.42)), {"led": 0}, ["powerFactorTooLow"]),
+    "stuck": (Lamp(frozen_from=ONSET), {}, ["stuckSensor"]),
+    "stuck at night": (Lamp(frozen_from=ONSET + 10 * HOUR_US), {}, ["stuckSensor"]),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_fault_is_told_once_and_under_its_name(what: str, seed: int) -> None:
+    lamp, changes, expected = FAULTS[what]
+    watched = device(DAYS, **changes)
+    assert suspected(watched, readings(watched, lamp, seed)) == expected
+
+
+@pytest.mark.parametrize("what", ["dark", "wrong level", "module lost", "draws more"])
+def test_abrupt_faults_are_suspected_with_the_third_reading_of_the_night(what: str) -> None:
+    lamp, changes, _ = FAULTS[what]
+    watched = device(DAYS, **changes)
+    ((_, _, _, at),) = said(watched, readings(watched, lamp))
+    first = 14 * DAY_US + 20 * HOUR_US if what == "wrong level" else DUSK + QUARTER
+    assert at <= first + 2 * QUARTER
+
+
+def test_a_worn_lamp_cycles_and_is_not_told_dead_for_longer_than_correlation_waits() -> None:
+    watched = device(DAYS, led=0)
+    told = said(watched, readings(watched, Lamp(share=cycling)))
+    assert [x for x in told if x[0] == "suspect" and x[1] == "cyclingFailure"]
+    assert {fault for kind, fault, _, _ in told if kind == "suspect"} <= {"cyclingFailure", "lampFailure"}
+    opened = {}
+    for kind, fault, _, at in told:
+        if fault == "lampFailure":
+            if kind == "suspect":
+                opened[fault] = at
+            else:
+                assert at - opened.pop(fault) <= QUARTER
+    assert not opened
+
+
+def test_a_slow_loss_of_power_is_no_lost_module() -> None:
+    def ramp(at: int) -> float:
+        return 1.0 - min(0.12 * max(at - ONSET, 0) / DAY_US, 0.35)
+
+    watched = device(DAYS + 2)
+    assert suspected(watched, readings(watched, Lamp(share=ramp))) == ["lampPowerTooLow"]
+
+
+QUIET = {
+    "nothing": (Lamp(), {}),
+    "dimmed": (Lamp(level=dimmed), {}),
+    "a new lamp draws a tenth less": (Lamp(share=since_onset(1.0, 0.91), level=dimmed), {"led": 0}),
+    "a new driver begins a seventh lower": (Lamp(share=since_onset(1.0, 0.86)), {}),
+    "voltage falls by a seventh": (Lamp(shift_v=since_onset(0.0, -30.0), exponent=1.7), {"led": 0}),
+    "voltage rises by a tenth": (Lamp(shift_v=since_onset(0.0, 27.0), exponent=1.7), {"led": 0}),
+    "inventory says twice as much": (Lamp(share=lambda _at: 0.5), {}),
+    "standby of six watts": (Lamp(day_w=lambda _at: 6.0), {"rated_w": 30.0, "on_above_w": 3.0}),
+    "poor driver": (Lamp(factor=lambda _at: 0.55), {}),
+}
+
+
+@pytest.mark.parametrize("what", QUIET)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_no_fault_is_not_told(what: str, seed: int) -> None:
+    lamp, changes = QUIET[what]
+    watched = device(DAYS + 4, **changes)
+    assert said(watched, readings(watched, lamp, seed)) == []
+
+
+def test_an_hour_that_moves_with_the_clocks_is_no_fault_where_no_level_is_reported() -> None:
+    def moved(at: int) -> float:
+        return dimmed(at + HOUR_US if at >= ONSET else at)
+
+    watched = device(DAYS + 4)
+    assert said(watched, readings(watched, Lamp(level=moved), channels=(POWER, VOLTAGE))) == []
+
+
+def test_what_has_become_normal_is_learnt_again_and_then_judged_by() -> None:
+    rules = FaultRules(relearn_s=3 * 86_400)
+    watched = device(28)
+
+    def share(at: int) -> float:
+        return 1.0 if at < ONSET else 0.7 if at < ONSET + 8 * DAY_US else 0.4
+
+    told = said(watched, readings(watched, Lamp(share=share)), rules)
+    assert [(kind, fault, rule) for kind, fault, rule, _ in told][:3] == [
+        ("suspect", "ledModuleLost", "power-stepped-down"),
+        ("clear", "ledModuleLost", "learnt-again"),
+        ("suspect", "ledModuleLost", "power-stepped-down"),
+    ]
+
+
+def test_a_fault_ends_when_it_is_mended() -> None:
+    lamp = Lamp(share=lambda at: 0.7 if ONSET <= at < ONSET + 2 * DAY_US else 1.0)
+    watched = device(DAYS)
+    assert [x[:2] for x in said(watched, readings(watched, lamp))] == [
+        ("suspect", "ledModuleLost"),
+        ("clear", "ledModuleLost"),
+    ]
+
+
+@pytest.mark.parametrize("channel", [VOLTAGE, DIMMING, FACTOR])
+def test_a_value_that_is_no_number_is_none(channel: int) -> None:
+    watched = device(DAYS)
+    told = readings(watched, Lamp(share=since_onset(1.0, 0.7)))
+    broken = [(at, {**values, channel: float("nan")}) for at, values in told]
+    absent = [(at, {c: v for c, v in values.items() if c != channel}) for at, values in told]
+    assert said(watched, broken) == said(watched, absent)
+
+
+def test_it_does_not_matter_where_events_are_fetched() -> None:
+    rules = np.array([rules_row(FaultRules())], RULES)
+    watched = device(DAYS, led=0)
+    told = readings(watched, Lamp(share=cycling))
+    assert by_kernels(watched, rules, told, 16)[0] == by_kernels(watched, rules, told, 640)[0] != []
+
+
+FOUR_HOURS = {"interval_us": 4 * HOUR_US, "silence_us": 20 * HOUR_US, "early": 0}
+COUNTED = {
+    "nothing": (Count(), {}, []),
+    "nothing, switched": (Count(), {"switched": 1}, []),
+    "dead": (Count(burns=lambda at, on: on and at < ONSET), {}, ["lampFailure"]),
+    "dead, switched": (Count(burns=lambda at, on: on and at < ONSET), {"switched": 1}, ["lampFailure"]),
+    "by day": (Count(burns=lambda at, on: on or at >= ONSET), {}, ["lampUnexpectedOn"]),
+    "cycles": (Count(more_switch_ons=lambda at: int(at >= DUSK and at // MINUTE_US % 20 == 0)), {}, ["cyclingFailure"]),
+    "stuck": (Count(frozen=(ONSET, 100 * DAY_US)), {}, ["stuckSensor"]),
+    "stuck for three days": (Count(frozen=(ONSET, ONSET + 3 * DAY_US)), {}, ["stuckSensor"]),
+    "one reset": (Count(resets=(ONSET,)), {}, []),
+    "resets": (Count(resets=(ONSET, ONSET + 12 * HOUR_US)), {}, ["counterReset"]),
+    "a part lost": (Count(watts=since_onset(90.0, 70.0)), {}, ["ledModuleLost"]),
+    "draws less": (Count(watts=since_onset(90.0, 70.0)), {"led": 0}, ["lampPowerTooLow"]),
+    "draws more": (Count(watts=since_onset(90.0, 110.0)), {}, ["lampPowerTooHigh"]),
+    "new lamp": (Count(watts=since_onset(90.0, 82.0)), {"led": 0}, []),
+    "dimmed": (Count(watts=lambda at: 0.9 * dimmed(at)), {"dimmed": 1}, []),
+    "dimmed, switched": (Count(watts=lambda at: 0.9 * dimmed(at)), {"dimmed": 1, "switched": 1}, []),
+    "not dimmed": (
+        Count(watts=lambda at: 90.0 if at >= ONSET else 0.9 * dimmed(at)),
+        {"dimmed": 1},
+        ["dimmingFailure"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", COUNTED)
+def test_counters_alone_tell(what: str) -> None:
+    count, changes, expected = COUNTED[what]
+    watched = device(DAYS, **FOUR_HOURS, **changes)
+    assert suspected(watched, counters(watched, count)) == expected
+
+
+def test_what_counters_lose_on_the_way_is_no_fault() -> None:
+    rng = random.Random(4)
+    watched = device(40, **FOUR_HOURS)
+    told = [moment for moment in counters(watched, Count()) if rng.random() > 0.3]
+    assert is_on(watched, told[-1][0])
+    assert said(watched, told) == []

@@ -10,6 +10,7 @@ from city.lighting import LightingSchedule
 from city.metric import Metric
 from city.opening import OpeningHours
 from city.registry import FaultRules
+from city.tariff import Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class CityPack:
         Foreign topics that ingest listens to.
     codecs : dict
         File → JavaScript of the vendors' decoders that profiles name.
+    tariff : Tariff or None
+        What electricity costs; None where the city does not say.
     version : str
         SHA-256 of the files' names and contents: equal packs have equal versions.
     """
@@ -85,6 +88,7 @@ class CityPack:
     opening: dict[str, OpeningHours] = field(default_factory=dict)
     integrations: tuple[Integration, ...] = ()
     codecs: dict[str, str] = field(default_factory=dict)
+    tariff: Tariff | None = None
 
     def opening_of(self, facility: Facility) -> OpeningHours | None:
         """Return when a facility is open: by its own hours, else by those of its kind; None where nobody says."""

@@ -59,6 +59,12 @@ class PackReading:
             devices += packwhole.lamp_devices(self._ids, rule, lamps, feeders, cabinets, devices)
         packwhole.few_enough(self._ids, self._notes, devices, lamps, feeders)
         packwhole.one_address_each(self._ids, self._notes, devices)
+        tariff = None
+        if "energy" in city.values:
+            told = city.values["energy"]
+            tariff = packrules.tariff(
+                packfile.table(self._notes, "city.toml", self._texts["city.toml"], told, ("energy",))
+            )
         languages = city.names("languages")
         for language in languages:
             if not _LANGUAGE.fullmatch(language):
@@ -87,6 +93,7 @@ class PackReading:
             opening=self._opening(facilities),
             integrations=self._integrations(),
             codecs=self._codecs,
+            tariff=tariff,
         )
 
     def profiles(self, metrics: Sequence[Metric], without: frozenset[str] = frozenset()) -> list[DeviceProfile]:
@@ -163,7 +170,7 @@ class PackReading:
         if text is None or body is None:
             return Cells(Notes(), "city.toml", 0, {}, {})
         cells = packfile.table(self._notes, "city.toml", text, body)
-        cells.only(("name", "timezone", "languages", "simulated", "lat", "lon"), ("lamp_devices",))
+        cells.only(("name", "timezone", "languages", "simulated", "lat", "lon"), ("lamp_devices", "energy"))
         return cells
 
     def _opening(self, facilities: list[Facility]) -> dict[str, OpeningHours]:

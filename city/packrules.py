@@ -1,5 +1,6 @@
-"""Reads what a city pack says of faults and of service categories."""
+"""Reads what a city pack says of faults, of service categories and of the price of electricity."""
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -8,6 +9,7 @@ from city.alarm import FaultClass
 from city.pack import ServiceCategory
 from city.packfile import Cells, Notes, shown
 from city.registry import FaultRules
+from city.tariff import Tariff
 
 _RULE_RANGES: dict[str, tuple[float, float]] = {
     "dark_below": (0.0, 1.0),
@@ -44,6 +46,9 @@ _RULE_RANGES: dict[str, tuple[float, float]] = {
     "relearn_s": (3_600, 31_536_000),
     "voltage_off_share": (0.0, 1.0),
 }
+_PRICE_MAX = 100.0
+"""Of any currency in which a kilowatt-hour costs a few units at most; more is a price per MWh."""
+_CURRENCY = re.compile(r"[A-Z]{3}")
 assert set(_RULE_RANGES) == {f.name for f in fields(FaultRules)}
 
 
@@ -87,3 +92,14 @@ def category(cells: Cells, identity: str, languages: tuple[str, ...]) -> Service
         cells.number("sla_hours", 0, 24 * 366, above_low=True),
         cells.text("crew"),
     )
+
+
+def tariff(cells: Cells) -> Tariff | None:
+    """Read the table ``energy`` of ``city.toml``."""
+    if not cells.sound or not cells.only(("price_per_kwh", "currency")):
+        return None
+    price = cells.number("price_per_kwh", 0, _PRICE_MAX, above_low=True)
+    currency = cells.text("currency")
+    if currency and not _CURRENCY.fullmatch(currency):
+        cells.wrong("currency", f"currency {shown(currency)} is not a code of three letters: write one such as EUR")
+    return Tariff(price, currency)

@@ -87,9 +87,11 @@ async def points(pool: Pool, series: Row, window: Window) -> list[tuple[int, flo
     return await reads.series_history(pool, series["series"], window.start_us, window.end_us, _POINTS_MAX)
 
 
-async def similar(pool: Pool, alarm_id: str) -> tuple[list[Row], dict[str, int]]:
-    """Return the latest alarms alike with what was found, and how many of all alike were judged how."""
-    found = await rows(pool, _SQL.similar, alarm=alarm_id, limit=SIMILAR)
+async def similar(pool: Pool, alarm: Mapping[str, Any]) -> tuple[list[Row], dict[str, int]]:
+    """Return the latest alarms like this one with what was found, and how many of all alike were judged how."""
+    found = await rows(
+        pool, _SQL.similar, alarm=alarm["id"], fault=alarm["fault"], kind=alarm["scope_kind"], limit=SIMILAR
+    )
     names = ("alike", "n_true", "n_false", "n_other")
     counts = {name.removeprefix("n_"): found[0][name] if found else 0 for name in names}
     cases = []
@@ -106,7 +108,7 @@ async def whole(pool: Pool, found: Row, now_us: int, says: str) -> Row:
     """Return an alarm (a row of `alarm`) as the API tells it, with all that explains it."""
     window, series = window_of(found, now_us), await measured(pool, found)
     measured_points = await points(pool, series, window) if series else []
-    cases, counts = await similar(pool, found["id"])
+    cases, counts = await similar(pool, found)
     evidence = found["evidence"]
     explanation = {
         "says": says,

@@ -17,14 +17,13 @@ SELECT s.series_id AS series, s.metric, m.unit, d.report_interval_s
 -- Alarms of the same fault at the same asset, at one of its kind or make, or on the same feeder: the judged ones first,
 -- then the latest. Of a common fault the latest thousand are looked through.
 WITH one AS (
-    SELECT m.alarm_id, m.fault, m.scope_kind, m.scope_id, a.parent_id AS feeder,
+    SELECT m.scope_id, a.parent_id AS feeder,
            coalesce(a.attributes ->> 'lamp_type', a.attributes ->> 'kind') AS type,
            ARRAY(SELECT d.profile_id FROM devices d WHERE d.asset_id = m.scope_id AND NOT d.retired) AS profiles
       FROM alarms m LEFT JOIN assets a ON a.asset_id = m.scope_id WHERE m.alarm_id = %(alarm)s
 ), recent AS MATERIALIZED (
-    SELECT m.alarm_id, m.fault, m.scope_kind, m.scope_id, m.raised_at, m.cleared_at
-      FROM alarms m, one
-     WHERE m.fault = one.fault AND m.alarm_id <> one.alarm_id AND m.scope_kind = one.scope_kind AND m.parent_id IS NULL
+    SELECT m.alarm_id, m.fault, m.scope_kind, m.scope_id, m.raised_at, m.cleared_at FROM alarms m
+     WHERE m.fault = %(fault)s AND m.scope_kind = %(kind)s AND m.alarm_id <> %(alarm)s AND m.parent_id IS NULL
      ORDER BY m.raised_at DESC LIMIT 1000
 ), alike AS (
     SELECT r.*, array_remove(ARRAY[
@@ -37,7 +36,9 @@ WITH one AS (
 ), judged AS (
     SELECT a.*, v.finding, v.fault AS found, v.actor, v.at AS said_at,
            (SELECT max(l.ticket_id) FROM ticket_alarms l WHERE l.alarm_id = a.alarm_id) AS ticket
-      FROM alike a LEFT JOIN standing_verdicts v USING (alarm_id) WHERE a.same <> '{}'
+      FROM alike a
+      LEFT JOIN LATERAL (SELECT * FROM standing_verdicts s WHERE s.alarm_id = a.alarm_id OFFSET 0) v ON true
+     WHERE a.same <> '{}'
 )
 SELECT alarm_id AS id, fault, scope_kind, scope_id, raised_at, cleared_at, same, ticket, finding, found, actor, said_at,
        count(*) OVER () AS alike, count(*) FILTER (WHERE finding = 'true') OVER () AS n_true,

@@ -53,7 +53,7 @@ async def explained(portal: Portal, words: Words, alarm: Mapping[str, Any]) -> d
 
     ``chart`` is a drawing with the asset and the series that it is of; None while nothing was heard around it.
     """
-    cases, counts = await alarm_reads.similar(portal.pool, alarm["id"])
+    cases, counts = await alarm_reads.similar(portal.pool, alarm)
     rule = str(alarm["evidence"].get("rule", ""))
     return {
         "alarm": alarm,

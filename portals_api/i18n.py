@@ -13,7 +13,7 @@ from babel.dates import format_datetime, format_timedelta, get_day_names
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 
 from city.clock import to_datetime
 
@@ -118,6 +118,12 @@ class Words:
         if value is None:
             return "–"
         return _decimal(round(value, 2), self.language)
+
+    def money(self, amount: float | None, currency: str, *, exact: bool = False) -> str:
+        """Return an amount of money; `exact`: with all its decimals, as a price per unit has more."""
+        if amount is None:
+            return "–"
+        return str(format_currency(amount, currency, locale=self.language, decimal_quantization=not exact))
 
 
 @lru_cache(maxsize=4096)

@@ -44,6 +44,7 @@ DOORS = (
             Link("/observa", N_("Figures")),
             Link("/districts", N_("Districts")),
             Link("/air", N_("Air")),
+            Link("/energy", N_("Energy")),
             Link("/precision", N_("Alarms")),
             Link("/ledger", N_("Ledger")),
         ),

@@ -20,6 +20,12 @@ lon = -5.66
 [lamp_devices]
 profile = "lamp-controller"
 prefix = "N-"
+
+# What a kilowatt-hour costs, all in all. An example made up for this simulated city, no contract's price: a real city
+# writes what its own bills come to, energy, tolls, charges and taxes together.
+[energy]
+price_per_kwh = 0.15
+currency = "EUR"
 """
 
 PROFILES = """\

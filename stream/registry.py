@@ -347,6 +347,7 @@ def _settings(pack: CityPack) -> dict[str, Any]:
         "languages": list(pack.languages),
         "lat": pack.lat,
         "lon": pack.lon,
+        "tariff": None if pack.tariff is None else asdict(pack.tariff),
     }
 
 

@@ -82,7 +82,7 @@ class CaseOut(BaseModel):
 
 
 class CountsOut(BaseModel):
-    """How many alarms are alike, and how many of them were judged how."""
+    """How many of the latest thousand alarms of the fault are alike, and how many of them were judged how."""
 
     model_config = shown_by(COUNTS)
 

@@ -9,9 +9,11 @@ from city.errors import NotFoundError
 from city.lighting import LightingSchedule
 from city.metric import ACTIVE_POWER
 from incidents.store import schedule_of
+from observatory.energy import together
 from portals_api import network, reads, ticket_reads
 from portals_api.answers.lamps import LampPage, LampWhole
 from portals_api.explain import explained
+from portals_api.observa.energy import LOSSES, read_losses
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.power import NIGHTS_US, expected_w, power_chart
@@ -62,6 +64,15 @@ async def _whole(portal: Portal, lamp_id: str) -> tuple[Row, LightingSchedule | 
         "alarms": await reads.asset_alarms(portal.pool, lamp_id),
         "tickets": tickets["items"],
     }, schedule
+
+
+async def _lost(portal: Portal, lamp_id: str) -> Row:
+    """Return what the lamp's faults lost in the last thirty days, for its page."""
+    _, lost, tariff = await read_losses(portal, None, None, lamp=lamp_id)
+    return {
+        "lost": [(LOSSES[one.loss][0], one.kwh, tariff and tariff.cost(one.kwh)) for one in together(lost) if one.kwh],
+        "tariff": tariff,
+    }
 
 
 @router.get("/api/v1/lamps", summary="List lamps", **documented(LampPage, 400))
@@ -142,6 +153,7 @@ async def lamp_page(request: Request, portal: PortalDep, lamp_id: Id) -> Respons
         lamp=lamp,
         power=power,
         chart=chart,
+        **await _lost(portal, lamp_id),
         why=None if told is None else await explained(portal, words, told),
         json_url=f"/api/v1/lamps/{lamp_id}",
     )

@@ -33,6 +33,7 @@ PAGES = {
     "figure": "/observa/lamps-lit?step=hour",
     "figure-none": "/observa/repair-time?district=east&step=day",
     "precision": "/precision",
+    "energy": "/energy?days=90",
     "cuida": "/cuida",
     "participa": "/participa",
     "status": "/status",

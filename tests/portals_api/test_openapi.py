@@ -31,6 +31,7 @@ PATHS = {
     "/api/v1/figures": {},
     "/api/v1/figures/{figure_id}": {"figure_id": "lamps-lit"},
     "/api/v1/precision": {},
+    "/api/v1/energy": {},
     "/api/v1/status": {},
     "/api/v1/series/{series_id}": {"series_id": "1"},
     "/api/v1/series/{series_id}/points": {"series_id": "1"},

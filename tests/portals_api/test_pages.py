@@ -19,6 +19,7 @@ PAGES = (
     "/facilities/SCHOOL",
     "/report",
     "/precision",
+    "/energy",
     "/ledger",
     "/feeders",
     "/cabinets",

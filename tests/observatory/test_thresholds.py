@@ -37,6 +37,15 @@ def test_a_rule_with_two_thresholds_has_a_proposal_for_each() -> None:
     assert (share.value, share.false_dropped) == (0.5, 2)
 
 
+def test_a_value_has_as_many_digits_as_it_needs_and_no_more() -> None:
+    close = [burning(TRUE, 10.004)] * 9 + [burning(FALSE, 10.003)]
+    value = propose(BY_KEY["unexpected_on_w"], 3.0, close).value
+    assert value is not None
+    assert 10.003 <= value < 10.004
+    far = [burning(TRUE, 33.4)] * 9 + [burning(FALSE, 5.07)]
+    assert propose(BY_KEY["unexpected_on_w"], 3.0, far).value == 19.0
+
+
 def test_where_nothing_can_be_proposed_it_says_why() -> None:
     dark_below = BY_KEY["dark_below"]
     nine = [dark(TRUE, 1.0)] * 8 + [dark(FALSE, 15.0)]

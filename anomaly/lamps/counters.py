@@ -87,7 +87,12 @@ def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, f
     missed = powered_us(device, start, at, 0, first, on, off) > device.interval_us * 8 // 5
     sure = count_within(on, low, high, lamp.moved_at + guard, at - guard) > 0
     caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
-    n = _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, events, n)
+    forgetful = lamp.open & (1 << COUNTER_RESET) != 0 or (lamp.reset_at > 0 and at - lamp.reset_at <= rules.reset_us)
+    if not forgetful:
+        # Counters that begin again may show the same twice.
+        n = _judge_standing(
+            d, state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, events, n
+        )
     if caught_up:
         return n  # What was counted while nothing was shown says nothing of the time since.
     if not device.switched:

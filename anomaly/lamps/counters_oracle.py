@@ -88,7 +88,9 @@ def judge_counters(
     missed = powered_us > device.interval_us * 8 // 5
     sure = _within(ons, lamp["moved_at"] + guard, at - guard) > 0
     caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
-    events += _standing(state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure)
+    recent = lamp["reset_at"] > 0 and at - lamp["reset_at"] <= rules["reset_us"]
+    if not (recent or is_open(lamp, COUNTER_RESET)):
+        events += _standing(state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure)
     if caught_up:
         return events
     if not device.switched:

@@ -22,6 +22,7 @@ from anomaly.lamps.power import (
     NIGHTS_US,
     NO_CELL,
     PARTIAL,
+    QUANTUM_W,
     REPEATS_MIN,
     SETTLE_US,
     SETTLED,
@@ -175,7 +176,8 @@ def judge_on(
     sure = lamp["cell_n"][cell] >= rules["learn"]
     lamp["wary"] = max(lamp["wary"] - 1, 0)
     lamp["calm"] = min(lamp["calm"] + 1, 255)
-    if lamp["calm"] >= CALM:
+    if lamp["calm"] >= CALM and is_open(lamp, CYCLING_FAILURE):
+        lamp["extra"] = 0
         events += cleared(lamp, CYCLING_FAILURE, CYCLING_FAILURE, at, power, expected)
     if level >= 70.0 if level is not None else sure and power >= 0.85 * expected:
         events += _factor(device, rules, lamp, at, power, values)
@@ -322,7 +324,7 @@ def _power(
         lamp["known"] = 0
         return []
     r = power / expected - 1.0
-    sigma = max(1.25 * lamp["sigma"], 0.004 + 0.3 / expected)
+    sigma = max(1.25 * lamp["sigma"], 0.004 + QUANTUM_W / expected)
     allowed = max(0.5 * rules["power_off"], 3.0 * sigma)
     if not device.led and r < PARTIAL and lamp["partial"] < 3:
         lamp["partial"] += 1
@@ -343,6 +345,7 @@ def _power(
             lamp["dim_run"] = 0
             events += cleared(lamp, DIMMING_FAILURE, DIMMING_FAILURE, at, power, expected)
     like_before = bool(lamp["known"]) and abs(r - lamp["residual"]) <= max(0.03, 3.0 * sigma)
+    same_side = bool(lamp["known"]) and (r < 0.0) == (lamp["residual"] < 0.0)
     leapt = _leap(rules, lamp, at, r, sigma)
     lamp["offs"] = (lamp["offs"] * 2 + (abs(r) > allowed)) % 64
     lamp["residual"], lamp["known"], lamp["last_cell"] = r, 1, cell
@@ -353,15 +356,15 @@ def _power(
         )
     wrong = is_open(lamp, MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, FLICKER, DIMMING_FAILURE)
     if not wrong and lamp["jumps"] == 0:
-        _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, like_before)
+        _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, same_side)
     return events
 
 
 def _learn(
     device: Any, lamp: Columns, cell: int, power: float, learned: float, scale: float, shift: float, r: float,
-    sigma: float, allowed: float, like_before: bool,
+    sigma: float, allowed: float, same_side: bool,
 ) -> None:  # fmt: skip
-    if abs(r) <= allowed or not like_before:
+    if abs(r) <= allowed or not same_side:
         lamp["sigma"] += (min(abs(r), 4.0 * sigma) - lamp["sigma"]) / 64.0
     if abs(r) > allowed:
         return
@@ -481,10 +484,11 @@ def _drift(
     low = MODULE_LOST if device.led and lamp["step"] else POWER_TOO_LOW
     fault = POWER_TOO_HIGH if side > 0 else low
     share = rules["module_lost"] if fault == MODULE_LOST else rules["power_off"]
-    if abs(lamp["recent"]) < max(share, 4.0 * sigma):
+    if abs(lamp["recent"]) < max(share, 4.0 * sigma) + QUANTUM_W / expected:
         _settle(lamp, at, r, sigma)
         return []
-    if lamp["run"] < max(2, _needed(device, rules, lamp, level)):
+    least = rules["confirm"] if fault == POWER_TOO_LOW else 2
+    if lamp["run"] < max(least, _needed(device, rules, lamp, level)):
         return []
     lamp["sound_run"] = 0
     return suspected(

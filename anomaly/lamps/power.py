@@ -42,7 +42,7 @@ HOLD_CHANCE = 0.025
 LEARN_CHANCE = 1e-4
 REPEATS_MIN = 6
 NIGHT_US, NIGHTS_US = 12 * HOUR_US, 60 * HOUR_US
-SETTLE_US = 20 * HOUR_US
+SETTLE_US = 40 * HOUR_US
 MENDED_US = 3 * HOUR_US
 """Who burns again sooner was not mended: nobody has been there."""
 WARY_PARTIAL, WARY_RELIT = 4, 40
@@ -52,6 +52,8 @@ PARTIAL = -0.40
 SETTLED = 12
 NO_CELL = 255
 """The reading before was not of the same night."""
+QUANTUM_W = 0.3
+"""Standard deviation of what is rounded to a watt."""
 LEAST_W = 0.5
 """No lamp draws less; what was learnt of one that does says nothing."""
 _OFF_POWER = (1 << MODULE_LOST) | (1 << POWER_TOO_LOW) | (1 << POWER_TOO_HIGH)
@@ -166,7 +168,8 @@ def judge_on(d, device, rules, state, lamp, at, gap, before, values, events, n):
         sure = lamp.cell_n[cell] >= rules.learn
     lamp.wary = max(lamp.wary, 1) - 1
     lamp.calm = min(lamp.calm + 1, 255)
-    if lamp.calm >= CALM:
+    if lamp.calm >= CALM and lamp.open & (1 << CYCLING_FAILURE):
+        lamp.extra = 0
         n = clear(events, n, d, lamp, CYCLING_FAILURE, CYCLING_FAILURE, at, power, expected)
     full = level >= 70.0 if level == level else sure and power >= 0.85 * expected
     if full:
@@ -313,7 +316,7 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
         lamp.known = 0
         return n
     r = power / expected - 1.0
-    sigma = max(1.25 * lamp.sigma, 0.004 + 0.3 / expected)
+    sigma = max(1.25 * lamp.sigma, 0.004 + QUANTUM_W / expected)
     allowed = max(0.5 * rules.power_off, 3.0 * sigma)
     if not device.led and r < PARTIAL and lamp.partial < 3:
         lamp.partial += 1
@@ -333,6 +336,7 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
             lamp.dim_run = 0
             n = clear(events, n, d, lamp, DIMMING_FAILURE, DIMMING_FAILURE, at, power, expected)
     like_before = lamp.known != 0 and abs(r - lamp.residual) <= max(0.03, 3.0 * sigma)
+    same_side = lamp.known != 0 and (r < 0.0) == (lamp.residual < 0.0)
     leapt = _leap(rules, lamp, at, r, sigma)
     lamp.offs = ((lamp.offs << 1) | (abs(r) > allowed)) & 0x3F
     lamp.residual, lamp.known, lamp.last_cell = r, 1, cell
@@ -343,7 +347,7 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
             events, n,
         )  # fmt: skip
     if lamp.open & (_OFF_POWER | (1 << FLICKER) | (1 << DIMMING_FAILURE)) == 0 and lamp.jumps == 0:
-        _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, like_before)
+        _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, same_side)
     return n
 
 
@@ -357,9 +361,9 @@ def _learn_first(lamp, cell, learned, power):
 
 
 @njit(cache=True)
-def _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, like_before):
-    if abs(r) <= allowed or not like_before:
-        # What is off by the same again and again is no noise.
+def _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, same_side):
+    if abs(r) <= allowed or not same_side:
+        # What is off to the same side again and again is no noise.
         lamp.sigma += (min(abs(r), 4.0 * sigma) - lamp.sigma) / 64.0
     if abs(r) > allowed:
         return
@@ -499,17 +503,20 @@ def _judge_drift(
         return _follow_drift(d, device, rules, lamp, at, power, expected, r, allowed, events, n)
     if side == 0 or lamp.jumps != 0:
         return n
-    bound = max(rules.power_off, 4.0 * sigma)
+    step = QUANTUM_W / expected
+    bound = max(rules.power_off, 4.0 * sigma) + step
     fault = POWER_TOO_HIGH
     if side < 0:
         fault = POWER_TOO_LOW
         if device.led and lamp.step:
-            fault, bound = MODULE_LOST, max(rules.module_lost, 4.0 * sigma)
+            fault, bound = MODULE_LOST, max(rules.module_lost, 4.0 * sigma) + step
     if abs(lamp.recent) < bound:
         _settle(lamp, at, r, sigma)
         return n
     count = np.int64(lamp.run)
-    if count < 2 or count < _needed(device, rules, lamp, level):
+    # A discharge lamp that flickers may draw the same little twice.
+    least = rules.confirm if fault == POWER_TOO_LOW else 2
+    if count < least or count < _needed(device, rules, lamp, level):
         return n
     lamp.sound_run = 0
     return suspect(events, n, d, lamp, fault, fault, lamp.run_since, at, power, expected, learned, voltage, count)

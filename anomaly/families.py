@@ -3,8 +3,9 @@
 from anomaly.facilities.family import Facilities
 from anomaly.family import Family
 from anomaly.segments.family import Segments
+from anomaly.statistics.family import Statistics
 
 
 def families() -> list[Family]:
     """Return one new object of each, in the order in which they are fed."""
-    return [Segments(), Facilities()]
+    return [Segments(), Facilities(), Statistics()]

@@ -9,6 +9,10 @@ from anomaly.lamps.layout import LAMP, RULES
 from anomaly.layout import CENSUS, DEVICE, EVENT, STATE
 from anomaly.segments import kernels as segments
 from anomaly.segments import layout as street
+from anomaly.statistics import kernels as statistics
+from anomaly.statistics import layout as statistics_layout
+from anomaly.statistics import tickets
+from anomaly.statistics.parameters import Parameters
 
 
 def warm() -> None:
@@ -32,3 +36,9 @@ def warm() -> None:
         nothing, nothing, times, *context, np.zeros(0), *buildings, *series, common, np.zeros(0, layout.EVENT)
     )
     facilities.share(0, buildings[1], *series, common)
+    scores, watches = np.zeros(0, statistics_layout.STATE), np.zeros(0, tickets.WATCH)
+    said = np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, np.uint8), np.zeros(0, np.float32)
+    cells, events = np.zeros(0, np.int16), np.zeros(0, tickets.EVENT)
+    statistics.score_rows(nothing, times, cells, np.zeros(0), scores, Parameters().row(), *said)
+    rules = tickets.TicketRules().row()
+    tickets.watch_rows(nothing, times, said[0], np.zeros(0, np.bool_), watches, scores, rules, events)

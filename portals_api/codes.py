@@ -242,6 +242,13 @@ RULES = {
     "off-its-habit": N_("far from what is usual at this hour"),
     "same-values-again": N_("the same values again and again"),
     "counter-began-again": N_("the counter began again"),
+    "unlike-its-past-season": N_("unlike its own past at this hour"),
+    "unlike-its-past-level": N_("on another level than in its own past"),
+    "unlike-its-past-drift": N_("drifting away from its own past"),
+    "unlike-its-past-spread": N_("more or less unsteady than in its own past"),
+    "unlike-its-past-transition": N_("in steps that its own past does not know"),
+    "unlike-its-past-extreme": N_("beyond all that it ever said"),
+    "unlike-its-past-stuck": N_("one value for longer than ever"),
 }
 UNITS = {
     "devices": N_("devices"),

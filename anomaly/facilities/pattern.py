@@ -168,7 +168,7 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old_eno
 
     References
     ----------
-    docs/detection.md
+    docs/detection.md; oracle: ``anomaly.facilities.oracle.meet``
     """
     k = day_type * SLOTS + slot
     part = part_of(opened, slot)

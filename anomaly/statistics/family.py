@@ -1,0 +1,198 @@
+"""Statistics as a family of rules: every series of a facility that no rule names, judged by its own past."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.facilities.layout import NONE
+from anomaly.facilities.metrics import OTHER, PARTS
+from anomaly.family import Context, Family, Layout, Rows, carry
+from anomaly.statistics import kernels
+from anomaly.statistics.cells import hours_of_week
+from anomaly.statistics.layout import CHANNELS, STATE, STUCK
+from anomaly.statistics.parameters import Parameters
+from anomaly.statistics.tickets import EVENT, OPENED, WATCH, TicketRules, watch_rows
+from city.alarm import CandidateKind, Evidence, FaultClass, Scope, Suspicion
+from city.asset import AssetKind
+from city.clock import isoformat
+from city.metric import AIR_METRICS, KNOWN_METRICS
+
+UNITS = {metric.name: metric.unit for metric in (*KNOWN_METRICS, *AIR_METRICS)}
+DEVICE = np.dtype([("since", "i8"), ("open", "i8")])
+"""Of what is told of a device: when it began, µs UTC, and how many of its series are open."""
+_PARAMETERS = Parameters().row()
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What rows mean: `names` of devices and their `scopes`, and of series their device, metric and name."""
+
+    names: list[str] = field(default_factory=list)
+    scopes: list[Scope] = field(default_factory=list)
+    device_of: list[int] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+    series_names: list[str] = field(default_factory=list)
+    zone_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    zones: list[str] = field(default_factory=list)
+    row_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """By series id; −1 where a rule names the series, or it is not of a facility."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What the kernel said of one reading."""
+
+    value: float
+    expected: float
+    channel: int
+    score: float
+
+
+class Statistics(Family):
+    """Habits of series that no rule names."""
+
+    name = "statistics"
+
+    def __init__(self) -> None:
+        self._plan = _Plan()
+        self._states = np.zeros(0, STATE)
+        self._watches = np.zeros(0, WATCH)
+        self._told = np.zeros(0, DEVICE)
+
+    def lay_out(self, layout: Layout, at: int) -> list[Suspicion]:
+        before, told = self._plan, self._told
+        plan = self._plan = _lay_out(layout)
+        self._states = carry(before.series_names, self._states, plan.series_names, STATE)
+        self._watches = carry(before.series_names, self._watches, plan.series_names, WATCH)
+        self._told = carry(before.names, told, plan.names, DEVICE)
+        places = {name: row for row, name in enumerate(plan.names)}
+        ended: list[Suspicion] = []
+        for row, name in enumerate(before.names):
+            now = places.get(name)
+            if not told["open"][row] or (now is not None and plan.scopes[now] == before.scopes[row]):
+                continue
+            evidence = Evidence("device-withdrawn", detail={"device": name})
+            ended.append(_said(before.scopes[row], int(told["since"][row]), at, evidence, until=at))
+            if now is not None:
+                self._told[now] = 0
+                self._watches["opened_at"][[i for i, d in enumerate(plan.device_of) if d == now]] = 0
+        return ended
+
+    def judge(self, rows: Rows, context: Context) -> list[Suspicion]:
+        plan = self._plan
+        if not len(plan.row_of):
+            return []
+        known = rows.series < len(plan.row_of)
+        row = np.where(known, plan.row_of[np.where(known, rows.series, 0)], -1)
+        mine = row >= 0
+        if not mine.any():
+            return []
+        row, at, value = row[mine].astype(np.int32), rows.observed_at[mine], rows.value[mine]
+        order = np.lexsort((at, row))
+        row, at, value = row[order], at[order], value[order]
+        cell = np.zeros(len(row), np.int16)
+        zone = plan.zone_of[row]
+        for number in np.unique(zone).tolist():
+            cell[zone == number] = hours_of_week(at[zone == number], plan.zones[number])
+        found: list[tuple[int, int, int, int, int, _Scored]] = []
+        # An open suspicion freezes what its series learns, so each reading has to be judged before the next is scored.
+        turn = np.arange(len(row)) - np.searchsorted(row, row)
+        order = np.lexsort((row, turn))
+        row, at, value, cell, turn = row[order], at[order], value[order], cell[order], turn[order]
+        cuts = [0, *(np.flatnonzero(np.diff(turn)) + 1).tolist(), len(row)]
+        for low, high in pairwise(cuts):
+            part = slice(low, high)
+            found += self._score(row[part], at[part], cell[part], value[part])
+        return [one for event in sorted(found, key=lambda e: e[:5]) for one in self._tell(*event)]
+
+    def _score(
+        self, row: NDArray[np.int32], at: NDArray[np.int64], cell: NDArray[np.int16], value: NDArray[np.float64]
+    ) -> list[tuple[int, int, int, int, int, _Scored]]:
+        """Judge at most one reading of each series; return (device, at, kind, row, since, what was said)."""
+        n = len(row)
+        score, news, expected = np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.float32)
+        channel = np.zeros(n, np.uint8)
+        kernels.score_rows(row, at, cell, value, self._states, _PARAMETERS, score, news, channel, expected)
+        events = np.zeros(n, EVENT)
+        rules = TicketRules().row()
+        n_events = watch_rows(row, at, score, np.isfinite(expected), self._watches, self._states, rules, events)
+        place = {number: i for i, number in enumerate(row.tolist())}
+        found = []
+        for event in events[:n_events]:
+            i = place[int(event["row"])]
+            scored = _Scored(float(value[i]), float(expected[i]), int(channel[i]), float(score[i]))
+            number = int(event["row"])
+            device = self._plan.device_of[number]
+            found.append((device, int(event["at"]), int(event["kind"]), number, int(event["since"]), scored))
+        return found
+
+    def _tell(self, device: int, at: int, kind: int, row: int, since: int, scored: _Scored) -> list[Suspicion]:
+        """Open a device's suspicion with the first of its series, and end it with the last."""
+        told = self._told[device]
+        told["open"] += 1 if kind == OPENED else -1
+        metric = self._plan.metrics[row]
+        evidence = Evidence(
+            rule=f"unlike-its-past-{CHANNELS[scored.channel]}",
+            observed=scored.value,
+            expected=None if scored.channel == STUCK else scored.expected,
+            unit=UNITS.get(metric, ""),
+            last_heard_at=at,
+            detail={
+                "device": self._plan.names[device],
+                "metric": metric,
+                "score": round(scored.score, 1),
+                "last_heard": isoformat(at),
+            },
+        )
+        if kind == OPENED and told["open"] == 1:
+            told["since"] = since
+            return [_said(self._plan.scopes[device], since, at, evidence)]
+        if kind != OPENED and told["open"] == 0:
+            return [_said(self._plan.scopes[device], int(told["since"]), at, evidence, until=at)]
+        return []
+
+    def tick(self, now: int, context: Context) -> list[Suspicion]:
+        """Say nothing: series are judged by what they send."""
+        return []
+
+    def snapshot(self) -> bytes:
+        return self._states.tobytes() + self._watches.tobytes() + self._told.tobytes()
+
+    def restore(self, snapshot: bytes) -> None:
+        first = len(self._plan.series_names) * STATE.itemsize
+        second = first + len(self._plan.series_names) * WATCH.itemsize
+        self._states = np.frombuffer(snapshot[:first], STATE).copy()
+        self._watches = np.frombuffer(snapshot[first:second], WATCH).copy()
+        self._told = np.frombuffer(snapshot[second:], DEVICE).copy()
+
+
+def _lay_out(layout: Layout) -> _Plan:
+    plan = _Plan()
+    zones: dict[str, int] = {}
+    zone_of: list[int] = []
+    ids: list[int] = []
+    for root, device in layout.devices:
+        series = [one for one in device.series if PARTS.get(one.metric, OTHER).role == NONE]
+        if device.asset.kind is not AssetKind.FACILITY or not series:
+            continue
+        zone = zones.setdefault(root.timezone, len(zones))
+        plan.names.append(device.device_id)
+        plan.scopes.append(device.asset)
+        for one in series:
+            ids.append(one.series_id)
+            plan.device_of.append(len(plan.names) - 1)
+            plan.metrics.append(one.metric)
+            plan.series_names.append(f"{device.device_id}|{one.metric}")
+            zone_of.append(zone)
+    plan.zones = list(zones)
+    plan.zone_of = np.array(zone_of, np.int32)
+    plan.row_of = np.full(max(ids, default=-1) + 1, -1, np.int32)
+    plan.row_of[ids] = np.arange(len(ids), dtype=np.int32)
+    return plan
+
+
+def _said(scope: Scope, since: int, at: int, evidence: Evidence, until: int | None = None) -> Suspicion:
+    kind = CandidateKind.SUSPECT if until is None else CandidateKind.CLEAR
+    return Suspicion(kind, FaultClass.OUT_OF_PATTERN, scope, since, at, evidence, until)

@@ -1,0 +1,83 @@
+"""Series that no rule names: an air station through the very stage of production."""
+
+import random
+from itertools import pairwise
+
+from anomaly.detector import DetectStage
+from city import topics
+from city.alarm import CandidateKind, FaultClass
+from city.clock import DAY_US, HOUR_US
+from stream.log import TopicPartition
+from tests.anomaly.facilities.world import START, Building, Course, detect, hour_of, said
+
+ONSET = START + 24 * DAY_US + 10 * HOUR_US
+
+
+def no2(at: int, chance: random.Random) -> float:
+    return 20 + 10 * (7 <= hour_of(at) < 20) + chance.gauss(0, 2)
+
+
+def o3(at: int, chance: random.Random) -> float:
+    return 40 + 20 * (10 <= hour_of(at) < 18) + chance.gauss(0, 3)
+
+
+def station(days: float, **changes: Course) -> Building:
+    return Building(days, {"no2_ug_m3": no2, "o3_ug_m3": o3, **changes}, None, ("no2_ug_m3", "o3_ug_m3"))
+
+
+def high(at: int, chance: random.Random) -> float:
+    return no2(at, chance) + (120 if ONSET <= at < ONSET + 8 * HOUR_US else 0)
+
+
+def test_a_station_that_does_as_ever_is_left_alone() -> None:
+    assert said(detect(station(40).records())[1]) == []
+
+
+def test_a_channel_that_leaves_its_past_is_told_once_with_what_was_expected_and_ends() -> None:
+    found = said(detect(station(28, no2_ug_m3=high).records())[1])
+    assert [(s.kind, s.fault) for s in found] == [
+        (CandidateKind.SUSPECT, FaultClass.OUT_OF_PATTERN),
+        (CandidateKind.CLEAR, FaultClass.OUT_OF_PATTERN),
+    ]
+    first, last = found
+    assert ONSET <= first.at <= ONSET + 2 * HOUR_US
+    assert first.evidence.rule.startswith("unlike-its-past-")
+    assert first.evidence.detail["metric"] == "no2_ug_m3"
+    assert first.evidence.unit == "ug/m3"
+    assert first.evidence.observed is not None
+    assert first.evidence.observed > 120
+    assert first.evidence.expected is not None
+    assert first.evidence.expected < 60
+    assert last.since == first.since
+
+
+def test_nothing_statistical_is_said_in_the_first_fortnight() -> None:
+    early = START + 10 * DAY_US
+
+    def odd(at: int, chance: random.Random) -> float:
+        return no2(at, chance) + (120 if early <= at < early + 8 * HOUR_US else 0)
+
+    assert said(detect(station(13, no2_ug_m3=odd).records())[1]) == []
+
+
+def test_a_replay_of_statistics_gives_the_same_whatever_was_polled_and_from_any_snapshot() -> None:
+    records = station(27, no2_ug_m3=high).records()
+    whole = detect(records, chunk=len(records))[1]
+    assert whole == detect(records, chunk=7)[1]
+    stage = DetectStage(candidate_partitions=1)
+    state, appends = None, []
+    for low, high_ in pairwise([0, 1500, 4690, 4710, len(records)]):
+        state, some = detect(records[low:high_], state)
+        appends += some
+        snapshot = stage.snapshot(state)
+        state = stage.open(TopicPartition(topics.READINGS, 0), snapshot)
+        assert stage.snapshot(state) == snapshot
+    assert appends == whole
+
+
+def test_a_back_log_is_scored_reading_by_reading_as_if_heard_live() -> None:
+    live = said(detect(station(28, no2_ug_m3=high).records())[1])
+    late = station(28, no2_ug_m3=high)
+    late.late = (ONSET - HOUR_US, ONSET + 6 * HOUR_US)
+    told = [s for s in said(detect(late.records())[1]) if s.fault is FaultClass.OUT_OF_PATTERN]
+    assert [(s.kind, s.since, s.at) for s in told] == [(s.kind, s.since, s.at) for s in live]

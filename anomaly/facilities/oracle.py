@@ -105,6 +105,8 @@ def meet(s: Series, m: Moment, value: float) -> float:
     z = 0.0
     if seen >= pattern.VISITS_MIN and not m.same:
         z = r / unit / scale
+        if abs(z) > pattern.AMISS_Z:
+            z = _beside(s, m, value, s.expected - base) / unit / scale
         s.recent = [(z, r, m.at, s.expected), *s.recent][: c.RING]
         settled = m.at - s.back_at >= pattern.SETTLE_US
         _find(s, m, m.old and settled, seen > pattern.VISITS_MIN and settled)
@@ -115,6 +117,14 @@ def meet(s: Series, m: Moment, value: float) -> float:
         s.learnt_at = m.at
         _learn(s, m, k, part, value, unit, r / unit, scale, anew)
     return z
+
+
+def _beside(s: Series, m: Moment, value: float, away: float) -> float:
+    """Return how far a value is from all that is habitual within an hour."""
+    near = [(m.slot + step) % c.SLOTS for step in range(-pattern.AMISS_SLOTS, pattern.AMISS_SLOTS + 1)]
+    cells = (s.cells.get(m.day_type * c.SLOTS + slot, (0, 0.0, 0.0)) for slot in near)
+    bases = [base + away for seen, base, _ in cells if seen] or [value]
+    return value - min(max(value, min(bases)), max(bases))
 
 
 def _find(s: Series, m: Moment, judged: bool, sure: bool) -> None:

@@ -26,6 +26,7 @@ TOP_DECAY, TOP_GROWTH = 0.9996, 0.02
 BASE_RATE, DEVIATION_RATE, SPREAD_RATE, ANEW_RATE = 0.08, 0.05, 0.004, 0.3
 NEAR_Z, OFFSET_RATE, FAR_RATE, DRIFT_RATE = 2.0, 0.08, 0.02, 0.2
 DOUBT_Z, COMMON_SHARE = 2.5, 0.4
+AMISS_Z, AMISS_SLOTS = 2.0, 4
 STALE_US, SETTLE_US, BACK_RATE = DAY_US // 4, DAY_US, 0.3
 """After so long without learning recent departures are stale: for a day they are found anew and nothing is judged."""
 
@@ -147,6 +148,23 @@ def _learn(s, k, slot, part, value, unit, q, scale, follow, anew, back):
 
 
 @njit(cache=True)
+def _beside(s, day_type, slot, value, away):
+    """Return how far a value is from all that is habitual within an hour: dusk, clocks and people are not punctual."""
+    least, most = value, value
+    found = False
+    for step in range(-AMISS_SLOTS, AMISS_SLOTS + 1):
+        k = day_type * SLOTS + (slot + step) % SLOTS
+        if s.seen[k] > 0:
+            base = float(s.base[k]) + away
+            if not found or base < least:
+                least = base
+            if not found or base > most:
+                most = base
+            found = True
+    return value - min(max(value, least), most)
+
+
+@njit(cache=True)
 def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old_enough, follow, held):
     """Take one reading of a series into its habit; return z, 0 where its hour is not known well enough.
 
@@ -188,6 +206,8 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old_eno
     z = 0.0
     if seen >= VISITS_MIN and not same:
         z = r / unit / scale
+        if abs(z) > AMISS_Z:
+            z = _beside(s, day_type, slot, value, s.expected - base) / unit / scale
         s.z[s.at_ring] = z
         s.residual[s.at_ring] = r
         s.z_at[s.at_ring] = at

@@ -1,6 +1,9 @@
 """The rules of facilities as Numba kernels over columns: arrays in, arrays out.
 
 No fast-math, and nothing but sums, products and comparisons: a replay must give the same bits.
+
+Numba's cache on disk looks at the time of this file alone: whoever changes `pattern`, `heating`, `water` or `repeats`
+changes a line here as well (revision 2), or a machine goes on with what it compiled before.
 """
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"

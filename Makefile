@@ -22,13 +22,14 @@ STALE := stale
 endif
 endif
 
-.PHONY: up down test check format bench clean venv venv-dev engines help stale
+.PHONY: up down test check format bench score clean venv venv-dev engines help stale
 
 help:
 	@echo "make up [PORT=8000] [DATA=./data] [SPEED=60]   start the simulated city; Ctrl-C stops it"
 	@echo "make test                                      bring the test engines and run all tests"
 	@echo "make check                                     format, lint, types, import floors"
 	@echo "make bench [ONLY=ingest]                       measure here, write docs/benchmarks.md"
+	@echo "make score [ONLY=nab]                          score detection, write docs/benchmarks.md"
 
 up: venv
 	@exec "$(RUN)/citynerve" up --port "$(PORT)" --data "$(DATA)" $(if $(SPEED),--speed "$(SPEED)")
@@ -83,6 +84,9 @@ format: venv-dev
 
 bench: engines
 	@$(RUN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+score: venv-dev
+	@$(RUN)/python -m bench --scores $(if $(ONLY),--only score.$(ONLY))
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

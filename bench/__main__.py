@@ -1,4 +1,4 @@
-"""``python -m bench [--only NAME]``: measures, keeps ``bench/results.json``, writes ``docs/benchmarks.md``."""
+"""``python -m bench [--scores] [--only NAME]`` measures: ``bench/results.json`` and ``docs/benchmarks.md``."""
 
 import argparse
 import importlib
@@ -24,6 +24,11 @@ BENCHES = {
     "ticket": "From a fault to its ticket",
     "web": "What a person waits for: map, first page, lists, a fault on the open map",
 }
+SCORES = {
+    "score.city": "How well the stages of production find what is planted in simulated fleets",
+    "score.nab": "How well statistics detect: the Numenta Anomaly Benchmark, in-sample and held out",
+}
+"""What ``--scores`` runs: how well, not how fast. A new one is its module here and its title."""
 
 logger = logging.getLogger("bench")
 
@@ -31,26 +36,29 @@ logger = logging.getLogger("bench")
 def main() -> None:
     """Run what was asked for, one bench after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=sorted(BENCHES), help="one of them")
-    only = parser.parse_args().only
+    parser.add_argument("--scores", action="store_true", help="the scores of detection instead of speeds")
+    parser.add_argument("--only", choices=sorted(BENCHES | SCORES), help="one of them")
+    asked = parser.parse_args()
+    titles = BENCHES | SCORES
     results: dict[str, dict[str, Any]] = {}
     if RESULTS.exists():
         results = {entry["name"]: entry for entry in json.loads(RESULTS.read_text(encoding="utf-8"))}
-    names = [only] if only else list(BENCHES)
+    names = [asked.only] if asked.only else list(SCORES if asked.scores else BENCHES)
     with Bar(quiet=False) as advance:
         # After the bar has taken the terminal, so that lines go above it.
         logging.basicConfig(level=logging.ERROR, format="%(message)s")
         logger.setLevel(logging.INFO)
         for number, name in enumerate(names):
             advance(f"measuring {name}", number, len(names))
-            logger.info("%s: %s", name, BENCHES[name])
+            logger.info("%s: %s", name, titles[name])
             measured = importlib.import_module(f"bench.{name}").run()
-            results = {key: entry for key, entry in results.items() if entry.get("bench") != name}
+            if measured:
+                results = {key: entry for key, entry in results.items() if entry.get("bench") != name}
             for entry in measured:
                 entry = {**entry, "bench": name, "measured": datetime.now(UTC).date().isoformat()}
                 results[entry["name"]] = entry
                 logger.info("  %s", _line(entry))
-    ordered = sorted(results.values(), key=lambda e: (list(BENCHES).index(e["bench"]), e["name"]))
+    ordered = sorted(results.values(), key=lambda e: (list(titles).index(e["bench"]), e["name"]))
     RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(_page(ordered), encoding="utf-8")
 
@@ -67,7 +75,7 @@ def _page(results: list[dict[str, Any]]) -> str:
         f"Written by `make bench` on {platform.machine()}, Python {platform.python_version()}, {_cores()} cores.",
         "Machines are noisy: read the ratio to the peer of the same run, not the figure alone. Each is a median.",
     ]
-    for bench, title in BENCHES.items():
+    for bench, title in (BENCHES | SCORES).items():
         rows = [entry for entry in results if entry["bench"] == bench]
         if not rows:
             continue
@@ -82,8 +90,12 @@ def _page(results: list[dict[str, Any]]) -> str:
             lines.append(f"| `{entry['name']}` | {figure} | {beside} | {told} | {ratio} |")
         notes = [f"`{e['name']}`: {e['note']}" for e in rows if e.get("note")]
         lines += ["", *notes] if notes else []
-        lines += ["", f"Measured {max(e['measured'] for e in rows)} with `make bench ONLY={bench}`."]
+        lines += ["", f"Measured {max(e['measured'] for e in rows)} with `make {_command(bench)}`."]
     return "\n".join(lines) + "\n"
+
+
+def _command(bench: str) -> str:
+    return f"score ONLY={bench.removeprefix('score.')}" if bench in SCORES else f"bench ONLY={bench}"
 
 
 def _cores() -> int:

@@ -42,6 +42,8 @@ STAND_H = 2.0
 REST_H = 4.0
 NIGHT_H = 3.0
 IDLE_H = 1.5
+JITTER_H = 0.05
+"""Hours that are rounded may seem to move by less."""
 NIGHTS = 4
 _RATE_FAULTS = (MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, DIMMING_FAILURE)
 
@@ -69,7 +71,7 @@ def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, f
         return n
     if added_h < -BACK or added_on < -BACK or (added_kwh < -BACK and energy < 0.9 * (energy - added_kwh)):
         return _begin_again(d, rules, lamp, at, events, n)
-    if lamp.open & (1 << COUNTER_RESET) and at - lamp.reset_at > rules.reset_us:
+    if lamp.open & (1 << COUNTER_RESET) and at - lamp.reset_at > 2 * rules.reset_us:
         n = clear(events, n, d, lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
     if device.schedule < 0:
         return n
@@ -159,7 +161,7 @@ def _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h,
     """
     if added_on > 0.0:
         lamp.switched_at = at
-    if added_h > 0.0:
+    if added_h > JITTER_H:
         lamp.hours_at = at
     if added_h > 0.0 or added_kwh > 0.0 or added_on > 0.0:
         lamp.moved_at = at

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from anomaly.lamps.counters import BACK, IDLE_H, NIGHT_H, NIGHTS, REST_H, STAND_H
+from anomaly.lamps.counters import BACK, IDLE_H, JITTER_H, NIGHT_H, NIGHTS, REST_H, STAND_H
 from anomaly.lamps.oracle import Columns, Events, cleared, is_open, suspected
 from anomaly.layout import (
     CLEAR,
@@ -66,7 +66,7 @@ def judge_counters(
     if back & {HOURS, SWITCHES} or (back and energy < 0.9 * (energy - added[ENERGY])):
         return _begin_again(rules, lamp, at)
     events: Events = []
-    if is_open(lamp, COUNTER_RESET) and at - lamp["reset_at"] > rules["reset_us"]:
+    if is_open(lamp, COUNTER_RESET) and at - lamp["reset_at"] > 2 * rules["reset_us"]:
         events += cleared(lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
     if not device.scheduled:
         return events
@@ -152,8 +152,8 @@ def _standing(
     missed: bool, sure: bool,
 ) -> Events:  # fmt: skip
     events: Events = []
-    moved = {"hours_at": added_h > 0.0, "switched_at": added_on > 0.0}
-    moved["moved_at"] = any(moved.values()) or added_kwh > 0.0
+    moved = {"hours_at": added_h > JITTER_H, "switched_at": added_on > 0.0}
+    moved["moved_at"] = added_h > 0.0 or added_on > 0.0 or added_kwh > 0.0
     for name, yes in moved.items():
         if yes:
             lamp[name] = at

@@ -2,14 +2,51 @@
 
 from dataclasses import dataclass
 
-from city.alarm import SEVERITY, AlarmEvent, AlarmEventKind, Evidence, FaultClass, Scope, Suspicion, alarm_id
+from city.alarm import (
+    QUARTER_US,
+    SEVERITY,
+    AlarmEvent,
+    AlarmEventKind,
+    CandidateKind,
+    Evidence,
+    FaultClass,
+    Scope,
+    Suspicion,
+    alarm_id,
+)
 from city.asset import AssetKind
 from city.clock import MINUTE_US
 
 FOLD_SLACK_US = 60 * MINUTE_US
 """A child that failed up to this much before its parent is the parent's doing; earlier ones have their own cause."""
+STRAY_SLACK_US = 20 * MINUTE_US
+"""A lamp that falls silent with a feeder beside its own, to within this and two of its intervals, hangs on that one."""
 CHILDREN_MAX = 8_000
 """Names of children in one event, which has to fit into a record; each child's own event names its parent as well."""
+
+F = FaultClass
+_SILENT = frozenset({F.COMMUNICATION_FAILURE})
+_OUT = frozenset({F.LAMP_FAILURE, F.COMMUNICATION_FAILURE, F.STUCK_SENSOR})
+_BURNING_BADLY = frozenset(
+    {F.CYCLING_FAILURE, F.FLICKER, F.LAMP_POWER_TOO_LOW, F.LAMP_POWER_TOO_HIGH, F.LED_MODULE_LOST}
+)
+_VOLTS = frozenset({F.SUPPLY_VOLTAGE_TOO_LOW, F.SUPPLY_VOLTAGE_TOO_HIGH})
+_SWITCHED = frozenset({F.SWITCHING_ERROR_ON, F.SWITCHING_ERROR_OFF})
+_PARTS = frozenset({F.CIRCUIT_BREAKER_TRIPPED, F.CABLE_THEFT})
+EXPLAINS: dict[FaultClass, frozenset[FaultClass]] = {
+    F.SUPPLY_LOSS: _OUT | _PARTS | _SWITCHED | {F.SUPPLY_LOSS, F.CYCLING_FAILURE},
+    F.CIRCUIT_BREAKER_TRIPPED: _OUT | _PARTS | {F.SUPPLY_LOSS, F.CYCLING_FAILURE},
+    F.CABLE_THEFT: _OUT | {F.CYCLING_FAILURE},
+    F.SWITCHING_ERROR_OFF: _OUT | {F.DIMMING_FAILURE, F.LAMP_POWER_TOO_LOW, F.LED_MODULE_LOST, F.CYCLING_FAILURE},
+    F.SWITCHING_ERROR_ON: frozenset({F.LAMP_UNEXPECTED_ON, F.DIMMING_FAILURE, F.STUCK_SENSOR}),
+    F.SUPPLY_VOLTAGE_TOO_LOW: _BURNING_BADLY | _VOLTS,
+    F.SUPPLY_VOLTAGE_TOO_HIGH: _BURNING_BADLY | _VOLTS,
+    F.LOST_NEUTRAL: _BURNING_BADLY | _VOLTS | _OUT,
+    F.RCD_RECLOSING: _BURNING_BADLY | _OUT | _PARTS | {F.SUPPLY_LOSS},
+    F.CABINET_CLOCK_WRONG: _SWITCHED | {F.LAMP_UNEXPECTED_ON},
+    F.COMMUNICATION_FAILURE: _SILENT | {F.SUPPLY_LOSS},
+}
+"""What a fault of a feeder, a cabinet or a gateway makes of what hangs below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +61,46 @@ class Case:
         An alarm stands, folded or not.
     parent_id : str or None
         The alarm that it is folded into.
+    ends_at : int
+        When its end, which was heard, is believed, µs UTC; 0: it has not ended.
+    until : int
+        When it ended, as was heard, µs UTC.
+    released : bool
+        Its cause has cleared; it waits for its own end, as long as its feeder is switched off.
     """
 
     suspicion: Suspicion
     decide_at: int
     raised: bool = False
     parent_id: str | None = None
+    ends_at: int = 0
+    until: int = 0
+    released: bool = False
+
+    @property
+    def fault(self) -> FaultClass:
+        return self.suspicion.fault
+
+    @property
+    def scope(self) -> Scope:
+        return self.suspicion.scope
+
+    @property
+    def since(self) -> int:
+        return self.suspicion.since
+
+    @property
+    def interval_us(self) -> int:
+        return self.suspicion.interval_us
+
+    @property
+    def alarm_id(self) -> str:
+        return alarm_id(self.fault, self.scope.asset_id, self.since)
+
+    @property
+    def is_parent(self) -> bool:
+        """Whether it may explain others: what is said of a whole feeder or cabinet, by its own rule."""
+        return self.scope.kind in (AssetKind.FEEDER, AssetKind.CABINET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +119,65 @@ class Parent:
     evidence: Evidence
     counted_at: int
     folded_into: str | None = None
+    interval_us: int = QUARTER_US
+
+    @property
+    def suspicion(self) -> Suspicion:
+        """What it would be, had a rule said it."""
+        return Suspicion(
+            CandidateKind.SUSPECT,
+            self.fault,
+            self.scope,
+            self.since,
+            self.counted_at,
+            self.evidence,
+            None,
+            self.interval_us,
+        )
 
     @property
     def alarm_id(self) -> str:
         return alarm_id(self.fault, self.scope.asset_id, self.since)
 
 
-def explains(parent: Parent, case: Case) -> bool:
-    """Tell whether an outage is the cause of a case: below it, and not older than it."""
-    scope, fault = case.suspicion.scope, case.suspicion.fault
-    if fault is FaultClass.LAMP_UNEXPECTED_ON:
+def above(scope: Scope) -> set[str]:
+    """Return the assets whose outage would explain a fault of `scope`."""
+    return {scope.feeder_id, scope.root_id, scope.gateway_id} - {""}
+
+
+def explains(parent: Parent | Case, case: Case | Parent) -> bool:
+    """Tell whether a fault above is the cause of another one: it does that, is above it, and is not younger."""
+    if parent.alarm_id == case.alarm_id or case.fault not in EXPLAINS.get(parent.fault, frozenset()):
         return False
-    if parent.scope.kind is AssetKind.GATEWAY:
-        below = scope.gateway_id == parent.scope.asset_id and fault is FaultClass.COMMUNICATION_FAILURE
-    else:
-        below = scope.feeder_id == parent.scope.asset_id
-    return below and case.suspicion.since >= parent.since - FOLD_SLACK_US
+    slack_us = max(FOLD_SLACK_US, 2 * max(parent.interval_us, case.interval_us))
+    # Who missed its last message before dawn fell silent then, for all that anyone knows; it is missed much later.
+    began = case.suspicion.at if case.fault is F.COMMUNICATION_FAILURE else case.since
+    if began < parent.since - slack_us:
+        return False
+    scope, asset_id = case.scope, parent.scope.asset_id
+    match parent.scope.kind:
+        case AssetKind.GATEWAY:
+            return scope.gateway_id == asset_id
+        case AssetKind.CABINET:
+            return scope.root_id == asset_id and scope.kind is not AssetKind.CABINET
+    if scope.feeder_id == asset_id:
+        return scope.kind is AssetKind.LAMP or _is_wider(parent.fault, case.fault)
+    return _is_stray(parent, case)
+
+
+def _is_wider(parent: FaultClass, child: FaultClass) -> bool:
+    """Tell which of two faults of one feeder explains the other."""
+    return child not in EXPLAINS or parent not in EXPLAINS[child] or parent is FaultClass.SUPPLY_LOSS
+
+
+def _is_stray(parent: Parent | Case, case: Case | Parent) -> bool:
+    """Tell whether a lamp failed together with another feeder of its cabinet: the inventory has it wrong."""
+    if case.scope.kind is not AssetKind.LAMP or case.scope.root_id != parent.scope.root_id:
+        return False
+    slack_us = STRAY_SLACK_US + 2 * max(parent.interval_us, case.interval_us)
+    if case.fault is F.COMMUNICATION_FAILURE:
+        return case.suspicion.at >= parent.since and case.since <= parent.since + slack_us
+    return case.fault is F.LAMP_UNEXPECTED_ON and abs(case.since - parent.since) <= slack_us
 
 
 def case_event(
@@ -73,6 +187,7 @@ def case_event(
     *,
     cleared_at: int | None = None,
     parent_id: str | None = None,
+    children: list[str] | None = None,
 ) -> AlarmEvent:
     """Return an event of the alarm that a suspicion has become."""
     return AlarmEvent(
@@ -86,6 +201,7 @@ def case_event(
         evidence=suspicion.evidence,
         cleared_at=cleared_at,
         parent_id=parent_id,
+        children=tuple(sorted(children or ())[:CHILDREN_MAX]),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from anomaly.causes import Case, Parent
 from anomaly.decide import decide
+from anomaly.life import Rest
 from anomaly.metrics import CorrelateMetrics
 from city import topics
 from city.alarm import AlarmEvent, CandidateBatch
@@ -35,6 +36,7 @@ class CorrelatorSnapshot:
     waiting: tuple[CandidateBatch, ...]
     cases: tuple[tuple[str, Case], ...]
     parents: tuple[tuple[str, Parent], ...]
+    rests: tuple[tuple[str, Rest], ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class CorrelatorState:
         Source partition → latest tick of which all parts have come.
     waiting : dict
         Source partition → batches that other partitions have not caught up with.
+    rests : dict
+        Fault and asset → alarm that has cleared of late, and is the same if it comes back.
     """
 
     sources: int
@@ -59,6 +63,7 @@ class CorrelatorState:
     waiting: dict[int, list[CandidateBatch]] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
     parents: dict[str, Parent] = field(default_factory=dict)
+    rests: dict[str, Rest] = field(default_factory=dict)
     decided_at: int = 0
 
     def hear(self, batch: CandidateBatch) -> list[AlarmEvent]:
@@ -88,7 +93,7 @@ class CorrelatorState:
         suspicions = (s for batch in batches for s in batch.suspicions)
         complete = len({batch.source_partition for batch in batches}) >= self.sources
         census = [c for batch in batches for c in batch.census] if complete else None
-        return decide(self.cases, self.parents, suspicions, census, at)
+        return decide(self.cases, self.parents, self.rests, suspicions, census, at)
 
     def _tell_who_waits(self) -> None:
         count = sum(len(queue) for queue in self.waiting.values())
@@ -108,6 +113,7 @@ class CorrelatorState:
             tuple(b for _, queue in sorted(self.waiting.items()) for b in queue),
             tuple(sorted(self.cases.items())),
             tuple(sorted(self.parents.items())),
+            tuple(sorted(self.rests.items())),
         )
 
     @classmethod
@@ -115,6 +121,7 @@ class CorrelatorState:
         """Build the state from its snapshot."""
         seen = {source: (at, part) for source, at, part in saved.seen}
         state = cls(saved.sources, seen, dict(saved.heard_at), {}, dict(saved.cases), dict(saved.parents))
+        state.rests = dict(saved.rests)
         if len(state.heard_at) >= state.sources:
             state.decided_at = min(state.heard_at.values())
         for batch in saved.waiting:
@@ -127,7 +134,7 @@ class CorrelateStage:
 
     group = "correlate"
     topics = (topics.CANDIDATES,)
-    code_version = "correlate-2"
+    code_version = "correlate-3"
     transactional = False
 
     def __init__(self, reading_partitions: int, alarm_partitions: int, metrics: CorrelateMetrics | None = None) -> None:

@@ -7,17 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from anomaly import outage
-from anomaly.causes import FOLD_SLACK_US, Case, Parent, case_event, explains, parent_event
+from anomaly import life, outage
+from anomaly.causes import Case, Parent, above, case_event, explains, parent_event
+from anomaly.life import Rest, Rests
 from anomaly.outage import Outage
 from city.alarm import AlarmEvent, AlarmEventKind, CandidateKind, Census, FaultClass, Suspicion
 from city.asset import AssetKind
-from city.clock import HOUR_US, MINUTE_US
+from city.clock import HOUR_US
 
-WAIT_US = 15 * MINUTE_US
-"""A child's alarm waits this long for a parent that explains it: one interval of a lamp."""
-RETURN_WAIT_US = 45 * MINUTE_US
-"""After a parent has cleared, a child that was folded has this long to be heard and lit again."""
 ABANDONED_US = 72 * HOUR_US
 """An outage below which nothing was even expected for so long is of something that the city no longer has."""
 
@@ -28,72 +25,135 @@ Parents = dict[str, Parent]
 
 
 def decide(
-    cases: Cases, parents: Parents, suspicions: Iterable[Suspicion], census: Sequence[Census] | None, now: int
+    cases: Cases,
+    parents: Parents,
+    rests: Rests,
+    suspicions: Iterable[Suspicion],
+    census: Sequence[Census] | None,
+    now: int,
 ) -> list[AlarmEvent]:
-    """Decide on everything said up to `now`, µs UTC; `cases` and `parents` change in place.
+    """Decide on everything said up to `now`, µs UTC; `cases`, `parents` and `rests` change in place.
 
     Parameters
     ----------
     census : sequence of Census or None
         Of all partitions of `readings`; None where some did not count at this tick: half a count looks like an outage.
+        Empty where none did: feeders are counted once a minute.
     """
     events: list[AlarmEvent] = []
+    past: dict[str, list[Rest]] = defaultdict(list)
+    for _, one in sorted(rests.items()):
+        if one.suspicion.scope.kind in _WIDTH:
+            past[one.suspicion.scope.root_id].append(one)
     for suspicion in sorted(suspicions, key=lambda s: (s.at, s.scope.asset_id, s.fault, s.kind, s.since)):
-        events.extend(_hear_suspicion(cases, suspicion, now))
-    if census is not None:
-        census = sorted(census, key=lambda c: c.feeder.asset_id)
-        events.extend(_end_parents(cases, parents, _below(census), now))
-        events.extend(_begin_parents(cases, parents, outage.find(census), now))
-    events.extend(_settle_cases(cases, parents, now))
+        events.extend(_hear_suspicion(cases, rests, past, suspicion, now))
+    if census:
+        census = sorted(census, key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
+        events.extend(_end_parents(cases, parents, rests, _below(census), now))
+        events.extend(_begin_parents(cases, parents, rests, outage.find(census, now), now))
+        _wait_on(cases, {c.feeder.asset_id for c in census if c.expected}, now)
+    events.extend(_end_cases(cases, parents, rests, now))
+    events.extend(_settle_cases(cases, parents, rests, now))
+    life.forget(rests, now)
     return events
 
 
-def _hear_suspicion(cases: Cases, suspicion: Suspicion, now: int) -> list[AlarmEvent]:
-    key = f"{suspicion.fault}|{suspicion.scope.asset_id}"
+# ------------------------------------------------------------ what detection says
+
+
+def _key(suspicion: Suspicion) -> str:
+    return f"{suspicion.fault}|{suspicion.scope.asset_id}"
+
+
+def _hear_suspicion(
+    cases: Cases, rests: Rests, past: Mapping[str, Sequence[Rest]], suspicion: Suspicion, now: int
+) -> list[AlarmEvent]:
+    key = _key(suspicion)
+    case = cases.get(key)
     if suspicion.kind is CandidateKind.SUSPECT:
         if suspicion.until is not None:
             return [case_event(AlarmEventKind.RAISED, suspicion, now, cleared_at=suspicion.until)]
-        if key not in cases:
-            # What is said of a whole feeder has been judged from all its lamps: nothing above it is waited for.
-            wait = WAIT_US if _may_have_parent(suspicion) else 0
-            cases[key] = Case(suspicion, now + wait)
+        if case is None:
+            fresh = Case(life.again(rests, key, suspicion), now + life.wait_us(suspicion))
+            roots = {suspicion.scope.root_id, suspicion.scope.gateway_id}
+            if suspicion.fault is FaultClass.COMMUNICATION_FAILURE and any(
+                one.cleared_at >= suspicion.since and explains(Case(one.suspicion, 0), fresh)
+                for root in roots
+                for one in past.get(root, ())
+            ):
+                # What silenced it has cleared meanwhile: it may not have had a chance to say so.
+                fresh = replace(fresh, decide_at=now + life.return_wait_us(fresh), released=True)
+            cases[key] = fresh
+        elif case.ends_at:
+            cases[key] = replace(case, ends_at=0, until=0)
         return []
-    case = cases.pop(key, None)
-    if case is None or not case.raised:
+    if case is None:
         return []
-    return [case_event(AlarmEventKind.CLEARED, case.suspicion, now, cleared_at=suspicion.until)]
+    if not case.raised:
+        del cases[key]
+        return []
+    cases[key] = replace(case, ends_at=now + life.off_delay_us(suspicion), until=suspicion.until or now)
+    return []
 
 
-def _may_have_parent(suspicion: Suspicion) -> bool:
-    """Tell whether an outage could explain it: nothing explains what a facility says of itself but its silence."""
-    if suspicion.scope.kind is AssetKind.FACILITY:
-        return suspicion.fault is FaultClass.COMMUNICATION_FAILURE
-    return suspicion.scope.kind not in (AssetKind.FEEDER, AssetKind.CABINET)
+def _end_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[AlarmEvent]:
+    """Clear what has ended for long enough; whatever was folded into it stands on its own again."""
+    over = sorted(key for key, case in cases.items() if 0 < case.ends_at <= now)
+    events: list[AlarmEvent] = []
+    gone: set[str] = set()
+    for key in over:
+        case = cases.pop(key)
+        life.rest(rests, key, case.suspicion, now)
+        events.append(case_event(AlarmEventKind.CLEARED, case.suspicion, now, cleared_at=case.until))
+        if case.is_parent:
+            gone.add(case.alarm_id)
+    _release(cases, gone, now)
+    for parent_id, parent in sorted(parents.items()):
+        if parent.folded_into in gone:
+            parents[parent_id] = replace(parent, folded_into=None)
+            events.append(parent_event(AlarmEventKind.RAISED, parent, now))
+    return events
+
+
+def _release(cases: Cases, gone: set[str], now: int) -> None:
+    if not gone:
+        return
+    for key, case in cases.items():
+        if case.parent_id in gone:
+            cases[key] = replace(case, parent_id=None, decide_at=now + life.return_wait_us(case), released=True)
+
+
+def _wait_on(cases: Cases, awake: set[str], now: int) -> None:
+    """Let cases whose cause has cleared wait while their feeder is switched off: they cannot say that they are well."""
+    for key, case in cases.items():
+        if case.released and case.decide_at and case.scope.feeder_id and case.scope.feeder_id not in awake:
+            cases[key] = replace(case, decide_at=now + life.return_wait_us(case))
+
+
+# ------------------------------------------------------------ outages
 
 
 def _below(census: Iterable[Census]) -> dict[str, list[Census]]:
     """Group what was counted by all that it hangs below."""
     below: dict[str, list[Census]] = defaultdict(list)
     for count in census:
-        for above in {count.feeder.asset_id, count.feeder.gateway_id}:
-            below[above].append(count)
+        for name in above(count.feeder):
+            below[name].append(count)
     return below
 
 
-def _end_parents(cases: Cases, parents: Parents, below: Mapping[str, Sequence[Census]], now: int) -> list[AlarmEvent]:
+def _end_parents(
+    cases: Cases, parents: Parents, rests: Rests, below: Mapping[str, Sequence[Census]], now: int
+) -> list[AlarmEvent]:
     over: list[Parent] = []
     for parent_id, parent in sorted(parents.items()):
         counts = below.get(parent.scope.asset_id, ())
-        if counts:
+        if any(count.expected for count in counts):
             parents[parent_id] = replace(parent, counted_at=now)
         if outage.recovered(counts) or now - parent.counted_at > ABANDONED_US:
             over.append(parent)
     if not over:
         return []
-    folded: dict[str, list[str]] = defaultdict(list)
-    for key, case in cases.items():
-        if case.parent_id is not None:
-            folded[case.parent_id].append(key)
     feeders: dict[str, list[str]] = defaultdict(list)
     for parent_id, parent in sorted(parents.items()):
         if parent.folded_into is not None:
@@ -101,72 +161,121 @@ def _end_parents(cases: Cases, parents: Parents, below: Mapping[str, Sequence[Ce
     events: list[AlarmEvent] = []
     for parent in over:
         del parents[parent.alarm_id]
+        said = parent.suspicion
+        life.rest(rests, _key(said), said, now)
         events.append(parent_event(AlarmEventKind.CLEARED, parent, now, cleared_at=now))
-        # What was folded into it stands on its own again.
-        for key in folded[parent.alarm_id]:
-            cases[key] = replace(cases[key], parent_id=None, decide_at=now + RETURN_WAIT_US)
         for feeder_id in feeders[parent.alarm_id]:
             feeder = parents.get(feeder_id)
             if feeder is not None:
                 parents[feeder_id] = replace(feeder, folded_into=None)
                 if not outage.recovered(below.get(feeder.scope.asset_id, ())):
                     events.append(parent_event(AlarmEventKind.RAISED, feeder, now))
+    _release(cases, {parent.alarm_id for parent in over}, now)
     return events
 
 
-def _begin_parents(cases: Cases, parents: Parents, outages: Sequence[Outage], now: int) -> list[AlarmEvent]:
+def _begin_parents(
+    cases: Cases, parents: Parents, rests: Rests, outages: Sequence[Outage], now: int
+) -> list[AlarmEvent]:
     standing = {parent.scope.asset_id for parent in parents.values()}
     fresh: list[Parent] = []
     for found in outages:
-        if standing.isdisjoint((found.scope.asset_id, found.scope.gateway_id)):
-            standing.add(found.scope.asset_id)
-            fresh.append(Parent(found.fault, found.scope, found.since, found.evidence, now))
+        scope = found.scope
+        names = {scope.asset_id, scope.gateway_id} | ({scope.root_id} if scope.kind is AssetKind.FEEDER else set())
+        if standing.isdisjoint(names):
+            standing.add(scope.asset_id)
+            said = Suspicion(
+                CandidateKind.SUSPECT, found.fault, scope, found.since, now, found.evidence, None, found.interval_us
+            )
+            said = life.again(rests, _key(said), said)
+            fresh.append(Parent(found.fault, scope, said.since, said.evidence, now, None, found.interval_us))
     if not fresh:
         return []
     at: dict[str, list[Case]] = defaultdict(list)
     for case in cases.values():
-        for above in {case.suspicion.scope.feeder_id, case.suspicion.scope.gateway_id}:
-            at[above].append(case)
-    feeders: dict[str, list[str]] = defaultdict(list)
+        for name in above(case.scope):
+            at[name].append(case)
+    narrower: dict[str, list[str]] = defaultdict(list)
     for parent_id, parent in sorted(parents.items()):
-        if parent.scope.kind is AssetKind.FEEDER:
-            feeders[parent.scope.gateway_id].append(parent_id)
+        for name in above(parent.scope) - {parent.scope.asset_id}:
+            narrower[name].append(parent_id)
     events: list[AlarmEvent] = []
     for parent in fresh:
-        children = [c.suspicion.scope.asset_id for c in at[parent.scope.asset_id] if explains(parent, c)]
-        parents[parent.alarm_id] = parent
+        children = [c.scope.asset_id for c in at[parent.scope.asset_id] if explains(parent, c)]
+        causes = [c for n in above(parent.scope) for c in at[n] if c.is_parent and c.raised and c.parent_id is None]
+        cause = min((c.alarm_id for c in causes if explains(c, parent)), default=None)
+        parents[parent.alarm_id] = replace(parent, folded_into=cause)
+        if cause is not None:
+            events.append(parent_event(AlarmEventKind.FOLDED, parent, now, parent_id=cause))
+            continue
         events.append(parent_event(AlarmEventKind.RAISED, parent, now, children=children))
-        if parent.scope.kind is AssetKind.GATEWAY:
-            events.extend(_fold_feeders(parents, parent, feeders[parent.scope.asset_id], now))
+        events.extend(_fold_parents(parents, parent, narrower[parent.scope.asset_id], now))
     return events
 
 
-def _fold_feeders(parents: Parents, gateway: Parent, feeders: Sequence[str], now: int) -> list[AlarmEvent]:
-    """Fold feeder outages into a gateway's that turns out to explain them."""
+def _fold_parents(parents: Parents, wider: Parent | Case, below: Sequence[str], now: int) -> list[AlarmEvent]:
+    """Fold outages into a wider one that turns out to explain them."""
     events: list[AlarmEvent] = []
-    for feeder_id in feeders:
-        feeder = parents[feeder_id]
-        if feeder.since >= gateway.since - FOLD_SLACK_US:
-            parents[feeder_id] = replace(feeder, folded_into=gateway.alarm_id)
-            events.append(parent_event(AlarmEventKind.FOLDED, feeder, now, parent_id=gateway.alarm_id))
+    for parent_id in below:
+        parent = parents[parent_id]
+        if parent.folded_into is None and explains(wider, parent):
+            parents[parent_id] = replace(parent, folded_into=wider.alarm_id)
+            events.append(parent_event(AlarmEventKind.FOLDED, parent, now, parent_id=wider.alarm_id))
     return events
 
 
-def _settle_cases(cases: Cases, parents: Parents, now: int) -> list[AlarmEvent]:
-    """Fold the children of open outages; raise what has waited long enough."""
-    over: dict[str, list[Parent]] = defaultdict(list)
+# ------------------------------------------------------------ cases
+
+
+def _settle_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[AlarmEvent]:
+    """Fold the children of what stands above them; raise what has waited long enough, the widest first."""
+    over: dict[str, list[Parent | Case]] = defaultdict(list)
     for _, parent in sorted(parents.items()):
         over[parent.scope.asset_id].append(parent)
+        if parent.scope.kind is AssetKind.FEEDER:
+            over[parent.scope.root_id].append(parent)
+    for _, case in sorted(cases.items()):
+        if case.is_parent and case.parent_id is None:
+            over[case.scope.asset_id].append(case)
+            if case.scope.kind is AssetKind.FEEDER:
+                over[case.scope.root_id].append(case)
+    alone = [key for key, case in cases.items() if case.parent_id is None]
+    due = [key for key in alone if 0 < cases[key].decide_at <= now]
+    late = life.held_back(cases, due) if due else set()
     events: list[AlarmEvent] = []
-    for key in sorted(key for key, case in cases.items() if case.parent_id is None):
+    # A cause is raised before its children are folded into it, and folded before anything is folded into it.
+    for key in sorted(alone, key=lambda k: (_width(cases[k]), k)):
         case = cases[key]
-        scope = case.suspicion.scope
-        above = [*over.get(scope.feeder_id, ()), *over.get(scope.gateway_id, ())]
-        cause = min((p.alarm_id for p in above if explains(p, case)), default=None)
+        found = [p for name in above(case.scope) for p in over.get(name, ()) if explains(p, case)]
+        # Of several the widest explains most; what is itself explained explains nothing.
+        cause = min(((_width(p), p.alarm_id) for p in found if _stands(p, cases)), default=None)
         if cause is not None:
-            cases[key] = replace(case, raised=True, parent_id=cause)
-            events.append(case_event(AlarmEventKind.FOLDED, case.suspicion, now, parent_id=cause))
-        elif 0 < case.decide_at <= now:
-            cases[key] = replace(case, raised=True, decide_at=0)
+            cases[key] = replace(case, raised=True, parent_id=cause[1])
+            events.append(case_event(AlarmEventKind.FOLDED, case.suspicion, now, parent_id=cause[1]))
+        elif 0 < case.decide_at <= now and key not in late:
+            cases[key] = replace(case, raised=True, decide_at=0, released=False)
             events.append(case_event(AlarmEventKind.RAISED, case.suspicion, now))
+            if case.is_parent:
+                events.extend(_fold_past(rests, case, now))
+                events.extend(_fold_parents(parents, case, sorted(parents), now))
     return events
+
+
+def _fold_past(rests: Rests, cause: Case, now: int) -> list[AlarmEvent]:
+    """Fold what had cleared when its cause was found: the first of several trips looked like an outage by itself."""
+    past = [one.suspicion for _, one in sorted(rests.items()) if explains(cause, Case(one.suspicion, 0))]
+    return [case_event(AlarmEventKind.FOLDED, said, now, parent_id=cause.alarm_id) for said in past]
+
+
+_WIDTH = {AssetKind.GATEWAY: 0, AssetKind.CABINET: 1, AssetKind.FEEDER: 2}
+
+
+def _width(one: Parent | Case) -> int:
+    return _WIDTH.get(one.scope.kind, 3)
+
+
+def _stands(cause: Parent | Case, cases: Cases) -> bool:
+    if isinstance(cause, Parent):
+        return cause.folded_into is None
+    now = cases[_key(cause.suspicion)]
+    return now.parent_id is None and now.raised

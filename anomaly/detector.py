@@ -3,18 +3,19 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import kernels, outage, suspicions
+from anomaly import kernels, suspicions
 from anomaly.family import Rows
 from anomaly.layout import CENSUS, EVENT
 from anomaly.metrics import DetectMetrics
 from anomaly.schedules import BurningPeriods
 from anomaly.state import DetectorState
 from city import topics
-from city.alarm import CandidateBatch, Census, Scope, Suspicion
+from city.alarm import CandidateBatch, Census, Suspicion
 from city.asset import correlation_partition
 from city.clock import MINUTE_US, isoformat
 from city.reading import ReadingBatch
@@ -174,26 +175,12 @@ def _judge_tick(state: DetectorState, now: int, *, count: bool) -> tuple[list[Su
         now, state.devices, state.states, *_arrays(context.periods), state.deaf, events, counts
     )
     found = [_suspicion(state, event) for event in events[:n_events]]
-    census = [_count(state, feeder, c) for feeder, c in zip(state.feeders, counts, strict=True) if c["expected"]]
+    census: list[Census] = []
     for family in state.families:
         found.extend(family.tick(now, context))
         if count:
             census.extend(family.census(now, context))
     return found, census if count else []
-
-
-def _count(state: DetectorState, feeder: Scope, counted: np.void) -> Census:
-    expected, heard, missed = int(counted["expected"]), int(counted["heard"]), int(counted["missed"])
-    return Census(
-        feeder=feeder,
-        expected=expected,
-        heard=heard,
-        dark=int(counted["dark"]),
-        missed=missed,
-        unexplained=outage.is_unexplained(expected - heard, missed, state.roots[feeder.root_id].rules),
-        silent_since=int(counted["silent_since"]),
-        heard_at=int(counted["heard_at"]),
-    )
 
 
 def _arrays(periods: BurningPeriods) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -202,4 +189,5 @@ def _arrays(periods: BurningPeriods) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 def _suspicion(state: DetectorState, event: NDArray[np.void]) -> Suspicion:
     device = int(event["device"])
-    return suspicions.of_event(event, state.device_ids[device], state.scopes[device])
+    interval_us = int(state.devices["interval_us"][device])
+    return replace(suspicions.of_event(event, state.device_ids[device], state.scopes[device]), interval_us=interval_us)

@@ -1,10 +1,11 @@
-"""Which feeders and gateways are out, from how many of their devices were heard (pure).
+"""Which feeders, cabinets and gateways are out, from how many of their devices were heard (pure).
 
-A feeder has no meter of its own here: its lamps tell. Silence of many devices that each lose a share `lost_share` of
-their messages is explained by chance with probability ``lost_share ** missed``; below `outage_probability`, and with
-most devices silent, the common cause is the explanation. A gateway of which nothing was heard since explains them
-better than that many broken feeders, also where some of its devices report too seldom to be missed yet; but one message
-of a gateway carries many devices, and uplinks stall, so its silence has to last.
+A feeder has no meter of its own here: its lamps tell. Silence of many devices that each lose a share of their messages
+is explained by chance with probability ``lost_share ** missed``; below `outage_probability`, and with most devices
+silent, the common cause is the explanation. A gateway of which nothing was heard since explains them better than that
+many broken feeders, unless some said with their last words that their supply is gone, and also where some of its
+devices report too seldom to be missed yet; but one message of a gateway carries many devices, and uplinks stall, so its
+silence has to last. Feeders of one cabinet that are all out are one event of the cabinet.
 """
 
 import math
@@ -12,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from city.alarm import Census, Evidence, FaultClass, Scope
+from city.alarm import QUARTER_US, Census, Evidence, FaultClass, Scope
 from city.asset import AssetKind
 from city.clock import MINUTE_US
 from city.registry import FaultRules
@@ -21,13 +22,11 @@ SILENT_SHARE = 0.75
 """Of the devices expected, this share must be silent; inventories put about 2 % of lamps on the wrong feeder."""
 HEARD_SHARE = 0.50
 """An outage is over when this share is heard again."""
-GATEWAY_MISSES = 3
-"""Reports that each device of a silent gateway must owe: one lost batch is not an outage."""
-
-
-ALIVE_AFTER_US = 14 * MINUTE_US
-"""A gateway of which something is heard so long after its feeders fell silent is there: almost one interval of a lamp,
-because lines are read at different moments and one may have been read just before the gateway itself fell silent."""
+STALL_US = 45 * MINUTE_US
+"""Uplinks stall for so long, and send what they kept: a gateway that is out is silent for longer beyond an interval."""
+SLACK_US = MINUTE_US
+TOGETHER = 2
+"""Feeders that fell silent within so many intervals did so together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Outage:
     scope: Scope
     since: int
     evidence: Evidence
+    interval_us: int = QUARTER_US
 
 
 def is_unexplained(silent: int, missed: int, rules: FaultRules) -> bool:
@@ -46,14 +46,27 @@ def is_unexplained(silent: int, missed: int, rules: FaultRules) -> bool:
     return silent >= rules.outage_lamps_min and unlikely
 
 
-def find(census: Iterable[Census]) -> list[Outage]:
-    """Return the outages that one moment's counts show, gateways before feeders, sorted."""
+def find(census: Iterable[Census], now: int) -> list[Outage]:
+    """Return the outages that one moment's counts show, gateways before what hangs below them, sorted."""
+    census = list(census)
     by_gateway: dict[str, list[Census]] = defaultdict(list)
+    by_root: dict[str, list[Census]] = defaultdict(list)
     for count in census:
         by_gateway[count.feeder.gateway_id].append(count)
+        by_root[count.feeder.root_id].append(count)
+    out: dict[str, list[Census]] = defaultdict(list)
     outages: list[Outage] = []
-    for gateway_id in sorted(by_gateway):
-        outages.extend(_of_gateway(gateway_id, by_gateway[gateway_id]))
+    for gateway_id, counts in sorted(by_gateway.items()):
+        silent = [count for count in counts if is_out(count)]
+        lost = {c.feeder.root_id for c in silent if c.gasped or _is_alive(counts, c) or _must_be_supply(counts, c)}
+        # Where one feeder of a cabinet has lost its supply, the cabinet explains the others better than the gateway.
+        for count in silent:
+            if count.feeder.root_id in lost:
+                out[count.feeder.root_id].append(count)
+        if silent and not lost:
+            outages += _of_gateway(gateway_id, counts, now)
+    for root_id, counts in sorted(out.items()):
+        outages += _of_cabinet(counts, by_root[root_id])
     return outages
 
 
@@ -66,36 +79,57 @@ def recovered(counts: Iterable[Census]) -> bool:
 
 def is_out(count: Census) -> bool:
     """Tell whether chance cannot explain the silence of a feeder's devices."""
-    return count.unexplained and count.expected - count.heard >= SILENT_SHARE * count.expected
+    return count.expected > 0 and count.unexplained and count.expected - count.heard >= SILENT_SHARE * count.expected
 
 
-def _of_gateway(gateway_id: str, counts: list[Census]) -> list[Outage]:
-    silent = [c for c in counts if is_out(c)]
-    if not silent:
+def _of_gateway(gateway_id: str, counts: list[Census], now: int) -> list[Outage]:
+    if sum(c.expected - c.heard for c in counts if is_out(c)) < HEARD_SHARE * sum(c.expected for c in counts):
         return []
-    if _is_alive(counts, max(c.silent_since for c in silent)):
-        return [_supply_loss(c) for c in sorted(silent, key=lambda c: c.feeder.asset_id)]
-    if any(c.missed < GATEWAY_MISSES * (c.expected - c.heard) for c in counts):
+    since = max(c.silent_since for c in counts)
+    interval_us = min(c.interval_us for c in counts if is_out(c))
+    if now - max(since, *(c.heard_at for c in counts)) < interval_us + STALL_US:
         return []
     group = min(c.feeder.group for c in counts)
     scope = Scope(AssetKind.GATEWAY, gateway_id, gateway_id, group, "", gateway_id)
+    evidence = _evidence("all-feeders-silent", counts)
+    return [Outage(FaultClass.COMMUNICATION_FAILURE, scope, since, evidence, interval_us)]
+
+
+def _is_alive(counts: list[Census], silent: Census) -> bool:
+    """Tell whether anything of a gateway was heard when a feeder that fell silent should have been."""
+    due = silent.silent_since + silent.interval_us - SLACK_US
+    return any(c.heard_at >= due or (c.heard_at == 0 and c.heard > 0 and not is_out(c)) for c in counts)
+
+
+def _must_be_supply(counts: list[Census], silent: Census) -> bool:
+    """Tell whether a feeder, the only one that is awake, would not have told the loss of its supply.
+
+    Nobody can tell it from an outage of the gateway then; a feeder is out more often.
+    """
+    return not silent.tells_supply and sum(c.expected > 0 for c in counts) == 1
+
+
+def _of_cabinet(out: list[Census], below: list[Census]) -> list[Outage]:
+    """Return the outage of a cabinet, or of some of its feeders."""
+    out = sorted((c for c in out if c.whole), key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
+    feeders = {c.feeder.asset_id for c in out}
+    if len(feeders) > 1 and feeders == {c.feeder.asset_id for c in below if c.expected} and _together(out):
+        awake = [c for c in out if c.woke] or out
+        one = out[0].feeder
+        scope = Scope(AssetKind.CABINET, one.root_id, one.root_id, one.group, "", one.gateway_id)
+        since = max(c.silent_since for c in awake)
+        evidence = _evidence("cabinet-silent", out)
+        return [Outage(FaultClass.SUPPLY_LOSS, scope, since, evidence, max(c.interval_us for c in out))]
     return [
-        Outage(
-            FaultClass.COMMUNICATION_FAILURE,
-            scope,
-            max(c.silent_since for c in counts),
-            _evidence("all-feeders-silent", counts),
-        )
+        Outage(FaultClass.SUPPLY_LOSS, c.feeder, c.silent_since, _evidence("feeder-silent-or-dark", [c]), c.interval_us)
+        for c in out
     ]
 
 
-def _is_alive(counts: list[Census], since: int) -> bool:
-    """Tell whether anything of a gateway was heard well after some of its feeders fell silent."""
-    return any(c.heard_at > since + ALIVE_AFTER_US or (c.heard_at == 0 and not is_out(c)) for c in counts)
-
-
-def _supply_loss(count: Census) -> Outage:
-    return Outage(FaultClass.SUPPLY_LOSS, count.feeder, count.silent_since, _evidence("feeder-silent-or-dark", [count]))
+def _together(out: list[Census]) -> bool:
+    """Tell whether feeders fell silent at one moment; one that slept on may have lost its supply at any before."""
+    since = [c.silent_since for c in out if c.woke]
+    return not since or max(since) - min(since) <= TOGETHER * max(c.interval_us for c in out)
 
 
 def _evidence(rule: str, counts: list[Census]) -> Evidence:

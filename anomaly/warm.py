@@ -27,8 +27,6 @@ def warm() -> None:
     )
     kernels.judge_tick(0, devices, states, *periods, deaf, np.zeros(0, EVENT), np.zeros(0, CENSUS))
     lamps = np.zeros(0, street.LAMP), np.zeros(0, street.SAID)
-    segments.hear(nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *lamps)
-    segments.gather_volts(0, *lamps, np.zeros(0, street.VOLTS))
     buildings = np.zeros(0, layout.DEVICE), np.zeros(0, layout.DEVICE_STATE)
     series, common = (np.zeros(0, layout.SERIES), np.zeros(0, layout.SERIES_STATE)), np.zeros((2, layout.CLASSES))
     context = times, nothing, nothing, nothing
@@ -42,3 +40,7 @@ def warm() -> None:
     statistics.score_rows(nothing, times, cells, np.zeros(0), scores, Parameters().row(), *said)
     rules = tickets.TicketRules().row()
     tickets.watch_rows(nothing, times, said[0], np.zeros(0, np.bool_), watches, scores, rules, events)
+    segments.hear(nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *lamps, *periods)
+    segments.gather(
+        0, *lamps, np.zeros(0, street.LIMITS), *periods, deaf, np.zeros(0, street.NOW), np.zeros(0, street.COUNT)
+    )

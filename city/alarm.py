@@ -7,6 +7,8 @@ from typing import Any
 
 from city.asset import AssetKind
 
+QUARTER_US = 900_000_000
+
 
 class FaultClass(StrEnum):
     """What can be wrong: event types of TALQ 2.7.1 where it has one, else in its manner.
@@ -230,6 +232,10 @@ class Suspicion:
     evidence: Evidence
     until: int | None = None
     """When it ended (CLEAR)."""
+    interval_us: int = QUARTER_US
+    """How often what it is about is heard: whatever waits for others of its kind follows it."""
+    surprise: float | None = None
+    """−ln p, where statistics suspect; a rule has none. Many are weighed against one another before any is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +256,16 @@ class Census:
     """Latest moment at which one of the silent was still heard, or should have woken, µs UTC; 0 if none is silent."""
     heard_at: int = 0
     """Latest moment at which any of its devices was heard, µs UTC; 0 where nobody noted it."""
+    interval_us: int = QUARTER_US
+    """How often its devices speak; the slowest of the silent."""
+    woke: bool = True
+    """Some of the silent were heard since the feeder was last switched on: they fell silent, and did not sleep on."""
+    gasped: int = 0
+    """Of the silent, those whose last words were that their supply is gone."""
+    tells_supply: bool = True
+    """Enough of its devices measure their voltage that one would have said so, had the supply gone."""
+    whole: bool = True
+    """The silence may be that of the whole feeder: not of a part, not of a clock, and lasting."""
 
 
 @dataclass(frozen=True, slots=True)

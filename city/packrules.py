@@ -45,6 +45,12 @@ _RULE_RANGES: dict[str, tuple[float, float]] = {
     "reset_within_s": (0, 2_592_000),
     "relearn_s": (3_600, 31_536_000),
     "voltage_off_share": (0.0, 1.0),
+    "voltage_low_v": (0.0, 500.0),
+    "voltage_high_v": (0.0, 500.0),
+    "voltage_s": (0, 86_400),
+    "clock_guard_s": (0, 14_400),
+    "clock_error_s": (60, 14_400),
+    "trips_a_night": (2, 6),
 }
 _PRICE_MAX = 100.0
 """Of any currency in which a kilowatt-hour costs a few units at most; more is a price per MWh."""

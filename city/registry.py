@@ -67,6 +67,14 @@ class FaultRules:
         What has been the new normal for so long is learnt again, and told no more.
     voltage_off_share : float
         Power is not judged while the voltage is further from what was learnt.
+    voltage_low_v, voltage_high_v, voltage_s : float, float, int
+        Limits of the supply, and how long it has to be beyond them.
+    clock_guard_s : int
+        So near to a switching time nothing is said of a whole feeder that a clock, far off, could do as well.
+    clock_error_s : int
+        A cabinet's clock that is off by more is wrong.
+    trips_a_night : int
+        So many losses of supply that come back by themselves are a breaker that recloses.
     """
 
     dark_below: float = 0.20
@@ -102,6 +110,12 @@ class FaultRules:
     reset_within_s: int = 108_000
     relearn_s: int = 2_419_200
     voltage_off_share: float = 0.06
+    voltage_low_v: float = 207.0
+    voltage_high_v: float = 253.0
+    voltage_s: int = 600
+    clock_guard_s: int = 6000
+    clock_error_s: int = 900
+    trips_a_night: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,8 @@ class DeviceDefinition:
         Lamps only, else empty.
     lamp_type : str
         As the inventory calls it; empty where it does not say, or for records of older releases.
+    lat, lon : float or None
+        Where it stands, degrees; None: not known.
     """
 
     device_id: str
@@ -136,6 +152,8 @@ class DeviceDefinition:
     rated_w: float = 0.0
     phase: str = ""
     lamp_type: str = ""
+    lat: float | None = None
+    lon: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

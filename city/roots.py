@@ -89,4 +89,6 @@ def _device(pack: CityPack, device: Device, scope: Scope, number: int, lamp: Lam
         rated_w=lamp.rated_w if lamp else 0.0,
         phase=lamp.phase if lamp else "",
         lamp_type=lamp.lamp_type if lamp else "",
+        lat=lamp.lat if lamp else None,
+        lon=lamp.lon if lamp else None,
     )

@@ -226,6 +226,8 @@ def _device(row: Sequence[Any]) -> DeviceDefinition:
         rated_w,
         phase,
         lamp_type,
+        lat,
+        lon,
         ids,
         metrics,
     ) = row
@@ -238,6 +240,8 @@ def _device(row: Sequence[Any]) -> DeviceDefinition:
         rated_w=rated_w,
         phase=phase,
         lamp_type=lamp_type,
+        lat=lat,
+        lon=lon,
     )
 
 

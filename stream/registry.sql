@@ -272,6 +272,7 @@ SELECT a.root_id, d.device_id, a.kind, a.asset_id, a.correlation_group,
        CASE a.kind WHEN 'lamp' THEN a.parent_id WHEN 'feeder' THEN a.asset_id ELSE '' END, d.gateway_id,
        d.report_interval_s, d.silence_intervals, coalesce((a.attributes ->> 'rated_w')::double precision, 0),
        coalesce(a.attributes ->> 'phase', ''), coalesce(a.attributes ->> 'lamp_type', ''),
+       CASE a.kind WHEN 'lamp' THEN a.lat END, CASE a.kind WHEN 'lamp' THEN a.lon END,
        array_agg(s.series_id ORDER BY s.metric), array_agg(s.metric ORDER BY s.metric)
   FROM devices d
   JOIN assets a USING (asset_id)

@@ -1,23 +1,28 @@
 """The rules of feeders and cabinets as one family: their columns, what feeds them, and when they judge."""
 
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly.family import Context, Family, Layout, Rows, carry
-from anomaly.segments import kernels
-from anomaly.segments.layout import FEEDER, LAMP, LEVEL, OTHER, POWER, SAID, VOLTAGE, VOLTS
-from anomaly.segments.voltage import lost_neutral
-from city.alarm import CandidateKind, Evidence, FaultClass, Scope, Suspicion
-from city.asset import AssetKind, Switching
-from city.clock import MINUTE_US, SECOND_US
-from city.metric import ACTIVE_POWER, DIMMING_LEVEL, SUPPLY_VOLTAGE
-from city.registry import DeviceDefinition, FeederDefinition, RootDefinition
+from anomaly.segments import clock, kernels, parts, shape, switching, trips, voltage
+from anomaly.segments.columns import Columns, Feeder
+from anomaly.segments.layout import CABINET, COUNT, FEEDER, LOSS_MOST, NOW, SAID, SILENT
+from anomaly.segments.shape import Shape
+from anomaly.segments.switching import Turn, turn_of
+from anomaly.segments.told import OPEN, PARTS
+from city.alarm import CandidateKind, Census, Evidence, FaultClass, Scope, Suspicion
+from city.clock import HOUR_US, MINUTE_US
 
-CHANNELS = {ACTIVE_POWER: POWER, SUPPLY_VOLTAGE: VOLTAGE, DIMMING_LEVEL: LEVEL}
-_PHASES = {"R": 0, "S": 1, "T": 2}
-_OPEN = (("apart_since", FaultClass.LOST_NEUTRAL),)
+_EMPTY: tuple[NDArray[np.void], NDArray[np.void]] = np.zeros(0, NOW), np.zeros(0, COUNT)
+_CLOCK_AFTER_US = 3 * HOUR_US
+"""After dusk, when even a clock that is far off has switched and the last controller has spoken."""
+_CLOCK_INTERVAL_US = 2 * HOUR_US
+"""Who speaks less often says nothing of minutes."""
 
 
 class Segments(Family):
@@ -26,92 +31,196 @@ class Segments(Family):
     name: ClassVar[str] = "segments"
 
     def __init__(self) -> None:
-        self._device_ids: list[str] = []
-        self._lamps: NDArray[np.void] = np.zeros(0, LAMP)
+        self._columns = Columns()
         self._said: NDArray[np.void] = np.zeros(0, SAID)
-        self._scopes: list[Scope] = []
         self._feeders: NDArray[np.void] = np.zeros(0, FEEDER)
-        self._channel_of: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self._cabinets: NDArray[np.void] = np.zeros(0, CABINET)
         self._counted_at = 0
+        self._told, self._counts = _EMPTY
+        self._parts: dict[int, Shape] = {}
+        self._unlikely: NDArray[np.float64] = np.zeros(0)
+
+    # ------------------------------------------------------------ what is watched
 
     def lay_out(self, layout: Layout, at: int) -> list[Suspicion]:
-        feeders = {f.scope.asset_id: f for root in layout.roots for f in root.feeders}
-        scopes = [feeder.scope for feeder in feeders.values()]
-        gone = self._withdrawn({scope.asset_id for scope in scopes}, at)
-        names = [scope.asset_id for scope in self._scopes]
-        self._feeders = carry(names, self._feeders, list(feeders), FEEDER)
-        self._scopes = scopes
-        number = {name: n for n, name in enumerate(feeders)}
-        gateways: dict[str, int] = {}
-        rows = []
-        for root, device in layout.devices:
-            gateway = gateways.setdefault(device.asset.gateway_id, len(gateways))
-            feeder = number.get(device.asset.feeder_id, -1) if device.asset.kind == AssetKind.LAMP else -1
-            found = feeders.get(device.asset.feeder_id)
-            rows.append(_lamp_row(root, device, found, feeder, gateway, layout))
-        self._lamps = np.array(rows, LAMP)
-        device_ids = [device.device_id for _, device in layout.devices]
-        self._said = carry(self._device_ids, self._said, device_ids, SAID)
-        self._device_ids = device_ids
-        series = {s.series_id: CHANNELS.get(s.metric, OTHER) for _, device in layout.devices for s in device.series}
-        self._channel_of = np.full(1 + max(series, default=-1), OTHER, np.uint8)
-        for series_id, channel in series.items():
-            self._channel_of[series_id] = channel
+        before, now = self._columns, Columns.of(layout)
+        gone = self._withdrawn({f.scope.asset_id for f in now.feeders} | {c.asset_id for c in now.cabinets}, at)
+        names = [feeder.scope.asset_id for feeder in before.feeders]
+        self._feeders = carry(names, self._feeders, [feeder.scope.asset_id for feeder in now.feeders], FEEDER)
+        names = [cabinet.asset_id for cabinet in before.cabinets]
+        self._cabinets = carry(names, self._cabinets, [cabinet.asset_id for cabinet in now.cabinets], CABINET)
+        self._said = carry(before.device_ids, self._said, now.device_ids, SAID)
+        self._columns = now
+        self._unlikely = np.array([shape.threshold(f.rules.outage_probability) for f in now.feeders])
         return gone
 
+    def _withdrawn(self, there: set[str], at: int) -> list[Suspicion]:
+        """Return the ends of what is open of what is gone: nobody could ever tell otherwise."""
+        found: list[Suspicion] = []
+
+        def close(fault: FaultClass, scope: Scope, since: int) -> None:
+            if since and scope.asset_id not in there:
+                evidence = Evidence("segment-withdrawn")
+                found.append(Suspicion(CandidateKind.CLEAR, fault, scope, since, at, evidence, until=at))
+
+        for row, feeder in zip(self._feeders, self._columns.feeders, strict=True):
+            for name, fault in OPEN:
+                close(fault, feeder.scope, int(row[name]))
+            if row["part_since"]:
+                close(PARTS[int(row["part_fault"])], feeder.scope, int(row["part_since"]))
+        for row, scope in zip(self._cabinets, self._columns.cabinets, strict=True):
+            close(FaultClass.CABINET_CLOCK_WRONG, scope, int(row["wrong_since"]))
+        return found
+
+    # ------------------------------------------------------------ readings and time
+
     def judge(self, rows: Rows, context: Context) -> list[Suspicion]:
-        channel = self._channel_of[rows.series]
-        kernels.hear(rows.device, rows.observed_at, rows.received_at, channel, rows.value, self._lamps, self._said)
+        periods = context.periods
+        kernels.hear(
+            rows.device, rows.observed_at, rows.received_at, self._columns.channel_of[rows.series], rows.value,
+            self._columns.lamps, self._said, periods.first, periods.on, periods.off,
+        )  # fmt: skip
         return []
 
     def tick(self, now: int, context: Context) -> list[Suspicion]:
-        if now // MINUTE_US <= self._counted_at // MINUTE_US:
+        if now // MINUTE_US <= self._counted_at // MINUTE_US or not self._columns.feeders:
             return []
         self._counted_at = now
-        volts = np.zeros(len(self._scopes), VOLTS)
-        kernels.gather_volts(now, self._lamps, self._said, volts)
-        found = [lost_neutral(*row, now) for row in zip(self._feeders, volts, self._scopes, strict=True)]
-        return [suspicion for suspicion in found if suspicion is not None]
+        columns, periods = self._columns, context.periods
+        limits = voltage.limits_of(self._feeders, [feeder.rules for feeder in columns.feeders], now)
+        self._told, self._counts = np.zeros(len(self._said), NOW), np.zeros(len(columns.feeders), COUNT)
+        kernels.gather(
+            now, columns.lamps, self._said, limits, periods.first, periods.on, periods.off, context.deaf, self._told,
+            self._counts,
+        )  # fmt: skip
+        first = periods.first.tolist()
+        turns = [turn_of(periods.on[low:high], periods.off[low:high], now) for low, high in itertools.pairwise(first)]
+        self._parts = self._find_parts(now, turns)
+        return list(self._found(now, turns, context))
+
+    def _found(self, now: int, turns: list[Turn], context: Context) -> Iterator[Suspicion]:
+        for number, feeder in enumerate(self._columns.feeders):
+            if self._counts[number]["known"]:
+                for suspicion in self._of_feeder(number, feeder, turns, now):
+                    yield replace(suspicion, interval_us=feeder.interval_us)
+        for number, scope in enumerate(self._columns.cabinets):
+            yield from self._clock(number, scope, turns, context, now)
+
+    def _of_feeder(self, number: int, feeder: Feeder, turns: list[Turn], now: int) -> Iterator[Suspicion]:
+        row, count = self._feeders[number], self._counts[number]
+        yield from parts.judge(row, self._said, feeder, self._told, self._parts.get(number), now)
+        yield from voltage.judge(row, count, feeder.scope, feeder.rules, now)
+        yield from switching.judge(
+            row, count, feeder.scope, feeder.rules, turns[feeder.schedule], self._confirmed(number, turns),
+            feeder.switched, feeder.interval_us, now,
+        )  # fmt: skip
+        yield from self._trips(number, feeder, now)
+
+    def _confirmed(self, number: int, turns: list[Turn]) -> bool:
+        """Tell whether a feeder beside it, switched in the same way, shows that the time is right."""
+        feeder = self._columns.feeders[number]
+        guard_us = feeder.rules.guard_s * 1_000_000
+        return any(
+            other != number
+            and self._columns.feeders[other].switched == feeder.switched
+            and switching.as_it_should(
+                self._counts[other], turns[self._columns.feeders[other].schedule], feeder.switched, guard_us
+            )
+            for other in self._columns.beside[feeder.cabinet]
+        )
+
+    def _trips(self, number: int, feeder: Feeder, now: int) -> Iterator[Suspicion]:
+        row, count = self._feeders[number], self._counts[number]
+        lost_at = 0
+        if count["gasped"] or 2 * int(count["missed"]) >= int(count["known"]):
+            lamps = self._columns.lamps
+            gateway = lamps["gateway"][feeder.rows[0]]
+            others = (lamps["gateway"] == gateway) & (lamps["feeder"] >= 0) & (lamps["feeder"] != number)
+            back_us = 2 * int(np.maximum(lamps["interval_us"], self._said["interval_us"])[feeder.rows].max())
+            lost_at = trips.loss_at(self._said[feeder.rows], self._said[others], now, back_us)
+        yield from trips.judge(row, lost_at, feeder.scope, feeder.rules, now)
+
+    def _clock(self, number: int, scope: Scope, turns: list[Turn], context: Context, now: int) -> Iterator[Suspicion]:
+        errors, woke_due, rules = [], 0, None
+        for f in self._columns.beside[number]:
+            feeder = self._columns.feeders[f]
+            turn = turns[feeder.schedule]
+            if not feeder.switched or not turn.burning or turn.since_us < _CLOCK_AFTER_US or not len(feeder.rows):
+                continue
+            if turn.began_at <= int(self._cabinets[number]["judged_at"]):
+                continue
+            said = self._said[feeder.rows]
+            interval_us = int(np.maximum(self._columns.lamps["interval_us"][feeder.rows], said["interval_us"]).max())
+            slept_due = _before(context, feeder.schedule, turn.began_at)
+            if interval_us > _CLOCK_INTERVAL_US or not slept_due:
+                continue
+            woke_due, rules = turn.began_at, feeder.rules
+            error = clock.error_of(said, interval_us, slept_due, woke_due)
+            if error is not None:
+                errors.append(error)
+        error = clock.middle(errors)
+        if error is not None and rules is not None:
+            yield from clock.judge(self._cabinets[number], error, scope, rules, woke_due, now)
+
+    # ------------------------------------------------------------ silence
+
+    def _find_parts(self, now: int, turns: list[Turn]) -> dict[int, Shape]:
+        """Return what the silence of feeders looks like, where there is any."""
+        columns = self._columns
+        heard_at = np.zeros(len(columns.gateways), np.int64)
+        hung = columns.lamps["feeder"] >= 0
+        np.maximum.at(heard_at, columns.lamps["gateway"][hung], self._said["heard_at"][hung])
+        told = self._told["state"] == SILENT
+        loss = np.minimum(np.maximum(columns.lamps["lost_share"][told], self._said["loss"][told]), LOSS_MOST)
+        weight = self._told["missed"][told] * -np.log(loss)
+        unlikely = np.bincount(columns.lamps["feeder"][told], weight, len(columns.feeders))
+        found = {}
+        # Most of the time a few messages are lost here and there, and nothing else is the matter.
+        for number in np.flatnonzero((self._counts["silent"] >= 2) & (unlikely > self._unlikely)).tolist():
+            found[number] = parts.find(columns.feeders[number], columns.lamps, self._said, self._told, heard_at)
+        return found
+
+    def census(self, now: int, context: Context) -> list[Census]:
+        if self._counted_at != now:
+            return []
+        periods = context.periods
+        first = periods.first.tolist()
+        turns = [turn_of(periods.on[low:high], periods.off[low:high], now) for low, high in itertools.pairwise(first)]
+        return list(
+            parts.census(
+                self._columns,
+                self._said,
+                self._told,
+                self._counts,
+                self._feeders,
+                self._parts,
+                turns,
+                [self._confirmed(n, turns) for n in range(len(self._columns.feeders))],
+                now,
+            )
+        )
+
+    # ------------------------------------------------------------ snapshot
 
     def snapshot(self) -> bytes:
-        return b"".join([self._counted_at.to_bytes(8, "little"), self._said.tobytes(), self._feeders.tobytes()])
+        kept = [self._said.tobytes(), self._feeders.tobytes(), self._cabinets.tobytes()]
+        return b"".join([self._counted_at.to_bytes(8, "little"), *kept])
 
     def restore(self, snapshot: bytes) -> None:
         self._counted_at = int.from_bytes(snapshot[:8], "little")
-        cut = 8 + SAID.itemsize * len(self._said)
-        self._said = np.frombuffer(snapshot[8:cut], SAID).copy()
-        self._feeders = np.frombuffer(snapshot[cut:], FEEDER).copy()
-
-    def _withdrawn(self, there: set[str], at: int) -> list[Suspicion]:
-        """Return the ends of what is open of feeders that are gone: nobody could ever tell otherwise."""
-        evidence = Evidence("feeder-withdrawn")
-        return [
-            Suspicion(CandidateKind.CLEAR, fault, scope, int(feeder[name]), at, evidence, until=at)
-            for feeder, scope in zip(self._feeders, self._scopes, strict=True)
-            for name, fault in _OPEN
-            if feeder[name] and scope.asset_id not in there
-        ]
+        cut = 8
+        for name, dtype, rows in (
+            ("_said", SAID, len(self._said)),
+            ("_feeders", FEEDER, len(self._feeders)),
+            ("_cabinets", CABINET, len(self._cabinets)),
+        ):
+            size = dtype.itemsize * rows
+            setattr(self, name, np.frombuffer(snapshot[cut : cut + size], dtype).copy())
+            cut += size
 
 
-def _lamp_row(
-    root: RootDefinition,
-    device: DeviceDefinition,
-    found: FeederDefinition | None,
-    feeder: int,
-    gateway: int,
-    layout: Layout,
-) -> tuple[float, ...]:
-    """Return the fields of `layout.LAMP` in their order."""
-    rules = root.rules
-    return (
-        device.report_interval_s * SECOND_US,
-        rules.guard_s * SECOND_US,
-        device.rated_w,
-        max(rules.unexpected_on_w, rules.unexpected_on_share * device.rated_w),
-        rules.lost_share,
-        layout.schedules[found.schedule] if found else -1,
-        feeder,
-        gateway,
-        _PHASES.get(device.phase, -1),
-        found is not None and found.switching == Switching.SWITCHED,
-    )
+def _before(context: Context, schedule: int, began_at: int) -> int:
+    """Return when the night before the one that began at `began_at` should have ended, µs UTC; 0: not known."""
+    low, high = int(context.periods.first[schedule]), int(context.periods.first[schedule + 1])
+    i = low + int(np.searchsorted(context.periods.on[low:high], began_at)) - 1
+    return int(context.periods.off[i]) if i >= low else 0

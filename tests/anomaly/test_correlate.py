@@ -228,7 +228,8 @@ def test_a_gateway_whose_uplink_stalls_is_no_outage_of_its_feeders() -> None:
     state = CorrelatorState(1)
     assert state.hear(batch(0, 25, census=[*often, hourly])) == []
     lasting = [replace(c, missed=60) for c in often]
-    (event,) = state.hear(batch(0, 50, census=[*lasting, hourly]))
+    assert state.hear(batch(0, 55, census=[*lasting, hourly])) == [], "a report that was due before a stall ended"
+    (event,) = state.hear(batch(0, 71, census=[*lasting, hourly]))
     assert (event.fault, event.scope.asset_id) == (FaultClass.COMMUNICATION_FAILURE, "G1")
 
 

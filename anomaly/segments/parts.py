@@ -1,0 +1,157 @@
+"""Parts of feeders that are out, and what correlation is told of the rest: whole feeders, cabinets, gateways."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.segments.columns import Columns, Feeder
+from anomaly.segments.layout import HEARD, LOSS_MOST, SILENT
+from anomaly.segments.shape import NOTHING, PHASE, TAIL, WHOLE, Lamps, Shape, shape_of
+from anomaly.segments.switching import Turn
+from anomaly.segments.told import PARTS, lamps
+from city.alarm import CandidateKind, Census, Evidence, Suspicion
+from city.clock import HOUR_US, MINUTE_US
+
+_RULES = {PHASE: "phase-silent", TAIL: "tail-silent"}
+MEMBER, LEFT = 1, 2
+"""Of an open part; or of one that is over, and not heard since."""
+METERED_MIN = 5
+"""Of so many controllers one should manage to say that its supply is gone: a fifth do at most."""
+BACK_SHARE = 0.5
+"""A part is over when this share of it is heard again."""
+LASTING_US = 25 * MINUTE_US
+"""What is back within this much beyond an interval, or with the next message, has tripped and reclosed: no outage."""
+SELDOM_US = 2 * HOUR_US
+"""A trip of minutes rarely falls on the messages of who speaks less often: there is no second one to wait for."""
+
+
+def find(
+    feeder: Feeder,
+    columns: NDArray[np.void],
+    said: NDArray[np.void],
+    told: NDArray[np.void],
+    gateway_heard_at: NDArray[np.int64],
+) -> Shape:
+    """Return what the silence of one feeder's lamps looks like now."""
+    rows = feeder.rows
+    lamp, kept, now = columns[rows], said[rows], told[rows]
+    seen = Lamps(
+        now["state"],
+        lamp["phase"],
+        now["since"],
+        kept["heard_at"],
+        now["missed"],
+        np.minimum(np.maximum(lamp["lost_share"], kept["loss"]), LOSS_MOST),
+        np.maximum(lamp["interval_us"], kept["interval_us"]),
+        gateway_heard_at[lamp["gateway"]],
+        kept["missed_from"],
+        kept["missed_until"],
+        (kept["part"] == LEFT) | (now["before"] > 1),
+    )
+    rules = feeder.rules
+    return shape_of(seen, feeder.orders(), rules.outage_lamps_min, rules.outage_probability)
+
+
+def lasting_us(interval_us: int) -> int:
+    """Return how long after it was last heard something has to be silent before it counts as out."""
+    if interval_us >= SELDOM_US:
+        return interval_us + LASTING_US
+    return interval_us + max(LASTING_US, interval_us + 5 * MINUTE_US)
+
+
+def judge(
+    row: np.void, said: NDArray[np.void], feeder: Feeder, told: NDArray[np.void], shape: Shape | None, now: int
+) -> Iterator[Suspicion]:
+    """Open a part that is out; close it when most of it is back."""
+    rows = feeder.rows
+    left = rows[(said["part"][rows] == LEFT) & (told["state"][rows] == HEARD)]
+    said["part"][left] = 0
+    if row["part_since"]:
+        members = rows[said["part"][rows] == MEMBER]
+        state = told["state"][members]
+        if int((state == HEARD).sum()) >= BACK_SHARE * max(len(members), 1):
+            fault = PARTS[int(row["part_fault"])]
+            since = int(row["part_since"])
+            row["part_since"] = 0
+            said["part"][members] = np.where(state == HEARD, 0, LEFT)
+            evidence = Evidence("segment-recovered", detail={"lamps": len(members)})
+            yield Suspicion(CandidateKind.CLEAR, fault, feeder.scope, since, now, evidence, until=now)
+        return
+    if shape is None or shape.kind not in _RULES or now - shape.since < lasting_us(feeder.interval_us):
+        return
+    row["part_since"], row["part_fault"] = shape.since, shape.kind
+    said["part"][rows[shape.members]] = MEMBER
+    evidence = lamps(_RULES[shape.kind], shape.heard, shape.heard + shape.silent, shape.since, silent=shape.silent)
+    yield Suspicion(CandidateKind.SUSPECT, PARTS[shape.kind], feeder.scope, shape.since, now, evidence)
+
+
+def census(
+    columns: Columns,
+    said: NDArray[np.void],
+    told: NDArray[np.void],
+    counts: NDArray[np.void],
+    feeders: NDArray[np.void],
+    shapes: dict[int, Shape],
+    turns: list[Turn],
+    confirmed: list[bool],
+    now: int,
+) -> Iterator[Census]:
+    """Yield the counts of each feeder, one for each gateway that hears it."""
+    loss = np.minimum(np.maximum(columns.lamps["lost_share"], said["loss"]), LOSS_MOST)
+    interval = np.maximum(columns.lamps["interval_us"], said["interval_us"])
+    for number, feeder in enumerate(columns.feeders):
+        if not counts[number]["known"]:
+            continue
+        for gateway, mine in feeder.by_gateway:
+            state = told["state"][mine]
+            silent = mine[state == SILENT]
+            heard = int((state == HEARD).sum())
+            scope = replace(feeder.scope, gateway_id=columns.gateways[gateway])
+            surprise = float((told["missed"][silent] * -np.log(loss[silent])).sum())
+            since = int(told["since"][silent].max(initial=0))
+            turn = turns[feeder.schedule]
+            woke = not feeder.switched or not turn.burning or bool((said["heard_at"][silent] >= turn.began_at).any())
+            yield Census(
+                feeder=scope,
+                expected=heard + len(silent),
+                heard=heard,
+                dark=int(counts[number]["dark"]),
+                missed=int(told["missed"][silent].sum()),
+                unexplained=len(silent) >= feeder.rules.outage_lamps_min
+                and surprise > -math.log(max(feeder.rules.outage_probability, 1e-300)),
+                silent_since=since,
+                heard_at=int(said["heard_at"][mine].max()),
+                interval_us=int(interval[silent].max(initial=0)) or int(interval[mine].max()),
+                woke=woke,
+                tells_supply=feeder.metered >= METERED_MIN,
+                gasped=int((said["gasp_at"][silent] == said["heard_at"][silent]).sum()),
+                whole=_is_whole(number, feeder, feeders, shapes, turn, confirmed[number], since, now),
+            )
+
+
+def _is_whole(
+    number: int,
+    feeder: Feeder,
+    feeders: NDArray[np.void],
+    shapes: dict[int, Shape],
+    turn: Turn,
+    confirmed: bool,
+    since: int,
+    now: int,
+) -> bool:
+    """Tell whether the silence may be that of the feeder as a whole, for long enough, and not its clock's doing."""
+    shape = shapes.get(number)
+    if shape is None or (feeders[number]["part_since"] and shape.kind != WHOLE):
+        return False
+    if shape.kind in (PHASE, TAIL):
+        return False
+    if now - since < lasting_us(feeder.interval_us):
+        return False
+    doubt_us = feeder.rules.clock_guard_s * 1_000_000
+    return not feeder.switched or confirmed or turn.within(doubt_us)
+
+
+assert NOTHING == 0

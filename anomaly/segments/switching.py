@@ -1,0 +1,119 @@
+"""Feeders that are live by day or dead by night, all of them (pure).
+
+A clock that is off makes the same picture around dusk and dawn. There another feeder of the cabinet that is switched in
+the same way and did as it should tells that the time is right; where none does, such a moment decides nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.segments.told import begin, end, lamps
+from city.alarm import FaultClass, Scope, Suspicion
+from city.registry import FaultRules
+
+MOST, FEW = 0.6, 0.2
+LAMPS_MIN = 2
+NEVER_US = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a moment lies between the switching times of a schedule.
+
+    Attributes
+    ----------
+    burning : bool
+    since_us, until_us : int
+        From the last switching time, and to the next.
+    began_at : int
+        The last switching time, µs UTC.
+    """
+
+    burning: bool
+    since_us: int
+    until_us: int
+    began_at: int
+
+    def within(self, guard_us: int) -> bool:
+        """Tell whether both switching times are further away than `guard_us`."""
+        return self.since_us > guard_us and self.until_us > guard_us
+
+
+def turn_of(on: NDArray[np.int64], off: NDArray[np.int64], now: int) -> Turn:
+    """Return where `now` lies.
+
+    Parameters
+    ----------
+    on, off : int64[n], µs UTC
+        Burning periods of one schedule, ascending.
+    """
+    i = int(np.searchsorted(on, now, side="right")) - 1
+    if i >= 0 and now < off[i]:
+        return Turn(True, now - int(on[i]), int(off[i]) - now, int(on[i]))
+    before = int(off[i]) if i >= 0 else now - NEVER_US
+    after = int(on[i + 1]) if i + 1 < len(on) else now + NEVER_US
+    return Turn(False, now - before, after - now, before)
+
+
+def as_it_should(count: np.void, turn: Turn, switched: bool, guard_us: int) -> bool:
+    """Tell whether a feeder beyond doubt does what its schedule says: the time is right."""
+    if turn.since_us <= 2 * guard_us:
+        return False
+    if turn.burning:
+        if switched:
+            return int(count["known"]) >= LAMPS_MIN and int(count["heard"]) >= MOST * int(count["known"])
+        return int(count["powered"]) >= LAMPS_MIN and int(count["dark"]) <= FEW * int(count["powered"])
+    if switched:
+        return int(count["known"]) >= LAMPS_MIN and int(count["fresh"]) <= FEW * int(count["known"])
+    return int(count["powered"]) >= LAMPS_MIN and int(count["live"]) <= FEW * int(count["powered"])
+
+
+def judge(
+    feeder: np.void,
+    count: np.void,
+    scope: Scope,
+    rules: FaultRules,
+    turn: Turn,
+    confirmed: bool,
+    switched: bool,
+    interval_us: int,
+    now: int,
+) -> Iterator[Suspicion]:
+    """Open and close switching errors of one feeder.
+
+    Parameters
+    ----------
+    confirmed : bool
+        Another feeder shows that the time is right.
+    """
+    guard_us, doubt_us = rules.guard_s * 1_000_000, rules.clock_guard_s * 1_000_000
+    if not turn.within(guard_us):
+        return
+    certain = confirmed or turn.within(doubt_us)
+    # By then each lamp has spoken twice since the last switching time, or is silent.
+    seen = turn.since_us > guard_us + 5 * interval_us // 2
+    if turn.burning:
+        powered, dark = int(count["powered"]), int(count["dark"])
+        if powered < LAMPS_MIN:
+            return
+        if not feeder["off_since"]:
+            enough = powered >= max(rules.outage_lamps_min, 0.5 * int(count["known"]))
+            if certain and enough and dark >= MOST * powered:
+                since = int(count["dark_since"])
+                evidence = lamps("feeder-dark-at-night", powered - dark, powered, since)
+                yield begin(feeder, "off_since", FaultClass.SWITCHING_ERROR_OFF, scope, since, now, evidence)
+        elif seen and dark <= FEW * powered:
+            yield end(feeder, "off_since", FaultClass.SWITCHING_ERROR_OFF, scope, now, lamps=powered)
+        return
+    known = int(count["known"]) if switched else int(count["powered"])
+    live = int(count["live"])
+    if not feeder["live_since"]:
+        if certain and live >= max(rules.outage_lamps_min, MOST * known):
+            since = int(count["live_since"])
+            evidence = lamps("feeder-live-by-day", live, 0, since, lamps=known)
+            yield begin(feeder, "live_since", FaultClass.SWITCHING_ERROR_ON, scope, since, now, evidence)
+    elif seen and known >= LAMPS_MIN and live <= FEW * known:
+        yield end(feeder, "live_since", FaultClass.SWITCHING_ERROR_ON, scope, now, lamps=known)

@@ -1,0 +1,107 @@
+"""Which part of a feeder fell silent: whatever the inventory has wrong, and never because messages are lost."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomaly.segments.layout import HEARD, SILENT
+from anomaly.segments.shape import NOTHING, PHASE, TAIL, WHOLE, Lamps, orders_of, shape_of
+from city.clock import MINUTE_US
+
+T0 = 1_795_000_000_000_000
+INTERVAL = 15 * MINUTE_US
+N = 24
+
+
+def feeder(gone: set[int], missed: int = 2, phases: str = "RST", n: int = N) -> Lamps:
+    """A feeder whose lamps in `gone` were last heard at T0, the others just now."""
+    silent = np.array([i in gone for i in range(n)])
+    now = T0 + (missed + 1) * INTERVAL
+    return Lamps(
+        np.where(silent, SILENT, HEARD).astype(np.int32),
+        np.array(["RST".find(phases[i % len(phases)]) if phases else -1 for i in range(n)], np.int32),
+        np.where(silent, T0, 0).astype(np.int64),
+        np.where(silent, T0, now).astype(np.int64),
+        np.where(silent, missed, 0).astype(np.int64),
+        np.full(n, 0.1),
+        np.full(n, INTERVAL, np.int64),
+        np.full(n, now, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.bool_),
+    )
+
+
+def orders(n: int = N) -> list[np.ndarray]:
+    nowhere = np.full(n, np.nan)
+    return orders_of([f"L-{i}" for i in range(n)], nowhere, nowhere)
+
+
+def kind(lamps: Lamps, n: int = N) -> int:
+    return shape_of(lamps, orders(n), 3, 1e-6).kind
+
+
+def test_all_a_phase_a_tail_are_told_apart() -> None:
+    assert kind(feeder(set(range(N)))) == WHOLE
+    assert [kind(feeder({i for i in range(N) if i % 3 == p})) for p in range(3)] == [PHASE] * 3
+    assert [kind(feeder(set(range(cut, N)), missed=4)) for cut in (4, 12, 18, 20)] == [TAIL] * 4
+    assert kind(feeder(set(range(9)))) == TAIL, "cables may run the other way"
+
+
+@pytest.mark.parametrize("wrong", [5, 13, 22])
+def test_a_lamp_that_hangs_elsewhere_changes_nothing(wrong: int) -> None:
+    tail, phase = set(range(12, N)), {i for i in range(N) if i % 3 == 1}
+    assert kind(feeder(set(range(N)) - {wrong})) == WHOLE
+    assert kind(feeder(tail ^ {wrong})) == TAIL
+    assert kind(feeder(phase ^ {wrong})) == PHASE
+
+
+def test_a_tail_shows_by_places_where_numbers_are_in_no_order() -> None:
+    chance = random.Random(3)
+    place = list(range(N))
+    chance.shuffle(place)
+    lat, lon = np.array([43.5 + 2e-4 * p for p in place]), np.array([-5.7 + 1e-4 * p for p in place])
+    lamps = feeder({i for i in range(N) if place[i] >= 15})
+    found = shape_of(lamps, orders_of([f"L-{i}" for i in range(N)], lat, lon), 3, 1e-6)
+    assert (found.kind, found.silent, found.heard, found.since) == (TAIL, 9, 15, T0)
+
+
+def test_without_phases_every_third_lamp_is_a_phase() -> None:
+    assert kind(feeder({i for i in range(N) if i % 3 == 1}, missed=4, phases="")) == PHASE
+
+
+def test_what_a_silent_gateway_hides_is_not_judged() -> None:
+    lamps = feeder(set(range(12, N)))
+    lamps.gateway_heard_at[:] = T0
+    assert kind(lamps) == NOTHING
+
+
+def test_lamps_that_have_not_had_their_turn_yet_are_waited_for() -> None:
+    """Reports are staggered along the street: those that spoke last before an outage are only not due yet."""
+    lamps = feeder(set(range(12)))
+    lamps.heard_at[12:] = T0 + 5 * MINUTE_US
+    assert kind(lamps) == NOTHING
+
+
+def test_what_is_back_from_an_outage_says_nothing_of_what_is_not_back_yet() -> None:
+    lamps = feeder(set(range(12, N)))
+    lamps.missed_from[:12], lamps.missed_until[:12] = T0, T0 + 3 * INTERVAL
+    assert kind(lamps) == NOTHING
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 1 << 30), st.integers(3, 40), st.floats(0.02, 0.35))
+def test_lost_messages_are_no_outage(seed: int, n: int, loss: float) -> None:
+    """Each lamp loses what its share says, independently; a million such moments may show one outage."""
+    chance = np.random.default_rng(seed)
+    missed = chance.geometric(1 - loss, n) - 1
+    lamps = feeder(set(np.flatnonzero(missed).tolist()), n=n)
+    since = np.where(missed > 0, T0 - missed * INTERVAL, 0)
+    seen = Lamps(
+        lamps.state, lamps.phase, since, np.where(missed > 0, since, lamps.heard_at), missed, np.full(n, loss),
+        lamps.interval_us, lamps.gateway_heard_at, lamps.missed_from, lamps.missed_until, lamps.left,
+    )  # fmt: skip
+    assert kind(seen, n) == NOTHING

@@ -1,0 +1,169 @@
+"""One alarm per cause: what stands above explains what hangs below, once, and lets go of it afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from anomaly.correlate import CorrelatorState
+from city.alarm import AlarmEvent, AlarmEventKind, CandidateKind, Census, Evidence, FaultClass, Scope, Suspicion
+from city.asset import AssetKind
+from city.clock import MINUTE_US
+from tests.anomaly.test_correlate import T0, batch, count, feeder, lamp
+
+K, F = AlarmEventKind, FaultClass
+CABINET = Scope(AssetKind.CABINET, "C1", "C1", "north", "", "G1")
+Told = list[tuple[AlarmEventKind, FaultClass, str]]
+
+
+def said(scope: Scope, fault: FaultClass, minute: int, since: int | None = None) -> Suspicion:
+    at = T0 + minute * MINUTE_US
+    began = at if since is None else T0 + since * MINUTE_US
+    return Suspicion(CandidateKind.SUSPECT, fault, scope, began, at, Evidence("a-rule"))
+
+
+def over(suspicion: Suspicion, minute: int) -> Suspicion:
+    at = T0 + minute * MINUTE_US
+    return replace(suspicion, kind=CandidateKind.CLEAR, at=at, until=at)
+
+
+def alive(number: int, minute: int) -> Census:
+    return replace(count(feeder(1, number), 20, 0), heard_at=T0 + minute * MINUTE_US)
+
+
+def dead(number: int, since: int, **fields: object) -> Census:
+    at = T0 + since * MINUTE_US
+    return replace(count(feeder(1, number), 0, at), heard_at=at, **fields)
+
+
+def told(events: Sequence[AlarmEvent]) -> Told:
+    return [(e.kind, e.fault, e.scope.asset_id) for e in events]
+
+
+def test_what_is_said_of_a_feeder_goes_out_at_once_and_takes_its_lamps_along() -> None:
+    state = CorrelatorState(1)
+    cut = said(feeder(1, 0), F.CABLE_THEFT, 40, since=0)
+    silent = [said(lamp(1, 0, n), F.COMMUNICATION_FAILURE, 120, since=15) for n in range(3)]
+    assert told(state.hear(batch(0, 40, [cut]))) == [(K.RAISED, F.CABLE_THEFT, "G1F0")]
+    folded = state.hear(batch(0, 120, silent))
+    assert {(e.kind, e.parent_id) for e in folded} == {(K.FOLDED, folded[0].parent_id)}
+    (cleared,) = state.hear(batch(0, 900, [over(cut, 900)]))
+    assert (cleared.kind, cleared.alarm_id) == (K.CLEARED, folded[0].parent_id)
+    back = state.hear(batch(0, 905, [over(s, 905) for s in silent[:2]]))
+    assert back == state.hear(batch(0, 909)) == []
+    back = state.hear(batch(0, 911))
+    assert told(back) == [(K.CLEARED, F.COMMUNICATION_FAILURE, f"G1F0L{n}") for n in range(2)]
+    late = state.hear(batch(0, 900 + 8 * 15 + 1, census=[alive(0, 1020)]))
+    assert told(late) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G1F0L2")], "it stays silent after the cut was mended"
+
+
+def test_a_lamp_that_falls_silent_with_the_feeder_beside_its_own_hangs_on_that_one() -> None:
+    state = CorrelatorState(1)
+    state.hear(batch(0, 40, census=[dead(0, 0), alive(1, 39)]))
+    stray, other = lamp(1, 1, 7), lamp(2, 1, 7)
+    events = state.hear(batch(0, 125, [said(one, F.COMMUNICATION_FAILURE, 125, since=16) for one in (stray, other)]))
+    assert told(events) == [(K.FOLDED, F.COMMUNICATION_FAILURE, "G1F1L7")], "but not below another cabinet"
+    assert told(state.hear(batch(0, 141))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G2F1L7")]
+
+
+def test_all_feeders_of_a_cabinet_that_fall_silent_together_are_one_outage() -> None:
+    beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
+    asleep = replace(alive(2, 0), expected=0, heard=0)
+    events = CorrelatorState(1).hear(batch(0, 40, census=[dead(0, 0), dead(1, 2), asleep, beside]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "C1")]
+    beside = replace(beside, heard_at=T0 + 399 * MINUTE_US)
+    apart = CorrelatorState(1).hear(batch(0, 400, census=[dead(0, 0), dead(1, 300), beside]))
+    assert told(apart) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0"), (K.RAISED, F.SUPPLY_LOSS, "G1F1")]
+
+
+def test_a_feeder_out_by_day_becomes_its_cabinets_outage_when_the_others_do_not_wake() -> None:
+    beside = replace(alive(9, 600), feeder=replace(feeder(1, 9), root_id="C9"))
+    state = CorrelatorState(1)
+    (first,) = state.hear(batch(0, 40, census=[dead(0, 0), replace(alive(1, 0), expected=0, heard=0), beside]))
+    assert first.scope.asset_id == "G1F0"
+    events = state.hear(batch(0, 600, census=[dead(0, 0), dead(1, 500, woke=False), beside]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "C1"), (K.FOLDED, F.SUPPLY_LOSS, "G1F0")]
+
+
+def test_last_words_tell_an_outage_of_supply_from_one_of_the_gateway() -> None:
+    beside = replace(alive(1, 0), expected=0, heard=0)
+
+    def decided(**fields: object) -> Told:
+        return told(CorrelatorState(1).hear(batch(0, 90, census=[dead(0, 0, **fields), beside])))
+
+    assert decided(gasped=3) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0")]
+    assert decided() == [(K.RAISED, F.COMMUNICATION_FAILURE, "G1")], "one of them would have said so"
+    assert decided(tells_supply=False) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0")], "none of them could"
+
+
+def test_nothing_is_said_of_a_whole_feeder_of_which_only_a_part_may_be_out() -> None:
+    assert CorrelatorState(1).hear(batch(0, 40, census=[dead(0, 0, whole=False), alive(1, 39)])) == []
+
+
+def test_the_first_of_several_trips_is_folded_into_what_they_turn_out_to_be() -> None:
+    state = CorrelatorState(1)
+    (outage,) = state.hear(batch(0, 45, census=[dead(0, 0), alive(1, 44)]))
+    (cleared,) = state.hear(batch(0, 60, census=[alive(0, 59), alive(1, 59)]))
+    assert cleared.alarm_id == outage.alarm_id
+    events = state.hear(batch(0, 200, [said(feeder(1, 0), F.RCD_RECLOSING, 200, since=0)]))
+    assert told(events) == [(K.RAISED, F.RCD_RECLOSING, "G1F0"), (K.FOLDED, F.SUPPLY_LOSS, "G1F0")]
+    again = state.hear(batch(0, 300, census=[dead(0, 250), alive(1, 299)]))
+    assert told(again) == [(K.FOLDED, F.SUPPLY_LOSS, "G1F0")]
+
+
+def test_what_comes_back_is_the_same_alarm_and_counted() -> None:
+    state = CorrelatorState(1)
+    day = said(feeder(1, 0), F.SUPPLY_VOLTAGE_TOO_HIGH, 0)
+    (raised,) = state.hear(batch(0, 1, [day]))
+    state.hear(batch(0, 60, [over(day, 60)]))
+    (again,) = state.hear(batch(0, 120, [said(feeder(1, 0), F.SUPPLY_VOLTAGE_TOO_HIGH, 119)]))
+    assert (again.kind, again.alarm_id) == (K.RAISED, raised.alarm_id)
+    assert again.evidence.detail["times"] == 2
+    state.hear(batch(0, 130, [over(day, 130)]))
+    later = 130 + 13 * 60
+    (other,) = state.hear(batch(0, later, [said(feeder(1, 0), F.SUPPLY_VOLTAGE_TOO_HIGH, later)]))
+    assert other.alarm_id != raised.alarm_id
+
+
+def test_one_good_reading_between_bad_ones_ends_nothing() -> None:
+    state = CorrelatorState(1)
+    dark = said(lamp(1, 0, 0), F.LAMP_FAILURE, 0)
+    state.hear(batch(0, 0, [dark]))
+    assert told(state.hear(batch(0, 16))) == [(K.RAISED, F.LAMP_FAILURE, "G1F0L0")]
+    assert state.hear(batch(0, 30, [over(dark, 30)])) == []
+    assert state.hear(batch(0, 33, [said(lamp(1, 0, 0), F.LAMP_FAILURE, 33)])) == []
+    assert state.hear(batch(0, 60)) == []
+    state.hear(batch(0, 61, [over(dark, 61)]))
+    assert told(state.hear(batch(0, 67))) == [(K.CLEARED, F.LAMP_FAILURE, "G1F0L0")]
+
+
+def test_of_many_surprises_only_those_are_told_that_chance_does_not_bring() -> None:
+    """Forty candidates of one group: p = 0.14 each is what forty tries bring; one of e^-12 is not."""
+    state = CorrelatorState(1)
+    weak = [replace(said(lamp(1, 0, n), F.OUT_OF_PATTERN, 0), surprise=2.0) for n in range(40)]
+    strong = replace(said(lamp(1, 1, 0), F.OUT_OF_PATTERN, 0), surprise=12.0)
+    state.hear(batch(0, 0, [*weak[:1], strong]))
+    rule = said(lamp(1, 2, 0), F.LAMP_FAILURE, 1)
+    state.hear(batch(0, 1, [*weak[1:], rule]))
+    assert told(state.hear(batch(0, 17))) == [
+        (K.RAISED, F.LAMP_FAILURE, "G1F2L0"),
+        (K.RAISED, F.OUT_OF_PATTERN, "G1F1L0"),
+    ]
+
+
+def test_a_lamp_missed_after_its_outage_was_mended_has_time_to_speak() -> None:
+    state = CorrelatorState(1)
+    state.hear(batch(0, 45, census=[dead(0, 0), alive(1, 44)]))
+    state.hear(batch(0, 600, census=[alive(0, 599), alive(1, 599)]))
+    state.hear(batch(0, 610, [said(lamp(1, 0, 3), F.COMMUNICATION_FAILURE, 610, since=15)]))
+    assert state.hear(batch(0, 640, census=[alive(0, 639)])) == []
+    assert told(state.hear(batch(0, 731, census=[alive(0, 730)]))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G1F0L3")]
+
+
+def test_lamps_that_sleep_are_not_missed_when_their_cabinets_outage_ends_by_day() -> None:
+    state = CorrelatorState(1)
+    beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
+    state.hear(batch(0, 40, census=[dead(0, 0), dead(1, 0), beside]))
+    state.hear(batch(0, 125, [said(lamp(1, 1, 3), F.COMMUNICATION_FAILURE, 125, since=15)]))
+    asleep = replace(alive(1, 0), expected=0, heard=0)
+    for minute in range(600, 1200, 60):
+        events = state.hear(batch(0, minute, census=[alive(0, minute - 1), asleep, beside]))
+        assert told(events) == ([(K.CLEARED, F.SUPPLY_LOSS, "C1")] if minute == 600 else [])

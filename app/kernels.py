@@ -77,10 +77,10 @@ def forget_changed(package: str, folder: Path | None = None) -> None:
     given = os.environ.get(_CACHE)
     folder = folder or (Path(given) if given else sources / "__pycache__")
     digest = hashlib.sha256()
-    for source in sorted(sources.glob("*.py")):
+    for source in sorted(sources.rglob("*.py")):
         text = source.read_bytes()
         if b"kernel" in text or b"njit" in text:
-            digest.update(source.name.encode() + b"\0" + text + b"\0")
+            digest.update(source.relative_to(sources).as_posix().encode() + b"\0" + text + b"\0")
     noted = folder / _MADE_FROM.format(package)
     if not noted.is_file() or noted.read_text(encoding="ascii") != digest.hexdigest():
         _forget(package, folder)
@@ -89,9 +89,14 @@ def forget_changed(package: str, folder: Path | None = None) -> None:
 
 
 def _forget(package: str, folder: Path) -> None:
-    inside = f"{package}_*/*.nb[ic]" if os.environ.get(_CACHE) else "*.nb[ic]"
-    for file in folder.glob(inside):
-        file.unlink(missing_ok=True)
+    sources = _folder_of(package)
+    for parts in (sources, *(found for found in sources.rglob("*") if found.is_dir() and found.name != "__pycache__")):
+        # Given one folder, Numba keeps a folder in it for each of the program's, by its name; else each has its own.
+        kept = folder.glob(f"{parts.name}_*/*.nb[ic]")
+        if not os.environ.get(_CACHE):
+            kept = (folder if parts == sources else parts / "__pycache__").glob("*.nb[ic]")
+        for file in kept:
+            file.unlink(missing_ok=True)
 
 
 def _folder_of(package: str) -> Path:

@@ -99,3 +99,26 @@ def test_kernels_are_compiled_anew_when_a_source_of_theirs_has_changed(
     helper.write_text("from ingest.kernel import kernel  # another\n")
     assert not is_kept()
     assert is_kept()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_kernels_in_a_folder_of_a_package_are_compiled_anew_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache") if given else "")
+    program = tmp_path / "anomaly"
+    lamps = program / "lamps"
+    lamps.mkdir(parents=True)
+    source = lamps / "power.py"
+    source.write_text("from numba import njit\n")
+    monkeypatch.setattr(kernels, "_folder_of", lambda _: program)
+    folder = tmp_path / "cache" if given else program / "__pycache__"
+    compiled = (folder / "lamps_1" if given else lamps / "__pycache__") / "power.nbc"
+    compiled.parent.mkdir(parents=True)
+    kernels.forget_changed("anomaly", folder)
+    compiled.write_bytes(b"compiled")
+    kernels.forget_changed("anomaly", folder)
+    assert compiled.exists()
+    source.write_text("from numba import njit  # another\n")
+    kernels.forget_changed("anomaly", folder)
+    assert not compiled.exists()

@@ -49,6 +49,13 @@ def healthy(bulb: Bulb, at: int, on: bool) -> Said:
     return (RATED_W, 231.0, 100.0) if on else (0.4, 232.0, 0.0)
 
 
+def metered(value: float, metric: int, number: int, at: int) -> float:
+    """What a meter shows of a value: its last digit is never still, or it would be stuck. Nothing stays nothing."""
+    if METRICS[metric] == DIMMING_LEVEL or value == 0.0:
+        return value
+    return value + 0.001 * ((at // MINUTE_US * 7919 + number * 104_729) % 200)
+
+
 @dataclass
 class Street:
     """One partition: `cabinets` cabinets on one gateway, two feeders each, the second switched."""
@@ -107,7 +114,7 @@ class Street:
             yield codec.TICK, codec.encode(Tick(at, MINUTE_US)), at
             on = SCHEDULE.commanded_on(at)
             readings = [
-                Reading(1 + len(METRICS) * number + k, 0, at, at + 2 * SECOND_US, value)
+                Reading(1 + len(METRICS) * number + k, 0, at, at + 2 * SECOND_US, metered(value, k, number, at))
                 for number, bulb in enumerate(bulbs)
                 # Controllers of a street do not speak at one moment.
                 if (at - NOON - bulb.place % 5 * MINUTE_US) % (self.interval_s * SECOND_US) == 0

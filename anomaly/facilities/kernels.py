@@ -2,8 +2,8 @@
 
 No fast-math, and nothing but sums, products and comparisons: a replay must give the same bits.
 
-Numba's cache on disk looks at the time of this file alone: whoever changes `pattern`, `heating`, `water` or `repeats`
-changes a line here as well (revision 2), or a machine goes on with what it compiled before.
+Numba's cache on disk looks at the time of this file alone, not of `pattern`, `heating`, `water` and `repeats`: the
+program compares all sources at its start (`app.kernels`); who tries a change in a test removes ``__pycache__`` first.
 """
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"

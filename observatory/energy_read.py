@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from city.alarm import FaultClass
 from city.clock import HOUR_US, from_datetime, to_datetime
 from city.errors import DataError
 from city.lighting import LightingSchedule
@@ -118,7 +119,7 @@ def _claim(row: tuple[Any, ...], wanted: WhichLosses, known: _Known) -> Claim | 
 
 
 def _measured(fault: str) -> bool:
-    return LOSS_OF[fault] is not Loss.NOT_DELIVERED  # type: ignore[index]
+    return LOSS_OF[FaultClass(fault)] is not Loss.NOT_DELIVERED
 
 
 async def _hours(

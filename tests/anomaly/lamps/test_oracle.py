@@ -58,7 +58,7 @@ def by_kernels(
     return found, state[0], lamp[0]
 
 
-def compare(seed: int) -> list[dict[str, Any]]:
+def assert_same_as_oracle(seed: int) -> list[dict[str, Any]]:
     rng = random.Random(seed)
     device = device_of(rng)
     told = list(moments(rng, device))
@@ -78,13 +78,13 @@ def compare(seed: int) -> list[dict[str, Any]]:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1_000, 1_000_000))
 def test_kernels_equal_the_oracle_through_weeks_of_troubles(seed: int) -> None:
-    compare(seed)
+    assert_same_as_oracle(seed)
 
 
 @pytest.mark.timeout(120)
 def test_every_rule_speaks_in_them() -> None:
     spoke: Counter[int] = Counter()
     for seed in range(220):
-        spoke.update(event["rule"] for event in compare(seed))
+        spoke.update(event["rule"] for event in assert_same_as_oracle(seed))
     # Silence is for ticks to see (`tests/anomaly/test_kernels.py`), undimmed nights for `test_rules`.
     assert set(spoke) >= set(NAMES) - {COMMUNICATION_FAILURE, ENERGY_FULL}

@@ -50,7 +50,7 @@ def histories(draw_: st.DrawFn) -> list[tuple[int, int, float, int]]:
     return rows
 
 
-def compare(rows: list[tuple[int, int, float, int]], parameters: Parameters, frozen: list[int]) -> None:
+def assert_same_as_oracle(rows: list[tuple[int, int, float, int]], parameters: Parameters, frozen: list[int]) -> None:
     row, at, value, cell = zip(*rows, strict=True) if rows else ((), (), (), ())
     states = fresh(2)
     states["frozen"] = frozen
@@ -78,13 +78,15 @@ def quiet(score: Any) -> bool:
 @given(histories(), st.integers(0, 30), st.sampled_from([[0, 0], [0, 0], [1, 0]]))
 def test_kernels_equal_the_oracle(rows: list[tuple[int, int, float, int]], seed: int, frozen: list[int]) -> None:
     parameters = draw(np.random.default_rng(seed)) if seed else Parameters()
-    compare(rows, parameters, frozen)
+    assert_same_as_oracle(rows, parameters, frozen)
 
 
 @pytest.mark.parametrize("value", [[], [7.0], [math.nan], [7.0] * 400, [math.nan] * 50])
 def test_nothing_one_reading_and_a_constant_equal_the_oracle(value: list[float]) -> None:
     at = quarters(len(value)).tolist()
-    compare([(0, a, v, (a - START) // HOUR_US % 168) for a, v in zip(at, value, strict=True)], Parameters(), [0, 0])
+    assert_same_as_oracle(
+        [(0, a, v, (a - START) // HOUR_US % 168) for a, v in zip(at, value, strict=True)], Parameters(), [0, 0]
+    )
 
 
 def test_a_long_history_equals_the_oracle() -> None:
@@ -93,7 +95,7 @@ def test_a_long_history_equals_the_oracle() -> None:
     value[4_000:] += 40.0
     at = quarters(6_000).tolist()
     at[3_000:] = [one + 3 * DAY_US for one in at[3_000:]]
-    compare(
+    assert_same_as_oracle(
         [(0, a, float(v), (a - START) // HOUR_US % 168) for a, v in zip(at, value, strict=True)], Parameters(), [0, 0]
     )
 

@@ -10,18 +10,24 @@ from city.asset import Facility
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 from city.metric import Metric
 from city.opening import OpeningHours
-from sim.faults import PlantedFault, last_reset
+from sim.facility_energy import EnergyCounter
+from sim.faults import PlantedFault, active_at
 from sim.noise import key_of, unit, wander
 from sim.occupancy import Occupancy, local_us
+from sim.sensor_noise import SensorNoise
 from sim.weather import Weather
 
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
+Faults = Sequence[PlantedFault]
 
-_ENERGY_EPOCH_US = 20_454 * DAY_US
 _LEAK_M3_H = 9.0
 _WASTE = 1.6
-_DAY_HOURS = np.arange(25, dtype=np.float64)
+_WARMING = np.array([90, 60, 30, 0, -60, -180], np.int64) * MINUTE_US
+"""Around a moment: whoever opens in an hour and a half heats already, and rooms cool for hours."""
+_WALLS = -np.arange(4, dtype=np.int64) * HOUR_US
+"""Walls are slow: they follow the weather of the last hours."""
+_BREATHED_US, _BREATHED = np.array([0, 15, 30, 45, 60], np.int64) * MINUTE_US, np.array([0.15, 0.3, 0.25, 0.2, 0.1])
 _DECIMALS = {
     "active_energy_kwh": 1,
     "co2_ppm": 0,
@@ -70,91 +76,106 @@ class FacilityModel:
     hours : OpeningHours or None
     timezone : str
         The city's.
+    noise : SensorNoise or None
+        What its sensors add to what they measure.
     """
 
-    def __init__(self, facility: Facility, hours: OpeningHours | None, timezone: str, seed: int, weather: Weather):
+    def __init__(
+        self,
+        facility: Facility,
+        hours: OpeningHours | None,
+        timezone: str,
+        seed: int,
+        weather: Weather,
+        noise: SensorNoise | None = None,
+    ):
         self._kind = facility.kind
         self._key = key_of(seed, "facility", facility.facility_id)
         self._weather = weather
         self._timezone = timezone
+        self._noise = noise
         self._occupancy = Occupancy(facility.kind, hours, timezone, self._key)
         self._size = 0.7 + 0.6 * unit("size", self._key)
-        self._first_kwh = 4e5 * unit("first", self._key)
-        self._sums: list[float] = [0.0]
-        self._today: tuple[int, Values] = (-1, np.zeros(25))
-        self._courses: dict[str, Callable[[int, Sequence[PlantedFault]], float]] = {
+        self._energy = EnergyCounter(self._watts, 4e5 * unit("first", self._key), _WASTE - 1, self._heating_w())
+        self._courses: dict[str, Callable[[Times, Faults], Values]] = {
             "indoor_temperature_deg_c": self._indoor,
             "indoor_humidity_pct": self._humidity,
             "co2_ppm": self._co2,
             "active_power_w": self._power,
-            "active_energy_kwh": self._energy,
+            "active_energy_kwh": self._energy.kwh,
             "hot_water_temperature_deg_c": self._hot_water,
             "pool_temperature_deg_c": lambda at, _: 27.6 + 0.3 * self._wander("pool", at, DAY_US),
             "cold_room_temperature_deg_c": self._cold_room,
-            "occupancy_pct": lambda at, _: 100 * float(self._occupancy.share(_one(at))[0]),
+            "occupancy_pct": lambda at, _: 100 * self._occupancy.share(at),
             "water_flow_m3_h": self._flow,
             "water_level_pct": self._level,
         }
 
-    def measure(self, metric: Metric, at_us: int, faults: Sequence[PlantedFault] = ()) -> float:
-        """Return what a sensor reports at `at_us`, within the metric's limits.
+    def measure(self, metric: Metric, at_us: int, faults: Faults = ()) -> float:
+        """Return what a sensor reports at `at_us`, within the metric's limits; see `course`."""
+        return float(self.course(metric, np.array([at_us], np.int64), faults)[0])
+
+    def course(self, metric: Metric, at_us: Times, faults: Faults = ()) -> Values:
+        """Return what a sensor reports at many moments, within the metric's limits; each as if it were asked for alone.
 
         Parameters
         ----------
+        at_us : int64[n], µs UTC
         faults : sequence of PlantedFault
             All of this facility.
         """
-        stuck = next((f for f in faults if f.fault is FaultClass.STUCK_SENSOR and f.active(at_us)), None)
-        if stuck is not None:
-            at_us = stuck.onset_us
+        for stuck in faults:
+            if stuck.fault is FaultClass.STUCK_SENSOR:
+                # It says for ever what it said last, its noise included.
+                at_us = np.where(active_at([stuck], FaultClass.STUCK_SENSOR, at_us), stuck.onset_us, at_us)
         course = self._courses.get(metric.name)
         value = course(at_us, faults) if course is not None else self._outside(metric, at_us)
-        return round(min(max(value, metric.low), metric.high), _DECIMALS.get(metric.name, 1))
+        if self._noise is not None:
+            value = value + self._noise.of(self._key, metric.name, at_us)
+        out: Values = np.round(np.clip(value, metric.low, metric.high), _DECIMALS.get(metric.name, 1))
+        return out
 
     # ------------------------------------------------------------ buildings
 
     def _building(self) -> tuple[float, float, float, float, float]:
         return _BUILDINGS.get(self._kind, _BUILDINGS["civic-centre"])
 
-    def _indoor(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
+    def _indoor(self, at_us: Times, faults: Faults) -> Values:
         """Return the temperature: heated from an hour and a half before opening, cooling towards the weather after."""
-        steps = at_us + np.array([90, 60, 30, 0, -60, -180], np.int64) * MINUTE_US
-        heated = float(self._occupancy.open_share(steps).mean())
-        outside = self._outside_c(at_us, 4 * HOUR_US)
+        heated = _mean_at(self._occupancy.open_share, at_us, _WARMING)
+        outside = _mean_at(self._weather.temperature_c, at_us, _WALLS)
         setpoint = self._building()[4]
-        if _active(faults, FaultClass.HEATING_WHILE_CLOSED, at_us):
-            heated = 1.0
-        kept = max(setpoint - 5.5, min(outside + 5, setpoint))
+        heated = np.where(active_at(faults, FaultClass.HEATING_WHILE_CLOSED, at_us), 1.0, heated)
+        kept = np.maximum(setpoint - 5.5, np.minimum(outside + 5, setpoint))
         warm = kept + (setpoint - kept) * heated
-        warm = max(warm, outside - 1.0)
-        people = 1.2 * float(self._occupancy.share(_one(at_us - 20 * MINUTE_US))[0])
-        if _active(faults, FaultClass.TEMPERATURE_OUT_OF_PATTERN, at_us):
-            warm -= 6.0
-        return warm + people + 0.25 * self._wander("indoor", at_us, 90 * MINUTE_US)
+        warm = np.maximum(warm, outside - 1.0)
+        people = 1.2 * self._occupancy.share(at_us - 20 * MINUTE_US)
+        warm = warm - 6.0 * active_at(faults, FaultClass.TEMPERATURE_OUT_OF_PATTERN, at_us)
+        out: Values = warm + people + 0.25 * self._wander("indoor", at_us, 90 * MINUTE_US)
+        return out
 
-    def _humidity(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
-        outside = float(self._weather.humidity_pct(_one(at_us))[0])
+    def _humidity(self, at_us: Times, faults: Faults) -> Values:
+        outside = self._weather.humidity_pct(at_us)
         wet = 18.0 if self._kind == "pool" else 0.0
-        if _active(faults, FaultClass.HUMIDITY_OUT_OF_PATTERN, at_us):
-            wet += 24.0
-        people = 6.0 * float(self._occupancy.share(_one(at_us - 20 * MINUTE_US))[0])
-        return 32 + 0.2 * outside + wet + people + 1.5 * self._wander("humidity", at_us, 3 * HOUR_US)
+        damp = wet + 24.0 * active_at(faults, FaultClass.HUMIDITY_OUT_OF_PATTERN, at_us)
+        people = 6.0 * self._occupancy.share(at_us - 20 * MINUTE_US)
+        out: Values = 32 + 0.2 * outside + damp + people + 1.5 * self._wander("humidity", at_us, 3 * HOUR_US)
+        return out
 
-    def _co2(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
+    def _co2(self, at_us: Times, faults: Faults) -> Values:
         """Return what the people of the last hour have breathed out; the air is changed about twice an hour."""
-        steps = at_us - np.array([0, 15, 30, 45, 60], np.int64) * MINUTE_US
-        weights = np.array([0.15, 0.3, 0.25, 0.2, 0.1])
-        people = float((self._occupancy.share(steps) * weights).sum())
-        stale = 2.6 if _active(faults, FaultClass.CO2_TOO_HIGH, at_us) else 1.0
-        return 425 + 430 * people * stale + 12 * self._wander("co2", at_us, 30 * MINUTE_US)
+        shares = self._occupancy.share((at_us[:, None] - _BREATHED_US).ravel())
+        people = (shares.reshape(-1, len(_BREATHED_US)) * _BREATHED).sum(axis=1)
+        stale = np.where(active_at(faults, FaultClass.CO2_TOO_HIGH, at_us), 2.6, 1.0)
+        out: Values = 425 + 430 * people * stale + 12 * self._wander("co2", at_us, 30 * MINUTE_US)
+        return out
 
-    def _power(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
-        watts = float(self._watts(_one(at_us))[0])
-        if _active(faults, FaultClass.ENERGY_OUT_OF_PATTERN, at_us):
-            watts *= _WASTE
-        if _active(faults, FaultClass.HEATING_WHILE_CLOSED, at_us):
-            watts += self._heating_w()
-        return watts * (1 + 0.02 * self._wander("power", at_us, 20 * MINUTE_US))
+    def _power(self, at_us: Times, faults: Faults) -> Values:
+        watts = self._watts(at_us)
+        watts = watts * np.where(active_at(faults, FaultClass.ENERGY_OUT_OF_PATTERN, at_us), _WASTE, 1.0)
+        watts = watts + self._heating_w() * active_at(faults, FaultClass.HEATING_WHILE_CLOSED, at_us)
+        out: Values = watts * (1 + 0.02 * self._wander("power", at_us, 20 * MINUTE_US))
+        return out
 
     def _heating_w(self) -> float:
         """Return what the heating draws on a cold day."""
@@ -171,90 +192,61 @@ class FacilityModel:
         out: Values = self._size * (base + people * share + lights * dark * used + heat)
         return out
 
-    def _energy(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
-        """Return the counter: whole days are summed once, the day that runs is interpolated between its hours."""
-        since_us = last_reset(faults, at_us)
-        first = self._first_kwh if since_us is None else -self._counted(since_us, faults)
-        return max(self._counted(at_us, faults) + first, 0.0)
-
-    def _counted(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
-        """Return the energy since the counter's first day, kWh, with what faults waste."""
-        total = self._kwh(at_us)
-        for fault in faults:
-            until_us = at_us if fault.end_us is None else min(at_us, fault.end_us)
-            if until_us <= fault.onset_us:
-                continue
-            if fault.fault is FaultClass.ENERGY_OUT_OF_PATTERN:
-                total += (_WASTE - 1) * (self._kwh(until_us) - self._kwh(fault.onset_us))
-            elif fault.fault is FaultClass.HEATING_WHILE_CLOSED:
-                total += self._heating_w() / 1000 * (until_us - fault.onset_us) / HOUR_US
-        return total
-
-    def _kwh(self, at_us: int) -> float:
-        day = max(at_us - _ENERGY_EPOCH_US, 0) // DAY_US
-        if len(self._sums) <= day:
-            # A quarter of a year more than is needed: the next days find theirs.
-            first, last = len(self._sums) - 1, day + 90
-            middles = np.arange(24 * first, 24 * last, dtype=np.int64) * HOUR_US + HOUR_US // 2
-            kwh = self._watts(_ENERGY_EPOCH_US + middles).reshape(-1, 24).sum(axis=1) / 1000
-            self._sums += (self._sums[-1] + np.cumsum(kwh)).tolist()
-        if self._today[0] != day:
-            middles = (24 * day + np.arange(24, dtype=np.int64)) * HOUR_US + HOUR_US // 2
-            kw = self._watts(_ENERGY_EPOCH_US + middles) / 1000
-            self._today = (day, np.concatenate([[0.0], np.cumsum(kw)]))
-        hour = (at_us - _ENERGY_EPOCH_US - day * DAY_US) / HOUR_US
-        return self._sums[day] + float(np.interp(hour, _DAY_HOURS, self._today[1]))
-
-    def _hot_water(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
+    def _hot_water(self, at_us: Times, faults: Faults) -> Values:
         """Return water kept at 60 °C against legionella, drawn down while the showers run."""
-        used = float(self._occupancy.share(_one(at_us - 15 * MINUTE_US))[0])
-        cold = 15.0 if _active(faults, FaultClass.HOT_WATER_TOO_COLD, at_us) else 0.0
-        return 61.5 - 4.0 * used - cold + 0.5 * self._wander("hot water", at_us, HOUR_US)
+        used = self._occupancy.share(at_us - 15 * MINUTE_US)
+        cold = 15.0 * active_at(faults, FaultClass.HOT_WATER_TOO_COLD, at_us)
+        out: Values = 61.5 - 4.0 * used - cold + 0.5 * self._wander("hot water", at_us, HOUR_US)
+        return out
 
-    def _cold_room(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
+    def _cold_room(self, at_us: Times, faults: Faults) -> Values:
         """Return a saw's teeth of the compressor, with a defrosting each six hours and doors that are opened."""
         tooth = (at_us + self._key % HOUR_US) % (50 * MINUTE_US) / (50 * MINUTE_US)
-        defrosting = 2.5 if (at_us + self._key % DAY_US) % (6 * HOUR_US) < 15 * MINUTE_US else 0.0
-        doors = 1.2 * float(self._occupancy.share(_one(at_us))[0])
-        warm = 11.0 if _active(faults, FaultClass.COLD_ROOM_TOO_WARM, at_us) else 0.0
-        return -20.5 + 1.4 * abs(2 * tooth - 1) + defrosting + doors + warm
+        defrosting = 2.5 * ((at_us + self._key % DAY_US) % (6 * HOUR_US) < 15 * MINUTE_US)
+        doors = 1.2 * self._occupancy.share(at_us)
+        warm = 11.0 * active_at(faults, FaultClass.COLD_ROOM_TOO_WARM, at_us)
+        out: Values = -20.5 + 1.4 * np.abs(2 * tooth - 1) + defrosting + doors + warm
+        return out
 
     # ------------------------------------------------------------ water
 
-    def _demand(self, at_us: int) -> float:
+    def _demand(self, at_us: Times) -> Values:
         """Return the share of the day's mean flow: two peaks, and a minimum between two and five."""
-        local = int(local_us(self._timezone, _one(at_us))[0])
-        hour, weekend = (local % DAY_US) / HOUR_US, (local // DAY_US + 3) % 7 >= 5
-        late = 1.0 if weekend else 0.0
+        local = local_us(self._timezone, at_us)
+        hour, late = (local % DAY_US) / HOUR_US, np.where((local // DAY_US + 3) % 7 >= 5, 1.0, 0.0)
         morning = np.exp(-(((hour - 8.5 - late) / 1.9) ** 2))
         evening = np.exp(-(((hour - 20.5) / 2.3) ** 2))
         noon = np.exp(-(((hour - 14.2) / 2.2) ** 2))
-        return float(0.22 + 1.25 * morning + 0.95 * evening + 0.75 * noon)
+        out: Values = 0.22 + 1.25 * morning + 0.95 * evening + 0.75 * noon
+        return out
 
-    def _flow(self, at_us: int, faults: Sequence[PlantedFault]) -> float:
-        if self._kind == "water-tank":
+    def _flow(self, at_us: Times, faults: Faults) -> Values:
+        tank = self._kind == "water-tank"
+        if tank:
             mean = 62.0 * self._size
             used = self._demand(at_us)
         else:
             # A building's own meter: showers and taps by people, and a trickle of filters.
-            mean, used = 3.2 * self._size, 0.06 + float(self._occupancy.share(_one(at_us))[0])
-        leak = 0.0
+            mean, used = 3.2 * self._size, 0.06 + self._occupancy.share(at_us)
+        leak = np.zeros(len(at_us))
         for fault in faults:
-            if fault.fault is FaultClass.WATER_LEAK and fault.active(at_us):
-                grown = min((at_us - fault.onset_us) / (12 * HOUR_US), 1.0)
-                leak = grown * (_LEAK_M3_H if self._kind == "water-tank" else 0.9) * self._size
-        return max(mean * used * (1 + 0.06 * self._wander("flow", at_us, 30 * MINUTE_US)), 0) + leak
+            if fault.fault is FaultClass.WATER_LEAK:
+                grown = np.minimum((at_us - fault.onset_us) / (12 * HOUR_US), 1.0)
+                size = (_LEAK_M3_H if tank else 0.9) * self._size
+                leak = np.where(active_at([fault], FaultClass.WATER_LEAK, at_us), grown * size, leak)
+        out: Values = np.maximum(mean * used * (1 + 0.06 * self._wander("flow", at_us, 30 * MINUTE_US)), 0) + leak
+        return out
 
-    def _level(self, at_us: int, _: Sequence[PlantedFault]) -> float:
+    def _level(self, at_us: Times, _: Faults) -> Values:
         """Return the level of a tank that is filled at night with cheap power and emptied by day."""
-        hour = (int(local_us(self._timezone, _one(at_us))[0]) % DAY_US) / HOUR_US
+        hour = (local_us(self._timezone, at_us) % DAY_US) / HOUR_US
         level = np.interp(hour, [0, 1, 7, 10, 15, 17, 22, 24], [58, 57, 93, 82, 70, 69, 56, 58])
-        return float(level) + 2.0 * self._wander("level", at_us, 8 * HOUR_US)
+        out: Values = level + 2.0 * self._wander("level", at_us, 8 * HOUR_US)
+        return out
 
     # ------------------------------------------------------------ outside
 
-    def _outside(self, metric: Metric, at_us: int) -> float:
-        at = _one(at_us)
+    def _outside(self, metric: Metric, at_us: Times) -> Values:
         weather = self._weather
         courses: dict[str, Callable[[Times], Values]] = {
             "air_temperature_deg_c": weather.temperature_c,
@@ -266,35 +258,29 @@ class FacilityModel:
             "rainfall_mm": weather.rain_mm_h,
         }
         if metric.name in courses:
-            return float(courses[metric.name](at)[0])
-        wind = float(weather.wind_m_s(at)[0])
+            return courses[metric.name](at_us)
         if metric.name == "o3_ug_m3":
-            return 38 + 45 * float(weather.day_share(at)[0]) + 4 * self._wander("o3", at_us, 2 * HOUR_US)
+            return 38 + 45 * weather.day_share(at_us) + 4 * self._wander("o3", at_us, 2 * HOUR_US)
         if metric.name in _AIR:
             mean, traffic, noise = _AIR[metric.name]
-            thinned = 1.7 / (0.7 + wind)
+            thinned = 1.7 / (0.7 + weather.wind_m_s(at_us))
             value = (mean + traffic * self._traffic(at_us)) * thinned
-            return max(value + noise * self._wander(metric.name, at_us, HOUR_US), 0.0)
+            return np.maximum(value + noise * self._wander(metric.name, at_us, HOUR_US), 0.0)
         middle = (metric.low + metric.high) / 2
         return middle + 0.02 * (metric.high - metric.low) * self._wander(metric.name, at_us, 6 * HOUR_US)
 
-    def _traffic(self, at_us: int) -> float:
-        local = int(local_us(self._timezone, _one(at_us))[0])
-        calm = 0.6 if (local // DAY_US + 3) % 7 >= 5 else 1.0
-        return calm * float(np.interp((local % DAY_US) / HOUR_US, _RUSH_H, _RUSH))
+    def _traffic(self, at_us: Times) -> Values:
+        local = local_us(self._timezone, at_us)
+        calm = np.where((local // DAY_US + 3) % 7 >= 5, 0.6, 1.0)
+        out: Values = calm * np.interp((local % DAY_US) / HOUR_US, _RUSH_H, _RUSH)
+        return out
 
-    def _outside_c(self, at_us: int, memory_us: int) -> float:
-        """Return the outside temperature of the last hours: walls are slow."""
-        steps = at_us - np.arange(4, dtype=np.int64) * (memory_us // 4)
-        return float(self._weather.temperature_c(steps).mean())
-
-    def _wander(self, name: str, at_us: int, knot_us: int) -> float:
-        return float(wander(key_of(self._key, name), _one(at_us), knot_us)[0])
+    def _wander(self, name: str, at_us: Times, knot_us: int) -> Values:
+        return wander(key_of(self._key, name), at_us, knot_us)
 
 
-def _one(at_us: int) -> Times:
-    return np.array([at_us], np.int64)
-
-
-def _active(faults: Sequence[PlantedFault], kind: FaultClass, at_us: int) -> bool:
-    return any(f.fault is kind and f.active(at_us) for f in faults)
+def _mean_at(course: Callable[[Times], Values], at_us: Times, moved_us: Times) -> Values:
+    """Return the mean of a course over moments around each of `at_us`."""
+    found = course((at_us[:, None] + moved_us).ravel())
+    out: Values = found.reshape(len(at_us), len(moved_us)).mean(axis=1)
+    return out

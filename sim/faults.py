@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from city.alarm import FaultClass
 from city.asset import Switching
 from city.clock import HOUR_US, from_datetime, isoformat
@@ -55,6 +58,27 @@ def last_reset(faults: Iterable[PlantedFault], at_us: int) -> int | None:
             until_us = at_us if fault.end_us is None else max(min(at_us, fault.end_us - 1), fault.onset_us)
             reset_us = until_us - (until_us - fault.onset_us) % RESET_EVERY_US
             found = reset_us if found is None else max(found, reset_us)
+    return found
+
+
+def last_resets(faults: Iterable[PlantedFault], at_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `last_reset` for many moments, µs UTC; 0: never by then."""
+    found = np.zeros(len(at_us), np.int64)
+    for fault in faults:
+        if fault.fault is FaultClass.COUNTER_RESET:
+            until_us = at_us if fault.end_us is None else np.minimum(at_us, fault.end_us - 1)
+            until_us = np.maximum(until_us, fault.onset_us)
+            reset_us = until_us - (until_us - fault.onset_us) % RESET_EVERY_US
+            found = np.where(fault.onset_us <= at_us, np.maximum(found, reset_us), found)
+    return found
+
+
+def active_at(faults: Iterable[PlantedFault], kind: FaultClass, at_us: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell at which moments a fault of one kind is there, see `PlantedFault.active`."""
+    found = np.zeros(len(at_us), np.bool_)
+    for fault in faults:
+        if fault.fault is kind:
+            found |= (fault.onset_us <= at_us) & (fault.end_us is None or at_us < fault.end_us)
     return found
 
 

@@ -56,6 +56,17 @@ def uniform(keys: Keys, at: int) -> Values:
     return out
 
 
+def uniforms(key: int, at: NDArray[np.int64]) -> Values:
+    """Return one number of [0, 1) for one key at each of many moments, the same bits as `uniform`."""
+    out: Values = (_mixed(_moved(key, at), 0) >> np.uint64(11)).astype(np.float64) * _UNIT
+    return out
+
+
+def _moved(key: int, at: NDArray[np.int64]) -> Keys:
+    """Return keys that at 0 are what `key` is at each of `at`: a key and a moment enter only as their sum."""
+    return at.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
+
+
 def gaussian(keys: Keys, at: int) -> Values:
     """Return nearly normal noise, mean 0, variance 1, never beyond ±3.5 (the sum of four numbers of 16 bits)."""
     bits = _mixed(keys, at)
@@ -111,8 +122,6 @@ def wander(key: int, at_us: NDArray[np.int64], knot_us: int) -> Values:
     low, high = np.cos(share * np.pi / 2), np.sin(share * np.pi / 2)
     draws = []
     for step in (knot, knot + 1):
-        # The same bits as `gaussian` for this key: a key and a moment enter only as their sum.
-        moved = step.astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(key)
-        draws.append(gaussian(moved, 0))
+        draws.append(gaussian(_moved(key, step), 0))
     out: Values = low * draws[0] + high * draws[1]
     return out

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from city.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, to_datetime
-from city.opening import OpeningHours, is_open
+from city.opening import OpeningHours, periods_between
 from sim.noise import wander
 
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 _HOURS = np.arange(25, dtype=np.float64)
+_AHEAD_DAYS = 40
 
 _PARKED = (
     *(0.16, 0.15, 0.14, 0.14, 0.14, 0.16, 0.2, 0.32, 0.55, 0.74, 0.82, 0.86, 0.85, 0.78, 0.7, 0.64, 0.66, 0.72),
@@ -66,8 +67,9 @@ def _offset_us(timezone: str, hour: int) -> int:
 
 def local_us(timezone: str, at_us: Times) -> Times:
     """Return moments as if the city's clock were UTC's."""
-    shift = [_offset_us(timezone, hour) for hour in (at_us // HOUR_US).tolist()]
-    out: Times = at_us + np.array(shift, np.int64)
+    hours, place = np.unique(at_us // HOUR_US, return_inverse=True)
+    shift = [_offset_us(timezone, hour) for hour in hours.tolist()]
+    out: Times = at_us + np.array(shift, np.int64)[place]
     return out
 
 
@@ -85,12 +87,28 @@ class Occupancy:
         self._hours, self._timezone = hours, timezone
         self._key = key
         self._closed_days: dict[int, bool] = {}
+        self._edges_us, self._known_us = np.zeros(0, np.int64), (0, 0)
 
     def open_share(self, at_us: Times) -> Values:
         """Return 1 where the facility is open, else 0."""
         if self._hours is None:
             return np.ones(len(at_us))
-        return np.array([float(is_open(self._hours, int(at), self._timezone)) for at in at_us])
+        if not len(at_us):
+            return np.zeros(0)
+        first, last = int(at_us.min()), int(at_us.max())
+        if not self._known_us[0] <= first <= last < self._known_us[1]:
+            self._know(self._hours, first, last)
+        # Edges are openings and closings in turn, so an odd place is within a period.
+        out: Values = (np.searchsorted(self._edges_us, at_us, "right") % 2).astype(np.float64)
+        return out
+
+    def _know(self, hours: OpeningHours, first_us: int, last_us: int) -> None:
+        """Look up when it is open around moments, and a good while after: time goes on."""
+        first, last = first_us // DAY_US * DAY_US, last_us // DAY_US * DAY_US + _AHEAD_DAYS * DAY_US
+        days = (to_datetime(at).date() for at in (first - 2 * DAY_US, last + DAY_US))
+        periods = periods_between(hours, *days, self._timezone)
+        self._edges_us = np.array([edge for period in periods for edge in period], np.int64)
+        self._known_us = (first, last)
 
     def share(self, at_us: Times) -> Values:
         """Return how full it is, 0 to 1; nobody is there while it is closed."""
@@ -106,7 +124,9 @@ class Occupancy:
         """Return 0 on days on which the facility stays shut, else 1."""
         if self._hours is None or not self._hours.closed:
             return np.ones(len(at_us))
-        return np.array([0.0 if self._shut(number) else 1.0 for number in day.tolist()])
+        days, place = np.unique(day, return_inverse=True)
+        out: Values = np.array([0.0 if self._shut(number) else 1.0 for number in days.tolist()])[place]
+        return out
 
     def _shut(self, day: int) -> bool:
         if day not in self._closed_days:

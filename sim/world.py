@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from city.alarm import FaultClass
 from city.asset import Device
@@ -16,6 +17,7 @@ from sim.faults import PlantedFault
 from sim.noise import key_of, unit
 from sim.observed import Heard
 from sim.realism import PERFECT, Realism
+from sim.sensor_noise import SensorNoise
 from sim.supply import FeederSupply
 from sim.truth import Truth
 from sim.weather import weather_of
@@ -24,6 +26,10 @@ __all__ = ["GATEWAY_KEEPS_US", "Observation", "World"]
 
 GATEWAY_KEEPS_US = 24 * HOUR_US
 """How much a gateway keeps while its uplink is out; it sends that afterwards, in order."""
+
+_AT_ONCE = 96
+"""Moments of a facility that are measured together."""
+_FIRST = np.zeros(1, np.int64)
 
 
 class World:
@@ -38,10 +44,17 @@ class World:
     faults : sequence of PlantedFault
     realism : Realism
         How far the city departs from its inventory, and devices from perfection.
+    noise : SensorNoise or None
+        What sensors of facilities add to what they measure.
     """
 
     def __init__(
-        self, pack: CityPack, seed: int, faults: Sequence[PlantedFault] = (), realism: Realism = PERFECT
+        self,
+        pack: CityPack,
+        seed: int,
+        faults: Sequence[PlantedFault] = (),
+        realism: Realism = PERFECT,
+        noise: SensorNoise | None = None,
     ) -> None:
         self._pack, self._seed, self._realism = pack, seed, realism
         self.truth_of = Truth(pack, seed, realism)
@@ -56,8 +69,10 @@ class World:
         self._banks: dict[str, list[LampBank]] = defaultdict(list)
         self._others: dict[str, list[Device]] = defaultdict(list)
         self._hang()
+        self._alone = {d.device_id: (d.device_id,) for devices in self._others.values() for d in devices}
+        self._blocks: dict[str, tuple[int, NDArray[np.float64]]] = {}
         self._models = {
-            f.facility_id: FacilityModel(f, pack.opening_of(f), pack.timezone, seed, self._weather)
+            f.facility_id: FacilityModel(f, pack.opening_of(f), pack.timezone, seed, self._weather, noise)
             for f in pack.facilities
         }
         self.gateways = tuple(sorted(set(self._banks) | set(self._others)))
@@ -133,7 +148,8 @@ class World:
         for device in self._others.get(gateway, ()):
             period_us = self._pack.profiles[device.profile_id].report_interval_s * SECOND_US
             if (at_us - self._offset(gateway, period_us)) % period_us == 0 and self._is_heard(device, at_us):
-                yield _as_columns([self._observe_other(device, at_us, "")])
+                metrics = self._pack.profiles[device.profile_id].metrics
+                yield Heard(self._alone[device.device_id], _FIRST, metrics, self._measured(device, at_us)[None, :])
 
     def truth(self, start_us: int, end_us: int) -> Iterable[tuple[str, str, int, float]]:
         """Yield every reading that devices make in (start_us, end_us]: device, metric, observed_at (µs UTC), value.
@@ -149,6 +165,7 @@ class World:
 
     def mend(self, asset_id: str, at_us: int) -> None:
         """End what is wrong with an asset at `at_us`, µs UTC: a crew has been there. What was before stays."""
+        self._blocks.clear()
         faults = self._by_asset.get(asset_id, [])
         self._by_asset[asset_id] = [replace(f, end_us=at_us) if f.active(at_us) else f for f in faults]
         for feeder_id, supply in self._supplies.items():
@@ -198,11 +215,29 @@ class World:
     # ------------------------------------------------------------ small things
 
     def _observe_other(self, device: Device, at_us: int, at: str) -> Observation:
-        model, faults = self._models.get(device.asset_id), self._by_asset.get(device.asset_id, ())
         metrics = self._pack.profiles[device.profile_id].metrics
-        # Nothing of the simulation measures feeders and cabinets yet: their meters show nothing.
-        values = {n: model.measure(self._pack.metrics[n], at_us, faults) if model else 0.0 for n in metrics}
-        return {"device": device.device_id, "at": at, **values}
+        values = self._measured(device, at_us).tolist()
+        return {"device": device.device_id, "at": at, **dict(zip(metrics, values, strict=True))}
+
+    def _measured(self, device: Device, at_us: int) -> NDArray[np.float64]:
+        """Return what a device of a facility measures at one of its regular moments.
+
+        Many moments cost hardly more than one: those around are measured as well, and kept until they have passed.
+        """
+        profile = self._pack.profiles[device.profile_id]
+        period_us = profile.report_interval_s * SECOND_US
+        number, row = divmod(at_us // period_us, _AT_ONCE)
+        block = self._blocks.get(device.device_id)
+        if block is None or block[0] != number:
+            at = (number * _AT_ONCE + np.arange(_AT_ONCE, dtype=np.int64)) * period_us + at_us % period_us
+            model, faults = self._models.get(device.asset_id), self._by_asset.get(device.asset_id, ())
+            values = np.zeros((_AT_ONCE, len(profile.metrics)))
+            # Nothing of the simulation measures feeders and cabinets yet: their meters show nothing.
+            for column, name in enumerate(profile.metrics if model else ()):
+                assert model is not None
+                values[:, column] = model.course(self._pack.metrics[name], at, faults)
+            block = self._blocks[device.device_id] = (number, values)
+        return block[1][row]
 
     def _is_heard(self, device: Device, at_us: int) -> bool:
         lost = self._realism.loss_share and unit(self._seed, "loss", device.device_id, at_us) < self._realism.loss_share

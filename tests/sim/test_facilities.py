@@ -10,8 +10,12 @@ from city.asset import Facility
 from city.clock import DAY_US, HOUR_US, MINUTE_US, from_datetime
 from city.metric import Metric
 from city.opening import OpeningHours, parse_hours
+from city.profile import parse_pack
+from sim.city import generate_city
 from sim.facilities import FacilityModel
+from sim.faultkinds import FACILITY, TARGETS
 from sim.faults import PlantedFault
+from sim.sensor_noise import SensorNoise
 from sim.weather import Weather
 
 MADRID = "Europe/Madrid"
@@ -19,6 +23,8 @@ WEATHER = Weather(1, 43.54, -5.66)
 HOURS = OpeningHours(parse_hours(["mon-fri 08:00-18:00"]), ("11-25",))
 THURSDAY = from_datetime(datetime(2026, 11, 26, tzinfo=UTC))
 ANY = Metric("any", "1", -1e12, 1e12)
+_COURSES = parse_pack(generate_city(1, lamps=60, facilities=1)).metrics
+NOISY = SensorNoise(dict.fromkeys(_COURSES, 0.3), heavy=True)
 
 
 def model(kind: str, name: str = "X", hours: OpeningHours | None = HOURS) -> FacilityModel:
@@ -142,6 +148,33 @@ def test_energy_out_of_pattern_is_more_than_the_house_ever_draws() -> None:
     much = PlantedFault(THURSDAY, "X", FaultClass.ENERGY_OUT_OF_PATTERN)
     sound = course("library", "active_power_w", THURSDAY + 10 * HOUR_US, 1)
     assert min(course("library", "active_power_w", THURSDAY + 10 * HOUR_US, 1, much)) > 1.3 * max(sound)
+
+
+@pytest.mark.parametrize("kind", ["school", "pool", "market", "car-park", "water-tank", "air-station"])
+@pytest.mark.parametrize("hours", [HOURS, None])
+def test_many_moments_at_once_are_each_of_them_alone_bit_by_bit(kind: str, hours: OpeningHours | None) -> None:
+    chance = np.random.default_rng(7)
+    onsets = THURSDAY + chance.integers(0, 8 * DAY_US, len(FaultClass))
+    on_facilities = zip((f for f in FaultClass if FACILITY in TARGETS.get(f, ())), onsets.tolist(), strict=False)
+    faults = [PlantedFault(at, "X", fault, at + 2 * DAY_US) for fault, at in on_facilities]
+    at_us = THURSDAY + chance.integers(-DAY_US, 12 * DAY_US, 200)
+    place = FacilityModel(Facility("X", kind, "X", 43.5, -5.6, "centre"), hours, MADRID, 1, WEATHER, NOISY)
+    for name in (*_COURSES, "odd_thing"):
+        metric = Metric(name, "1", -1e5, 1e5)
+        some = place.course(metric, at_us, faults)[::20].tolist()
+        assert some == [place.measure(metric, at, faults) for at in at_us[::20].tolist()], name
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+def test_a_stuck_sensor_repeats_the_noise_that_it_said_last(heavy: bool) -> None:
+    noise = SensorNoise({"co2_ppm": 10.0}, heavy)
+    place = FacilityModel(Facility("X", "school", "X", 43.5, -5.6, "centre"), HOURS, MADRID, 1, WEATHER, noise)
+    metric, at_us = Metric("co2_ppm", "1", 0, 1e4), THURSDAY + np.arange(0, 48, dtype=np.int64) * 15 * MINUTE_US
+    stuck = place.course(metric, at_us, [PlantedFault(THURSDAY, "X", FaultClass.STUCK_SENSOR)])
+    assert set(stuck) == {place.measure(metric, THURSDAY)}
+    sound = place.course(metric, at_us)
+    assert len(set(sound)) > 20
+    assert not np.array_equal(sound, model("school").course(metric, at_us))
 
 
 def test_an_unknown_metric_stays_within_its_limits() -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from city.profile import parse_pack
 from sim.chance import random_faults
 from sim.city import generate_city
 from sim.faultkinds import TARGETS
-from sim.faults import PlantedFault, plant, read_labels, write_labels
+from sim.faults import PlantedFault, active_at, last_reset, last_resets, plant, read_labels, write_labels
 
 PACK = parse_pack(generate_city(33, lamps=2000, facilities=12, mixed=False))
 NOW = 1_795_435_200_000_000
@@ -96,3 +97,25 @@ def test_a_bad_list_of_faults_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "faults.json").write_text(text)
     with pytest.raises(SettingsError, match=r"faults\.json"):
         read_labels(tmp_path / "faults.json", PACK)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 200), st.one_of(st.none(), st.integers(0, 90)), st.booleans()), max_size=4, unique=True
+    )
+)
+def test_many_moments_at_once_are_each_of_them_alone(planted: list[tuple[int, int | None, bool]]) -> None:
+    faults = [
+        PlantedFault(
+            onset * HOUR_US,
+            "X",
+            FaultClass.COUNTER_RESET if reset else FaultClass.STUCK_SENSOR,
+            None if length is None else (onset + length) * HOUR_US,
+        )
+        for onset, length, reset in planted
+    ]
+    at_us = np.arange(0, 400 * HOUR_US, HOUR_US // 2, dtype=np.int64)
+    assert last_resets(faults, at_us).tolist() == [last_reset(faults, at) or 0 for at in at_us.tolist()]
+    stuck = [f for f in faults if f.fault is FaultClass.STUCK_SENSOR]
+    told = active_at(faults, FaultClass.STUCK_SENSOR, at_us).tolist()
+    assert told == [any(f.active(at) for f in stuck) for at in at_us.tolist()]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from city.clock import HOUR_US, MINUTE_US
-from sim.noise import Wandering, correlated, gaussian, key_of, keys_of, uniform, unit, wander
+from sim.noise import Wandering, correlated, gaussian, key_of, keys_of, uniform, uniforms, unit, wander
 
 NOW = 1_795_435_200_000_000
 KEYS = np.array([key_of(i) for i in range(20_000)], np.uint64)
@@ -39,6 +39,7 @@ def test_one_key_at_many_moments_is_many_keys_at_one() -> None:
     keys = np.array([key], np.uint64)
     one_by_one = [float(correlated(keys, int(t), HOUR_US)[0]) for t in at]
     assert wander(key, at, HOUR_US) == pytest.approx(one_by_one)
+    assert uniforms(key, at).tolist() == [float(uniform(keys, int(t))[0]) for t in at]
 
 
 def test_keys_differ_by_each_part_and_are_the_same_on_every_machine() -> None:

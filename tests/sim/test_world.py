@@ -160,6 +160,35 @@ def test_a_switched_feeder_that_dies_by_day_gasps_not_and_shows_at_night() -> No
     assert not set(ON_FEEDER[dead]) & set(heard(world, NOON - HOUR_US, MIDNIGHT))
 
 
+def test_a_facility_is_mended_from_the_next_reading_on_and_heard_the_same_in_columns() -> None:
+    school = next(f.facility_id for f in PACK.facilities if f.kind == "school")
+    stuck = PlantedFault(NOON, school, FaultClass.STUCK_SENSOR)
+    world, sound = World(PACK, 1, [stuck]), World(PACK, 1)
+
+    def said(world: World, after_us: int) -> list[Observation]:
+        return heard(world, after_us, after_us + HOUR_US)[school]
+
+    before = said(world, NOON + HOUR_US)
+    assert before != said(sound, NOON + HOUR_US)
+    world.mend(school, NOON + 2 * HOUR_US)
+    assert said(world, NOON + 2 * HOUR_US) == said(sound, NOON + 2 * HOUR_US)
+    assert said(world, NOON + HOUR_US) == before
+    columns = {
+        (device, at_us, name): value
+        for gateway in world.gateways
+        for at_us in world.moments(gateway, NOON + 2 * HOUR_US, NOON + 3 * HOUR_US)
+        for one in world.hear(gateway, at_us)
+        for device in one.device_ids
+        if ASSET_OF[device] == school
+        for name, value in zip(one.metrics, one.values[0].tolist(), strict=True)
+    }
+    told = {name: value for one in said(world, NOON + 2 * HOUR_US) for name, value in one.items()}
+    assert len(columns) == 4 * (len(told) - 2)
+    assert sorted(columns.values()) == sorted(
+        value for one in said(world, NOON + 2 * HOUR_US) for name, value in one.items() if name not in ("device", "at")
+    )
+
+
 def test_the_air_station_reports_hourly_on_all_channels() -> None:
     said = heard(World(PACK, 1), NOON, NOON + 5 * HOUR_US)["EA-CONSTITUCION"]
     assert len(said) == 5

@@ -84,7 +84,7 @@ def plans(
     if FACILITIES in cadences:
         for _ in range(max(1, math.ceil(lamp_years / FACILITY_LAMP_YEARS))):
             for noise in ("gaussian", "heavy"):
-                # Facilities cost twenty times what lamps do: a small run has a few of them.
+                # A small run has a few of them for a short time.
                 size = (FACILITY_COUNT, DAYS) if lamp_years >= FACILITY_LAMP_YEARS else (12, 60)
                 yield FleetPlan(seeds[number], FACILITIES, *size, kinds, noise, **disturbed)
                 number += 1

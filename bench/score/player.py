@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.score.fleets import FleetPlan
+from bench.score.fleets import FACILITIES, FleetPlan
 from city.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from city.metric import ACTIVE_POWER
 from city.pack import CityPack
@@ -14,6 +14,7 @@ from city.registry import RootDefinition
 from sim.faults import PlantedFault
 from sim.observed import Heard
 from sim.realism import REAL
+from sim.sensor_noise import SensorNoise
 from sim.world import GATEWAY_KEEPS_US, World
 
 WINDOW_US = 6 * HOUR_US
@@ -30,10 +31,14 @@ NOISE = {
     "water_level_pct": 0.5,
 }
 """Standard deviation of what is added to facilities' sensors, in the metric's unit."""
-_HEAVY_DEGREES = 4
 
 Columns = tuple[NDArray[np.int32], NDArray[np.float64], int, int, int]
 """Series, values, gateway, observed_at and received_at."""
+
+
+def noise_of(plan: FleetPlan) -> SensorNoise | None:
+    """Return what the sensors of a fleet of facilities add; lamps have the simulator's own."""
+    return SensorNoise(NOISE, plan.noise == "heavy") if plan.cadence == FACILITIES else None
 
 
 class Player:
@@ -49,7 +54,8 @@ class Player:
         self, plan: FleetPlan, pack: CityPack, roots: Sequence[RootDefinition], faults: Sequence[PlantedFault]
     ) -> None:
         self._plan = plan
-        self._world = World(pack, plan.seed, faults, REAL)
+        # What sensors add is theirs: a stuck one repeats it.
+        self._world = World(pack, plan.seed, faults, REAL, noise_of(plan))
         self._series = {
             device.device_id: {one.metric: one.series_id for one in device.series}
             for root in roots
@@ -59,7 +65,6 @@ class Player:
         self._kept: list[tuple[str, ...]] = []
         self._release: dict[str, int] = {}
         self._rng = np.random.default_rng([plan.seed, plan.cadence])
-        self._facility_devices = {d.device_id for d in pack.devices} if not pack.lamps else set()
 
     def batches(self) -> Iterator[ReadingBatch]:
         """Yield everything that is received from start to end, in the order of receipt."""
@@ -110,29 +115,17 @@ class Player:
             rows, values = rows[stays], values[stays]
         if not len(rows):
             return np.zeros(0, np.int32), np.zeros(0)
-        values = self._disturbed(heard.metrics, values)
-        return self._table(heard)[rows].ravel(), values.ravel()
-
-    def _disturbed(self, metrics: tuple[str, ...], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self._facility_devices:
-            sizes = np.array([NOISE.get(name, 0.0) for name in metrics])
-            if self._plan.noise == "heavy":
-                # Scaled to the same variance: what differs is the tail.
-                draw = self._rng.standard_t(_HEAVY_DEGREES, values.shape) / np.sqrt(2.0)
-            else:
-                draw = self._rng.standard_normal(values.shape)
-            values = values + sizes * draw
-        if self._plan.gain != 1.0 and ACTIVE_POWER in metrics:
+        if plan.gain != 1.0 and ACTIVE_POWER in heard.metrics:
             values = values.copy()
-            values[:, metrics.index(ACTIVE_POWER)] *= self._plan.gain
-        return values
+            values[:, heard.metrics.index(ACTIVE_POWER)] *= plan.gain
+        return self._table(heard)[rows].ravel(), values.ravel()
 
     def _table(self, heard: Heard) -> NDArray[np.int32]:
         key = (id(heard.device_ids), heard.metrics)
         table = self._tables.get(key)
         if table is None:
             table = _lookup(self._series, heard)
-            if len(heard.device_ids) > 1 and len(self._tables) < 1_000:
+            if len(self._tables) < 1_000:
                 # The names are kept, so that no other tuple can have their place in memory.
                 self._kept.append(heard.device_ids)
                 self._tables[key] = table

@@ -2,9 +2,14 @@
 
 from collections import Counter
 
+import numpy as np
+
 from bench.score.city import SCORING_SEEDS, TUNING_SEEDS, plans, play, results, whole
 from bench.score.fleets import CADENCES, COUNTERS, FACILITIES, HOURLY, FleetPlan, pack_of, plant
-from city.clock import DAY_US
+from bench.score.player import Player
+from city.clock import DAY_US, SECOND_US
+from city.reading import ReadingBatch
+from city.roots import roots_of
 from sim.faultkinds import TARGETS
 
 
@@ -38,6 +43,26 @@ def test_a_fleet_is_scored_and_again_with_the_same_result() -> None:
     assert sum(kind.observable for kind in first.tally.kinds.values()) > 0
     told = {result.name for result in results(whole([first]), "seed 2")}
     assert {"score.sim.found", "score.sim.false_per_lamp_year"} <= told
+
+
+def test_a_stuck_device_of_a_facility_says_the_same_again_and_again_whatever_noise_there_is() -> None:
+    plan = FleetPlan(4, FACILITIES, 12, 30, frozenset({"stuckSensor"}), "heavy")
+    pack = pack_of(plan)
+    faults = plant(plan, pack)
+    roots = roots_of(pack)
+    series = {one.series_id: d for root in roots for d in root.devices for one in d.series}
+    readings = ReadingBatch.concatenate(list(Player(plan, pack, roots, faults).batches()))
+    assert faults
+    for fault in faults:
+        assert fault.end_us is not None
+        during = (readings.observed_at >= fault.onset_us + 5 * SECOND_US) & (
+            readings.observed_at < fault.end_us - 5 * SECOND_US
+        )
+        for number, device in series.items():
+            if device.asset.asset_id == fault.asset_id:
+                said = readings.value[during & (readings.series_id == number)]
+                assert len(said) > 20
+                assert len(np.unique(said)) == 1
 
 
 def test_disturbed_readings_are_fewer_and_louder() -> None:

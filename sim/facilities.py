@@ -132,8 +132,8 @@ class FacilityModel:
         value = course(at_us, faults) if course is not None else self._outside(metric, at_us)
         if self._noise is not None:
             value = value + self._noise.of(self._key, metric.name, at_us)
-        out: Values = np.round(np.clip(value, metric.low, metric.high), _DECIMALS.get(metric.name, 1))
-        return out
+        limited: Values = np.clip(value, metric.low, metric.high)
+        return limited.round(_DECIMALS.get(metric.name, 1))
 
     # ------------------------------------------------------------ buildings
 

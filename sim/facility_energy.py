@@ -45,7 +45,8 @@ class EnergyCounter:
         first = np.full(len(at_us), self._first_kwh)
         for reset_us in np.unique(since_us[since_us > 0]).tolist():
             first[since_us == reset_us] = -self._counted(np.array([reset_us], np.int64), faults)[0]
-        return np.maximum(self._counted(at_us, faults) + first, 0.0)
+        out: Values = np.maximum(self._counted(at_us, faults) + first, 0.0)
+        return out
 
     def _counted(self, at_us: Times, faults: Sequence[PlantedFault]) -> Values:
         """Return the energy since the counter's first day, kWh, with what faults waste."""

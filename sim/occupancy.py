@@ -105,8 +105,8 @@ class Occupancy:
     def _know(self, hours: OpeningHours, first_us: int, last_us: int) -> None:
         """Look up when it is open around moments, and a good while after: time goes on."""
         first, last = first_us // DAY_US * DAY_US, last_us // DAY_US * DAY_US + _AHEAD_DAYS * DAY_US
-        days = (to_datetime(at).date() for at in (first - 2 * DAY_US, last + DAY_US))
-        periods = periods_between(hours, *days, self._timezone)
+        day, until = to_datetime(first - 2 * DAY_US).date(), to_datetime(last + DAY_US).date()
+        periods = periods_between(hours, day, until, self._timezone)
         self._edges_us = np.array([edge for period in periods for edge in period], np.int64)
         self._known_us = (first, last)
 

@@ -237,7 +237,8 @@ class World:
                 assert model is not None
                 values[:, column] = model.course(self._pack.metrics[name], at, faults)
             block = self._blocks[device.device_id] = (number, values)
-        return block[1][row]
+        found: NDArray[np.float64] = block[1][row]
+        return found
 
     def _is_heard(self, device: Device, at_us: int) -> bool:
         lost = self._realism.loss_share and unit(self._seed, "loss", device.device_id, at_us) < self._realism.loss_share

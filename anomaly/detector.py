@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import kernels, suspicions
+from anomaly import kernels, ordering, suspicions
 from anomaly.family import Rows
 from anomaly.layout import CENSUS, EVENT
 from anomaly.metrics import DetectMetrics
@@ -128,28 +128,24 @@ class DetectStage:
 
 
 def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
-    known = (rows.series_id < len(state.device_of)) & (rows.series_id >= 0)
-    device = np.full(len(rows), -1, np.int32)
-    device[known] = state.device_of[rows.series_id[known]]
-    mine = device >= 0
-    if not mine.any():
+    device, series, observed_at, received_at, channel, value = ordering.by_device(
+        rows.series_id, rows.observed_at, rows.received_at, rows.value,
+        state.device_of, state.channel_of, len(state.devices),
+    )  # fmt: skip
+    if not len(device):
         return []
-    rows, device = rows.take(mine), device[mine]
-    channel = state.channel_of[rows.series_id]
-    order = np.lexsort((channel, rows.observed_at, device))
-    rows, device, channel = rows.take(order), device[order], channel[order]
-    context = state.context(int(rows.observed_at.min()), int(rows.observed_at.max()))
+    context = state.context(int(observed_at.min()), int(observed_at.max()))
     events = np.zeros(EVENTS_AT_ONCE, EVENT)
     found: list[Suspicion] = []
     row = 0
-    while row < len(rows):
+    while row < len(device):
         n_events, _late, row = kernels.judge_rows(
             row,
             device,
-            rows.observed_at,
-            rows.received_at,
+            observed_at,
+            received_at,
             channel,
-            rows.value,
+            value,
             state.devices,
             state.rules,
             state.states,
@@ -159,7 +155,7 @@ def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
             events,
         )
         found += [_suspicion(state, event) for event in events[:n_events]]
-    sorted_rows = Rows(device, rows.series_id, rows.observed_at, rows.received_at, rows.value)
+    sorted_rows = Rows(device, series, observed_at, received_at, value)
     for family in state.families:
         found.extend(family.judge(sorted_rows, context))
     return found

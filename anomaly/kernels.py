@@ -22,10 +22,12 @@ from anomaly.layout import (
     SUSPECT,
     VOLTAGE,
 )
-from anomaly.powered import command_at, commanded_on, emit, last_on, listened_us, powered_until, powered_us
+from anomaly.powered import command_span, commanded_on, emit, last_on, listened_us, powered_until, powered_us
 
 EVENTS_A_MOMENT = 16
 """More than the readings of one moment can lead to."""
+NO_SCHEDULE = -2
+"""Number of none, not even of that which is always on."""
 
 
 @njit(cache=True)
@@ -33,6 +35,9 @@ def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
     heard = state.heard_at
     if heard == 0:
         return n
+    gap = at - heard
+    if not device.switched and not state.silent_open and gap <= 2 * device.interval_us and gap <= device.silence_us:
+        return n  # Silence is never longer than the gap.
     powered = powered_us(device, heard, at, 0, first, on, off)
     if state.received_at >= at:
         silence = powered_us(device, heard, at, device.guard_us, first, on, off)
@@ -56,7 +61,7 @@ def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
 
 
 @njit(cache=True)
-def _judge_lamp(d, device, rules, state, lamp, at, gap, values, first, on, off, events, n):
+def _judge_lamp(d, device, rules, state, lamp, at, gap, command, values, first, on, off, events, n):
     power, voltage = values[POWER], values[VOLTAGE]
     if power != power:
         power = voltage * values[CURRENT] * abs(values[FACTOR])
@@ -64,7 +69,6 @@ def _judge_lamp(d, device, rules, state, lamp, at, gap, values, first, on, off, 
     if voltage < SUPPLIED_V:
         return n
     before = lamp.power
-    command = command_at(device.schedule, at, device.guard_us, first, on, off)
     measured = power == power
     stuck = lamp.open & (1 << STUCK_SENSOR) != 0
     if measured:
@@ -124,6 +128,7 @@ def judge_rows(
     i = start
     n = len(device_of)
     values = np.full(CHANNELS, np.nan)
+    command, schedule, guard_us, command_from, command_until = 0, NO_SCHEDULE, 0, 0, 0
     while i < n and n_events + EVENTS_A_MOMENT <= len(events):
         d = device_of[i]
         at = observed_at[i]
@@ -145,9 +150,13 @@ def judge_rows(
         state.heard_at = at
         state.received_at = received
         if device.lamp:
+            known = device.schedule == schedule and device.guard_us == guard_us
+            if not (known and command_from <= at < command_until):
+                schedule, guard_us = device.schedule, device.guard_us
+                command, command_from, command_until = command_span(schedule, at, guard_us, first, on, off)
             n_events = _judge_lamp(
-                d, device, rules[device.rules], state, lamps[d], at, at - heard, values, first, on, off, events,
-                n_events,
+                d, device, rules[device.rules], state, lamps[d], at, at - heard, command, values, first, on, off,
+                events, n_events,
             )  # fmt: skip
     return n_events, n_late, i
 

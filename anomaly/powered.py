@@ -7,6 +7,9 @@ Schedules come as one ragged array: the burning periods of schedule ``s`` are ``
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
 from numba import njit
 
+FOREVER = -(1 << 62), 1 << 62
+"""µs UTC, both far beyond any reading."""
+
 
 @njit(cache=True)
 def last_on(on, low, high, at):
@@ -40,6 +43,28 @@ def command_at(schedule, at, guard_us, first, on, off):
         if abs(on[j] - at) < guard_us or abs(off[j] - at) < guard_us:
             return -1
     return 1 if i >= low and at < off[i] else 0
+
+
+@njit(cache=True)
+def command_span(schedule, at, guard_us, first, on, off):
+    """Return what `command_at` does, and from when up to when (exclusive) around `at` it returns the same.
+
+    Readings of a batch lie close together, so most of them need no search.
+    """
+    if schedule < 0:
+        return 0, FOREVER[0], FOREVER[1]
+    low, high = first[schedule], first[schedule + 1]
+    i = last_on(on, low, high, at)
+    begin, end = FOREVER
+    for j in range(max(i - 1, low), min(i + 2, high)):
+        for edge in (on[j], off[j]):
+            if abs(edge - at) < guard_us:
+                return -1, at, at + 1
+            if edge <= at:
+                begin = max(begin, edge + guard_us)
+            else:
+                end = min(end, edge if guard_us == 0 else edge - guard_us + 1)
+    return 1 if i >= low and at < off[i] else 0, begin, end
 
 
 @njit(cache=True)

@@ -1,16 +1,25 @@
 """Puts readings of one partition back in order of event time, within bounds."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from anomaly import ordering
 from city.clock import SECOND_US
 from city.reading import ReadingBatch
 
 LATENESS_US = 5 * SECOND_US
 ROWS_MAX = 524_288
 _NEVER = np.iinfo(np.int64).min // 2
+
+
+class _Piece(NamedTuple):
+    """Readings of one record that wait, and the least and the largest of their observed_at, µs UTC."""
+
+    rows: ReadingBatch
+    first: int
+    last: int
 
 
 class ReorderBuffer:
@@ -26,8 +35,10 @@ class ReorderBuffer:
     """
 
     def __init__(self, held: ReadingBatch | None = None, latest: Iterable[tuple[int, int]] = ()) -> None:
-        self._pieces = [] if held is None else [held]
-        self._rows = 0 if held is None else len(held)
+        self._pieces: list[_Piece] = []
+        self._rows = 0
+        if held is not None and len(held):
+            self._keep(held)
         self._latest = np.zeros(0, np.int64)
         for gateway, at in latest:
             self._reserve(gateway)
@@ -36,9 +47,7 @@ class ReorderBuffer:
     @property
     def held(self) -> ReadingBatch:
         """Readings that wait, in the order of receipt."""
-        if len(self._pieces) != 1:
-            self._pieces = [ReadingBatch.concatenate(self._pieces)]
-        return self._pieces[0]
+        return ReadingBatch.concatenate([piece.rows for piece in self._pieces])
 
     @property
     def latest(self) -> list[tuple[int, int]]:
@@ -51,26 +60,40 @@ class ReorderBuffer:
         if not len(batch):
             return batch
         self._reserve(int(batch.gateway_id.max()))
-        np.maximum.at(self._latest, batch.gateway_id, batch.observed_at)
-        self._pieces.append(batch)
+        first, last = ordering.note(batch.gateway_id, batch.observed_at, self._latest)
+        self._pieces.append(_Piece(batch, first, last))
         self._rows += len(batch)
         if self._rows <= ROWS_MAX:
             return ReadingBatch.empty()
-        due = self.held.observed_at <= self._latest[self.held.gateway_id] - LATENESS_US
+        held = self.held
+        due = held.observed_at <= self._latest[held.gateway_id] - LATENESS_US
         if self._rows - int(due.sum()) > ROWS_MAX // 2:
             due = np.ones(self._rows, np.bool_)
-        return self._release(due)
+        self._pieces, self._rows = [], 0
+        self._keep(held.take(~due))
+        return held.take(due)
 
     def pass_time(self, now_us: int) -> ReadingBatch:
         """Return what a tick at `now_us` makes due."""
-        return self._release(self.held.observed_at <= now_us - LATENESS_US)
+        until = now_us - LATENESS_US
+        due: list[ReadingBatch] = []
+        pieces, self._pieces, self._rows = self._pieces, [], 0
+        for piece in pieces:
+            if piece.last <= until:
+                due.append(piece.rows)
+            elif piece.first > until:
+                self._pieces.append(piece)
+                self._rows += len(piece.rows)
+            else:
+                mask = piece.rows.observed_at <= until
+                due.append(piece.rows.take(mask))
+                self._keep(piece.rows.take(~mask))
+        return ReadingBatch.concatenate(due)
 
-    def _release(self, due: NDArray[np.bool_]) -> ReadingBatch:
-        released = self.held.take(due)
-        if len(released):
-            self._pieces = [self.held.take(~due)]
-            self._rows -= len(released)
-        return released
+    def _keep(self, rows: ReadingBatch) -> None:
+        if len(rows):
+            self._pieces.append(_Piece(rows, int(rows.observed_at.min()), int(rows.observed_at.max())))
+            self._rows += len(rows)
 
     def _reserve(self, gateway: int) -> None:
         if gateway >= len(self._latest):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anomaly import kernels
+from anomaly import kernels, ordering
 from anomaly.facilities import kernels as facilities
 from anomaly.facilities import layout
 from anomaly.lamps.layout import LAMP, RULES
@@ -22,6 +22,10 @@ def warm() -> None:
     devices, states = np.zeros(0, DEVICE), np.zeros(0, STATE)
     fleet = devices, np.zeros(0, RULES), states, np.zeros(0, LAMP)
     deaf = np.zeros((0, 2), np.int64)
+    one = np.zeros(1, np.int64)
+    one.flags.writeable = False  # As what was read from the log is.
+    ordering.note(one.astype(np.int32), one, np.zeros(1, np.int64))
+    ordering.by_device(nothing, times, times, np.zeros(0), nothing, np.zeros(0, np.uint8), 0)
     kernels.judge_rows(
         0, nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)
     )

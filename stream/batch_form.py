@@ -18,6 +18,7 @@ WIDTHS = (4, 4, 8, 8, 8, 1)
 END = np.frombuffer(b"\xff\xff\xff\xff\x00\x00\x00\x00", np.int64)
 """What closes a stream."""
 
+_END = END.tobytes()
 _REMAINDERS = 8
 _DRAWN, _CHECKED = (0, 64), (8, 8_000, 65_536)
 
@@ -38,6 +39,20 @@ class BatchForm(NamedTuple):
         remainder = rows % _REMAINDERS
         words: NDArray[np.int64] = self.base[remainder] + self.slope[remainder] * rows
         return words
+
+    def rows_of(self, stream: bytes) -> int:
+        """Return of how many rows a stream of this form is, columns included; 0: it is not of this form."""
+        head = self.base.shape[1]
+        words = len(stream) // 8 - head - len(END)
+        if len(stream) % 8 or words <= 0:
+            return 0
+        # A row takes 4 1/8 words, and what columns are padded with less than three more.
+        least = max(1, (words - 3) * 8 // 33)
+        for rows in range(least, least + 3):
+            if sum(column_words(rows, width) for width in WIDTHS) == words:
+                begins = np.frombuffer(stream, np.int64, head).tobytes() == self.words(rows).tobytes()
+                return rows if begins and stream.endswith(_END) else 0
+        return 0
 
 
 def column_words(rows: int, width: int) -> int:

@@ -89,6 +89,19 @@ def decode_batch(value: bytes) -> ReadingBatch:
     DataError
         The bytes are not a batch, or from a version this program does not know.
     """
+    form = batch_form_or_none()
+    rows = form.rows_of(value) if form is not None else 0
+    if form is None or not rows:
+        return _read(value)
+    place, columns = 8 * form.base.shape[1], []
+    for kind, width in zip(_DTYPES, WIDTHS, strict=True):
+        columns.append(np.frombuffer(value, kind, rows, place))
+        place += 8 * column_words(rows, width)
+    return ReadingBatch(*columns)
+
+
+def _read(value: bytes) -> ReadingBatch:
+    """Read a batch that pyarrow wrote in whatever way, or that is none."""
     try:
         with pa.ipc.open_stream(value) as reader:
             version = (reader.schema.metadata or {}).get(b"citynerve.version", b"?")

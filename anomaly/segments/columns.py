@@ -1,6 +1,6 @@
 """Lays out the columns of feeders' rules from what a partition watches."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,6 @@ class Feeder:
     interval_us: int = 0
     metered: int = 0
     """How many of its lamps measure their voltage."""
-    by_gateway: list[tuple[int, NDArray[np.int64]]] = field(default_factory=list)
-    """Gateway → the rows that it hears."""
     _names: tuple[str, ...] = ()
     _place: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     _orders: list[NDArray[np.int64]] | None = None
@@ -66,6 +64,10 @@ class Columns:
     channel_of: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     beside: list[list[int]] = field(default_factory=list)
     """Cabinet → its feeders."""
+    groups: list[tuple[int, Scope]] = field(default_factory=list)
+    """Feeders, once for each gateway that hears some of their lamps: number, and scope by way of that gateway."""
+    group_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """By lamp; −1: not one of a feeder."""
 
     @classmethod
     def of(cls, layout: Layout) -> "Columns":
@@ -102,11 +104,15 @@ class Columns:
                 on[place].append(row)
         self.lamps = np.array(lamps, LAMP)
         self.gateways = list(gateways)
+        self.group_of = np.full(len(lamps), -1, np.int32)
         for feeder, rows in zip(self.feeders, on, strict=True):
             feeder.rows = np.array(rows, np.int64)
             feeder.interval_us = int(self.lamps["interval_us"][feeder.rows].max(initial=0))
             heard_by = self.lamps["gateway"][feeder.rows]
-            feeder.by_gateway = [(int(g), feeder.rows[heard_by == g]) for g in np.unique(heard_by)]
+            for gateway in np.unique(heard_by).tolist():
+                self.group_of[feeder.rows[heard_by == gateway]] = len(self.groups)
+                scope = replace(feeder.scope, gateway_id=self.gateways[gateway])
+                self.groups.append((number[feeder.scope.asset_id], scope))
             hung = [layout.devices[row][1] for row in rows]
             feeder._names = tuple(device.asset.asset_id for device in hung)
             feeder.metered = sum(any(s.metric == SUPPLY_VOLTAGE for s in d.series) for d in hung)

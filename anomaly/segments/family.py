@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly.family import Context, Family, Layout, Rows, carry
-from anomaly.segments import clock, kernels, parts, shape, switching, trips, voltage
+from anomaly.segments import clock, kernels, parts, quiet, shape, switching, trips, voltage
 from anomaly.segments.columns import Columns, Feeder
 from anomaly.segments.layout import CABINET, COUNT, FEEDER, LOSS_MOST, NOW, SAID, SILENT
 from anomaly.segments.shape import Shape
@@ -99,10 +99,14 @@ class Segments(Family):
         return list(self._found(now, turns, context))
 
     def _found(self, now: int, turns: list[Turn], context: Context) -> Iterator[Suspicion]:
-        for number, feeder in enumerate(self._columns.feeders):
-            if self._counts[number]["known"]:
-                for suspicion in self._of_feeder(number, feeder, turns, now):
-                    yield replace(suspicion, interval_us=feeder.interval_us)
+        parted = np.zeros(len(self._feeders), np.bool_)
+        parted[self._columns.lamps["feeder"][self._said["part"] != 0]] = True
+        parted[list(self._parts)] = True
+        still = quiet.quiet(self._feeders, self._counts, parted, now)
+        for number in np.flatnonzero(~still & (self._counts["known"] > 0)).tolist():
+            feeder = self._columns.feeders[number]
+            for suspicion in self._of_feeder(number, feeder, turns, now):
+                yield replace(suspicion, interval_us=feeder.interval_us)
         for number, scope in enumerate(self._columns.cabinets):
             yield from self._clock(number, scope, turns, context, now)
 
@@ -195,7 +199,7 @@ class Segments(Family):
                 self._feeders,
                 self._parts,
                 turns,
-                [self._confirmed(n, turns) for n in range(len(self._columns.feeders))],
+                lambda number: self._confirmed(number, turns),
                 now,
             )
         )

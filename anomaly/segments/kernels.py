@@ -3,7 +3,7 @@
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
 from numba import njit
 
-from anomaly.powered import command_at, commanded_on, listened_us, powered_until, powered_us
+from anomaly.powered import command_span, commanded_on, listened_us, powered_until, powered_us
 from anomaly.segments.layout import (
     ABSENT,
     ASLEEP,
@@ -60,9 +60,8 @@ def _notice_gap(lamp, row, at, first, on, off):
 
 
 @njit(cache=True)
-def _notice_load(lamp, row, at, has_power, power, first, on, off):
+def _notice_load(lamp, row, at, command, has_power, power):
     """Note whether a lamp burns where it should not, or does not where it should."""
-    command = command_at(lamp.schedule, at, lamp.guard_us, first, on, off)
     if command < 0:
         return
     lit = power > lamp.on_above_w
@@ -107,6 +106,7 @@ def hear(device_of, observed_at, received_at, channel, value, lamps, said, first
     """
     i = 0
     n = len(device_of)
+    command, schedule, guard_us, command_from, command_until = 0, -1, 0, 0, 0
     while i < n:
         d = device_of[i]
         at = observed_at[i]
@@ -141,7 +141,11 @@ def hear(device_of, observed_at, received_at, channel, value, lamps, said, first
         if has_power:
             row.power_at = at
         if lamp.schedule >= 0:
-            _notice_load(lamp, row, at, has_power, power, first, on, off)
+            known = lamp.schedule == schedule and lamp.guard_us == guard_us
+            if not (known and command_from <= at < command_until):
+                schedule, guard_us = lamp.schedule, lamp.guard_us
+                command, command_from, command_until = command_span(schedule, at, guard_us, first, on, off)
+            _notice_load(lamp, row, at, command, has_power, power)
 
 
 @njit(cache=True)

@@ -1,8 +1,7 @@
 """Parts of feeders that are out, and what correlation is told of the rest: whole feeders, cabinets, gateways."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,40 +95,63 @@ def census(
     feeders: NDArray[np.void],
     shapes: dict[int, Shape],
     turns: list[Turn],
-    confirmed: list[bool],
+    confirmed: Callable[[int], bool],
     now: int,
 ) -> Iterator[Census]:
-    """Yield the counts of each feeder, one for each gateway that hears it."""
-    loss = np.minimum(np.maximum(columns.lamps["lost_share"], said["loss"]), LOSS_MOST)
+    """Yield the counts of each feeder, one for each gateway that hears it.
+
+    Parameters
+    ----------
+    confirmed : callable
+        Number of a feeder → whether another shows that the time is right.
+    """
+    n, group = len(columns.groups), columns.group_of
+    hung = np.flatnonzero(group >= 0)
     interval = np.maximum(columns.lamps["interval_us"], said["interval_us"])
-    for number, feeder in enumerate(columns.feeders):
-        if not counts[number]["known"]:
+    silent = hung[told["state"][hung] == SILENT]
+    of_silent, missed = group[silent], told["missed"][silent]
+    loss = np.minimum(np.maximum(columns.lamps["lost_share"][silent], said["loss"][silent]), LOSS_MOST)
+    gasped = said["gasp_at"][silent] == said["heard_at"][silent]
+    heards = np.bincount(group[hung[told["state"][hung] == HEARD]], minlength=n).tolist()
+    silents = np.bincount(of_silent, minlength=n).tolist()
+    surprises = np.bincount(of_silent, missed * -np.log(loss), n).tolist()
+    misseds = np.bincount(of_silent, missed, n).astype(np.int64).tolist()
+    gaspeds = np.bincount(of_silent[gasped], minlength=n).tolist()
+    sinces = _most(of_silent, told["since"][silent], n)
+    silent_heard_at = _most(of_silent, said["heard_at"][silent], n)
+    heard_at = _most(group[hung], said["heard_at"][hung], n)
+    silent_interval = _most(of_silent, interval[silent], n)
+    intervals = _most(group[hung], interval[hung], n)
+    known, dark = counts["known"].tolist(), counts["dark"].tolist()
+    for place, (number, scope) in enumerate(columns.groups):
+        if not known[number]:
             continue
-        for gateway, mine in feeder.by_gateway:
-            state = told["state"][mine]
-            silent = mine[state == SILENT]
-            heard = int((state == HEARD).sum())
-            scope = replace(feeder.scope, gateway_id=columns.gateways[gateway])
-            surprise = float((told["missed"][silent] * -np.log(loss[silent])).sum())
-            since = int(told["since"][silent].max(initial=0))
-            turn = turns[feeder.schedule]
-            woke = not feeder.switched or not turn.burning or bool((said["heard_at"][silent] >= turn.began_at).any())
-            yield Census(
-                feeder=scope,
-                expected=heard + len(silent),
-                heard=heard,
-                dark=int(counts[number]["dark"]),
-                missed=int(told["missed"][silent].sum()),
-                unexplained=len(silent) >= feeder.rules.outage_lamps_min
-                and surprise > -math.log(max(feeder.rules.outage_probability, 1e-300)),
-                silent_since=since,
-                heard_at=int(said["heard_at"][mine].max()),
-                interval_us=int(interval[silent].max(initial=0)) or int(interval[mine].max()),
-                woke=woke,
-                tells_supply=feeder.metered >= METERED_MIN,
-                gasped=int((said["gasp_at"][silent] == said["heard_at"][silent]).sum()),
-                whole=_is_whole(number, feeder, feeders, shapes, turn, confirmed[number], since, now),
-            )
+        feeder = columns.feeders[number]
+        turn, rules = turns[feeder.schedule], feeder.rules
+        woke = not feeder.switched or not turn.burning
+        yield Census(
+            feeder=scope,
+            expected=heards[place] + silents[place],
+            heard=heards[place],
+            dark=dark[number],
+            missed=misseds[place],
+            unexplained=silents[place] >= rules.outage_lamps_min
+            and surprises[place] > -math.log(max(rules.outage_probability, 1e-300)),
+            silent_since=sinces[place],
+            heard_at=heard_at[place],
+            interval_us=silent_interval[place] or intervals[place],
+            woke=woke or (silents[place] > 0 and silent_heard_at[place] >= turn.began_at),
+            tells_supply=feeder.metered >= METERED_MIN,
+            gasped=gaspeds[place],
+            whole=_is_whole(number, feeder, feeders, shapes, turn, confirmed, sinces[place], now),
+        )
+
+
+def _most(group: NDArray[np.int32], value: NDArray[np.int64], n: int) -> list[int]:
+    """Return the largest value of each group; 0 where it has none."""
+    most = np.zeros(n, np.int64)
+    np.maximum.at(most, group, value)
+    return most.tolist()
 
 
 def _is_whole(
@@ -138,7 +160,7 @@ def _is_whole(
     feeders: NDArray[np.void],
     shapes: dict[int, Shape],
     turn: Turn,
-    confirmed: bool,
+    confirmed: Callable[[int], bool],
     since: int,
     now: int,
 ) -> bool:
@@ -151,7 +173,7 @@ def _is_whole(
     if now - since < lasting_us(feeder.interval_us):
         return False
     doubt_us = feeder.rules.clock_guard_s * 1_000_000
-    return not feeder.switched or confirmed or turn.within(doubt_us)
+    return not feeder.switched or turn.within(doubt_us) or confirmed(number)
 
 
 assert NOTHING == 0

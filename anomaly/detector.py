@@ -43,7 +43,7 @@ class DetectStage:
 
     group = "detect"
     topics = (topics.READINGS,)
-    code_version = "detect-4"
+    code_version = "detect-5"
     transactional = False
 
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
@@ -95,7 +95,7 @@ class DetectStage:
     def _take_tick(self, state: DetectorState, tick: Tick, offset: int) -> list[Append]:
         """Let time pass, judge what it makes due, look for the silent, count the feeders, and say all of it."""
         count = tick.at // CENSUS_EVERY_US > state.tick_at // CENSUS_EVERY_US
-        state.hear_tick(tick.at, tick.period_us)
+        state.hear_tick(tick.at, tick.period_us, tick.outside_c)
         found = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
         silent, census = _judge_tick(state, tick.at, count=count)
         state.pending = []

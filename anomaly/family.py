@@ -4,6 +4,7 @@ A family sees every reading of its partition once, sorted, and every tick; what 
 of the partition's snapshot. Nothing else may influence what it says.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,11 +71,14 @@ class Context:
         Periods in which ingest did not listen.
     tick_at : int
         The last tick, µs UTC.
+    outside_c : float, °C
+        How warm it was outside then; NaN where nobody measures it.
     """
 
     periods: BurningPeriods
     deaf: NDArray[np.int64]
     tick_at: int
+    outside_c: float = math.nan
 
 
 class Family(ABC):

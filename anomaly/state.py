@@ -1,6 +1,7 @@
 """The state of one partition of `readings`: what is known of its roots, its devices' columns, and their snapshot."""
 
 import json
+import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -80,6 +81,8 @@ class DetectorState:
         Periods in which ingest did not listen, µs UTC, the latest `DEAF_MAX`.
     tick_at, tick_period_us : int
         The last tick; 0 before the first.
+    outside_c : float or None
+        How warm it was outside at the last tick, °C.
     resumed_at : int
         When ticks came back after an outage of ours while nothing was heard yet since; else 0.
     pending : list of Suspicion
@@ -98,6 +101,7 @@ class DetectorState:
     buffer: ReorderBuffer = field(default_factory=ReorderBuffer)
     tick_at: int = 0
     tick_period_us: int = 0
+    outside_c: float | None = None
     resumed_at: int = 0
     pending: list[Suspicion] = field(default_factory=list)
     deaf: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
@@ -146,7 +150,7 @@ class DetectorState:
         for device_id, (state, lamp, scope) in kept.items():
             self.pending.extend(suspicions.withdrawn(state, lamp, device_id, scope, self.tick_at))
 
-    def hear_tick(self, at: int, period_us: int) -> None:
+    def hear_tick(self, at: int, period_us: int, outside_c: float | None = None) -> None:
         """Move time; a gap since the last tick means that nobody listened meanwhile.
 
         Gateways may be slower to come back than we are, so the gap lasts until the first of them is heard, if that is
@@ -158,7 +162,7 @@ class DetectorState:
             self.resumed_at = at
         elif self.resumed_at and at - self.resumed_at <= RETURN_US:
             self.deaf[-1, 1] = at
-        self.tick_at, self.tick_period_us = at, period_us
+        self.tick_at, self.tick_period_us, self.outside_c = at, period_us, outside_c
 
     def hear_readings(self) -> None:
         """Note that something was heard: after an outage of ours, the city is back."""
@@ -166,7 +170,8 @@ class DetectorState:
 
     def context(self, earliest: int, latest: int) -> Context:
         """Return what is known beside readings of [earliest, latest], µs UTC."""
-        return Context(self.periods.around(earliest, latest), self.deaf, self.tick_at)
+        outside_c = math.nan if self.outside_c is None else self.outside_c
+        return Context(self.periods.around(earliest, latest), self.deaf, self.tick_at, outside_c)
 
     def _compile(self) -> Layout:
         roots = [self.roots[root_id] for root_id in sorted(self.roots)]
@@ -220,6 +225,7 @@ class DetectorState:
             {
                 "partition": self.partition,
                 "tick": [self.tick_at, self.tick_period_us],
+                "outside": self.outside_c,
                 "resumed": self.resumed_at,
                 "latest": self.buffer.latest,
                 "pending": [codec.encode(suspicion).decode() for suspicion in self.pending],
@@ -258,6 +264,7 @@ class DetectorState:
         state.buffer = ReorderBuffer(codec.decode_batch(zlib.decompress(parts[3])), header["latest"])
         state.tick_at, state.tick_period_us = header["tick"]
         state.resumed_at = header.get("resumed", 0)
+        state.outside_c = header.get("outside")
         return state
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from anomaly import kernels, ordering
 from anomaly.facilities import kernels as facilities
-from anomaly.facilities import layout
+from anomaly.facilities import layout, weather
 from anomaly.lamps.layout import LAMP, RULES
 from anomaly.layout import CENSUS, DEVICE, EVENT, STATE
 from anomaly.segments import kernels as segments
@@ -35,8 +35,18 @@ def warm() -> None:
     series, common = (np.zeros(0, layout.SERIES), np.zeros(0, layout.SERIES_STATE)), np.zeros((2, layout.CLASSES))
     context = times, nothing, nothing, nothing
     facilities.judge_rows(
-        nothing, nothing, times, *context, np.zeros(0), *buildings, *series, common, np.zeros(0, layout.EVENT)
+        nothing,
+        nothing,
+        times,
+        *context,
+        np.zeros(0),
+        np.zeros(0),
+        *buildings,
+        *series,
+        common,
+        np.zeros(0, layout.EVENT),
     )
+    weather.take(np.zeros(1, weather.WEATHER)[0], 0, 10.0)
     facilities.share(0, buildings[1], *series, common)
     scores, watches = np.zeros(0, statistics_layout.STATE), np.zeros(0, tickets.WATCH)
     said = np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, np.uint8), np.zeros(0, np.float32)

@@ -112,6 +112,10 @@ async def _nobody() -> bool:
     return False
 
 
+def _unknown() -> None:
+    return None
+
+
 class Bridge:
     """Moves messages from `source` to `log` until told to stop.
 
@@ -121,6 +125,8 @@ class Bridge:
         Returns the newest registry; asked once a flush.
     may_tick : coroutine function
         Tells whether this process is the one that ticks; without it there are no ticks.
+    outside_c : callable
+        Tells how warm it is outside, °C, for the ticks.
     states : StateStore, optional
         Takes gateways' birth messages and last wills.
     births : BirthStore, optional
@@ -137,6 +143,7 @@ class Bridge:
         metrics: IngestMetrics | None = None,
         *,
         may_tick: Callable[[], Awaitable[bool]] = _nobody,
+        outside_c: Callable[[], float | None] = _unknown,
         states: StateStore | None = None,
         births: BirthStore | None = None,
     ) -> None:
@@ -149,7 +156,7 @@ class Bridge:
         self._states = states
         self._births = births
         self._division: Division | None = None
-        self._marks = Marks(source, clock, self._options.marks, may_tick)
+        self._marks = Marks(source, clock, self._options.marks, may_tick, outside_c)
         self._formats = Formats()
         self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)

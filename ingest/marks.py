@@ -37,6 +37,8 @@ class Marks:
     ----------
     may_tick : coroutine function
         Tells whether this process is the one that ticks.
+    outside_c : callable
+        Tells how warm it is outside, °C, if anybody measures it.
 
     Attributes
     ----------
@@ -45,13 +47,19 @@ class Marks:
     """
 
     def __init__(
-        self, source: Source, clock: Clock, options: MarkOptions, may_tick: Callable[[], Awaitable[bool]]
+        self,
+        source: Source,
+        clock: Clock,
+        options: MarkOptions,
+        may_tick: Callable[[], Awaitable[bool]],
+        outside_c: Callable[[], float | None],
     ) -> None:
         self.every_s = max(options.tick_city_s / clock.speed, options.tick_real_s)
         self._source = source
         self._clock = clock
         self._patience_s = options.patience_s
         self._may_tick = may_tick
+        self._outside_c = outside_c
         self._mark = b""
         self._sent_at = float("-inf")
         self._warned = False
@@ -94,4 +102,5 @@ class Marks:
         """Return the ticks of a mark that came back, one for each partition; none where another process ticks."""
         if not await self._may_tick():
             return []
-        return tick_records(at_us, int(self.every_s * self._clock.speed * SECOND_US), partitions)
+        period_us = int(self.every_s * self._clock.speed * SECOND_US)
+        return tick_records(at_us, period_us, partitions, self._outside_c())

@@ -194,9 +194,9 @@ def causes_of(qualities: Iterable["array[int] | NDArray[np.uint8]"]) -> dict[str
     return {cause: int(counts[code]) for code, cause in CAUSES.items() if counts[code]}
 
 
-def tick_records(at_us: int, period_us: int, partitions: int) -> list[Append]:
+def tick_records(at_us: int, period_us: int, partitions: int, outside_c: float | None = None) -> list[Append]:
     """Return one tick for every partition of readings."""
-    value = codec.encode(Tick(at_us, period_us))
+    value = codec.encode(Tick(at_us, period_us, outside_c))
     return [Append(READINGS, partition, TICK, value, at_us) for partition in range(partitions)]
 
 

@@ -16,6 +16,7 @@ from ingest.drops import DropKeeper
 from ingest.intake import Source
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
+from ingest.outside import OutsideAir
 from ingest.presence import Presence
 from ingest.registry import RegistryFollower
 from ingest.shares import Shares, SharingSource
@@ -73,6 +74,7 @@ class Ingest:
         self._metrics = metrics or IngestMetrics()
         self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
+        self._outside = OutsideAir(pool, clock, self._lease.held)
         self._bridge = Bridge(
             source,
             log,
@@ -81,6 +83,7 @@ class Ingest:
             options.bridge,
             self._metrics,
             may_tick=self._lease.held,
+            outside_c=self._outside.now_c,
             states=StateStore(pool),
             births=BirthStore(pool),
         )
@@ -127,6 +130,7 @@ class Ingest:
             self._registry.run(stop),
             self._lease.run(stop),
             self._life.run(stop),
+            self._outside.run(stop),
             self._follow_lease(stop),
             self._bridge_then(stop, drained),
             *presence,

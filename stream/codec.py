@@ -128,10 +128,14 @@ class Tick:
         µs UTC.
     period_us : int
         When the next one is due. A longer gap means that nobody listened, not that the city fell silent.
+    outside_c : float or None
+        How warm it was in the streets, as the city's stations lately said, °C: what each partition has to know and
+        none hears of itself. None where nobody measures it.
     """
 
     at: int
     period_us: int
+    outside_c: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from anomaly.rerun import Correlation, Detection
 from city import topics
 from city.alarm import AlarmEvent
 from city.clock import MINUTE_US
+from city.outside import OutsideAir
 from city.reading import ReadingBatch
 from city.registry import RootDefinition
 from stream import codec
@@ -74,6 +75,7 @@ class OfflineRun:
         self._correlation = Correlation(1, 1)
         self._offset = 0
         self._tick_at = 0
+        self._outside = OutsideAir(roots)
         self.book = TicketBook()
         self.readings = 0
         self.first_us = 0
@@ -98,8 +100,7 @@ class OfflineRun:
         """Let time pass, tick by tick, up to `until_us`."""
         while self._tick_at and self._tick_at < until_us:
             self._tick_at += self._tick_us
-            tick = codec.encode(Tick(self._tick_at, self._tick_us))
-            self._put(codec.TICK, [tick], self._tick_at)
+            self._put_tick()
 
     @property
     def now_us(self) -> int:
@@ -109,11 +110,16 @@ class OfflineRun:
     def _begin(self, at_us: int) -> None:
         self._tick_at = at_us // self._tick_us * self._tick_us
         self.first_us = at_us
-        self._put(codec.TICK, [codec.encode(Tick(self._tick_at, self._tick_us))], self._tick_at)
+        self._put_tick()
+
+    def _put_tick(self) -> None:
+        tick = Tick(self._tick_at, self._tick_us, self._outside.at(self._tick_at))
+        self._put(codec.TICK, [codec.encode(tick)], self._tick_at)
 
     def _put_batch(self, batch: ReadingBatch, rows: slice) -> None:
         part = ReadingBatch(*(getattr(batch, name)[rows] for name in ReadingBatch.__slots__))
         self.readings += len(part)
+        self._outside.see(part)
         if self._see is not None:
             self._see(part)
         self._put(codec.BATCH, [codec.encode_batch(part)], int(part.received_at[-1]))

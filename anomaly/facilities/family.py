@@ -10,14 +10,16 @@ from anomaly.facilities import evidence, kernels
 from anomaly.facilities.calendar import Calendar
 from anomaly.facilities.layout import CLASSES, DEVICE, DEVICE_STATE, EVENT, FAULTS, INDOOR, POWER, SERIES, SERIES_STATE
 from anomaly.facilities.metrics import OTHER, PARTS
+from anomaly.facilities.weather import WEATHER, take
 from anomaly.family import Context, Family, Layout, Rows, carry
 from city.alarm import Scope, Suspicion
 from city.asset import AssetKind
-from city.clock import DAY_US, MINUTE_US, SECOND_US
+from city.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from city.opening import OpeningHours
 from city.registry import DeviceDefinition, RootDefinition
 
 PIECE_ROWS = 8_192
+FRESH_US = HOUR_US
 
 
 @dataclass(slots=True)
@@ -56,6 +58,8 @@ class Facilities(Family):
         self._states = np.zeros(0, DEVICE_STATE)
         self._columns = np.zeros(0, SERIES_STATE)
         self._common = np.zeros((2, CLASSES))
+        self._weather = np.zeros(1, WEATHER)
+        self._weather["departure"] = np.nan
 
     def lay_out(self, layout: Layout, at: int) -> list[Suspicion]:
         before, states, columns = self._plan, self._states, self._columns
@@ -85,6 +89,8 @@ class Facilities(Family):
         device, at, series, value = device[order], at[order], series[order], value[order]
         day, kind = np.zeros(len(at), np.int64), np.zeros(len(at), np.int32)
         slot, opened = np.zeros(len(at), np.int32), np.zeros(len(at), np.int32)
+        # What comes late was made in another weather.
+        outside = np.where(np.abs(context.tick_at - at) < FRESH_US, self._weather["departure"][0], np.nan)
         calendar = plan.calendar_of[device]
         for number in np.unique(calendar).tolist():
             some = calendar == number
@@ -96,7 +102,7 @@ class Facilities(Family):
             events = np.zeros((2 + FAULTS) * (high - low), EVENT)
             n_events, _late = kernels.judge_rows(
                 device[part], series[part], at[part], day[part], slot[part], kind[part], opened[part], value[part],
-                plan.devices, self._states, plan.series, self._columns, self._common, events,
+                outside[part], plan.devices, self._states, plan.series, self._columns, self._common, events,
             )  # fmt: skip
             found += [self._suspicion(event) for event in events[:n_events]]
         return found
@@ -104,18 +110,22 @@ class Facilities(Family):
     def tick(self, now: int, context: Context) -> list[Suspicion]:
         """Compare buildings with each other; facilities are judged by what they send, silence has a rule of its own."""
         if len(self._columns):
+            take(self._weather[0], now, context.outside_c)
             kernels.share(now, self._states, self._plan.series, self._columns, self._common)
         return []
 
     def snapshot(self) -> bytes:
-        return self._common.tobytes() + self._states.tobytes() + self._columns.tobytes()
+        parts = (self._common, self._weather, self._states, self._columns)
+        return b"".join(part.tobytes() for part in parts)
 
     def restore(self, snapshot: bytes) -> None:
-        first = self._common.nbytes
-        second = first + len(self._plan.names) * DEVICE_STATE.itemsize
-        self._common = np.frombuffer(snapshot[:first], np.float64).reshape(2, CLASSES).copy()
-        self._states = np.frombuffer(snapshot[first:second], DEVICE_STATE).copy()
-        self._columns = np.frombuffer(snapshot[second:], SERIES_STATE).copy()
+        sizes = (2 * CLASSES, 1, len(self._plan.names), len(self._plan.series_names))
+        parts, place = [], 0
+        for size, dtype in zip(sizes, (np.dtype(np.float64), WEATHER, DEVICE_STATE, SERIES_STATE), strict=True):
+            parts.append(np.frombuffer(snapshot, dtype, size, place).copy())
+            place += parts[-1].nbytes
+        self._common = parts[0].reshape(2, CLASSES)
+        self._weather, self._states, self._columns = parts[1:]
 
     def _suspicion(self, event: NDArray[np.void]) -> Suspicion:
         device, series = int(event["device"]), int(event["series"])

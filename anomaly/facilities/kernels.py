@@ -177,7 +177,7 @@ def _judge_limits(device, state, s, d, i, role, at, past_us, opened, value, z, e
 
 
 @njit(cache=True)
-def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, value, common, same, events, n):
+def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, value, common, air, same, events, n):
     """Take one reading of one series."""
     role = fixed.role
     known = s.first_at != 0
@@ -191,6 +191,7 @@ def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, v
     if gap and past_us > FORGET_US:
         for j in range(len(s.offset)):
             s.offset[j] = 0.0
+            s.outside[j] = 0.0
     before = s.observed_at
     repeats.take(s, known and value == s.value, at, before, 0.001, 0.1, state.since[STUCK] == 0)
     z = 0.0
@@ -198,7 +199,7 @@ def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, v
         old = at - s.first_at >= device.pattern_us
         held = _is_held(state, role)
         shared = common[0 if role == INDOOR else 1, opened] if role in (INDOOR, HUMIDITY) else 0.0
-        z = pattern.meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old, role != FLOW, held)
+        z = pattern.meet(fixed, s, at, gap, day_type, slot, opened, value, shared, air, same, old, role != FLOW, held)
     if role == INDOOR and s.bad == 0 and not same and state.since[HEATING] == 0:
         heating.warm(s, day_type, slot, opened, value)
     counted = 0 if gap else past_us
@@ -294,8 +295,9 @@ def _judge_repeats(device, state, series, states, d, at, same, count, events, n)
 
 @njit(cache=True)
 def judge_rows(
-    device_of, series_of, at_us, day, slot, day_type, opened, value, devices, states, series, columns, common, events
-):
+    device_of, series_of, at_us, day, slot, day_type, opened, value, outside, devices, states, series, columns, common,
+    events,
+):  # fmt: skip
     """Judge readings of facilities that are sorted by (device, observed_at, series, arrival).
 
     Parameters
@@ -308,6 +310,8 @@ def judge_rows(
         What the facility's calendar says, see `calendar.Moments`.
     value : float64[n], the metric's unit
         NaN is passed over; of repeats of a series at one moment the first counts.
+    outside : float64[n], °C
+        How far from its habit the air outside is; NaN where nobody knows, or for what comes late.
     devices, states : layout.DEVICE[m], layout.DEVICE_STATE[m]; states change in place
     series, columns : layout.SERIES[k], layout.SERIES_STATE[k]; columns change in place
     common : float64[2, layout.CLASSES]
@@ -346,7 +350,7 @@ def judge_rows(
             last = k
             n_events = _judge_one(
                 device, state, series[k], columns[k], d, k, at, day[j], slot[j], day_type[j], opened[j], value[j],
-                common, same, events, n_events,
+                common, outside[j], same, events, n_events,
             )  # fmt: skip
         n_events = _judge_repeats(device, state, series, columns, d, at, same, count, events, n_events)
         n_events = _judge_patterns(device, state, series, columns, d, at, past_us, opened[first], events, n_events)

@@ -114,6 +114,9 @@ SERIES_STATE = np.dtype(
         ("spread", "f8", OFFSETS),
         ("offset", "f8", OFFSETS),
         ("visits", "i8", OFFSETS),
+        ("heed", "f8", OFFSETS),  # how far it goes with the air outside, for each °C
+        ("heed_weight", "f8", OFFSETS),  # of what taught it, °C²
+        ("outside", "f8", OFFSETS),  # how far from its habit the air was while the recent departure was learnt
         ("hour_sum", "f8"),  # of a flow: this hour's, and the least whole hour of the night
         ("hour_n", "i4"),
         ("hour", "i4"),

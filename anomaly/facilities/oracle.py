@@ -10,7 +10,8 @@ from statistics import median
 import numpy as np
 
 from anomaly.facilities import layout as c
-from anomaly.facilities import pattern, repeats, water
+from anomaly.facilities import pattern, repeats, water, weather
+from city.clock import DAY_US
 
 
 @dataclass(slots=True)
@@ -68,6 +69,9 @@ class Series:
     offset: list[float] = field(default_factory=lambda: [0.0] * c.OFFSETS)
     spread: list[float] = field(default_factory=lambda: [0.0] * c.OFFSETS)
     visits: list[int] = field(default_factory=lambda: [0] * c.OFFSETS)
+    heed: list[float] = field(default_factory=lambda: [0.0] * c.OFFSETS)
+    heed_weight: list[float] = field(default_factory=lambda: [0.0] * c.OFFSETS)
+    outside: list[float] = field(default_factory=lambda: [0.0] * c.OFFSETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Moment:
     opened: int
     gap: bool = False
     shared: float = 0.0
+    outside: float | None = None
     same: bool = False
     old: bool = True
     follow: bool = True
@@ -97,7 +102,9 @@ def meet(s: Series, m: Moment, value: float) -> float:
     if m.gap:
         s.recent = []
     unit = max(abs(base), s.floor) if s.relative and seen else 1.0
-    s.expected = base + (s.offset[part] + s.drift_of.get(m.slot, 0.0)) * unit if seen else value
+    change = 0.0 if m.outside is None else m.outside - s.outside[part]
+    away = s.offset[part] + s.drift_of.get(m.slot, 0.0) + s.heed[part] * change
+    s.expected = base + away * unit if seen else value
     s.raw = r = value - s.expected
     weight = min(seen, 8) / 16.0
     spread = weight * deviation + (1.0 - weight) * s.spread[part] if s.visits[part] else pattern.UNKNOWN_SPREAD
@@ -115,7 +122,7 @@ def meet(s: Series, m: Moment, value: float) -> float:
         if m.at - s.learnt_at > pattern.STALE_US:
             s.back_at = m.at
         s.learnt_at = m.at
-        _learn(s, m, k, part, value, unit, r / unit, scale, anew)
+        _learn(s, m, k, part, value, unit, r / unit, scale, anew, change, away)
     return z
 
 
@@ -160,12 +167,21 @@ def _grown(top: float, reached: float) -> float:
 
 
 def _learn(
-    s: Series, m: Moment, k: int, part: int, value: float, unit: float, q: float, scale: float, anew: bool
+    s: Series,
+    m: Moment,
+    k: int,
+    part: int,
+    value: float,
+    unit: float,
+    q: float,
+    scale: float,
+    anew: bool,
+    change: float,
+    away: float,
 ) -> None:
     seen, base, deviation = s.cells.get(k, (0, 0.0, 0.0))
     back = m.at - s.back_at < pattern.SETTLE_US
     clipped = min(max(q, -pattern.CLIP * scale), pattern.CLIP * scale)
-    away = s.offset[part] + s.drift_of.get(m.slot, 0.0)
     young = seen < pattern.VISITS_MIN
     if anew:
         base = _f32(base + pattern.ANEW_RATE * (value - away * unit - base))
@@ -179,10 +195,41 @@ def _learn(
         s.visits[part] += 1
     if m.follow and seen:
         near = abs(q) < pattern.NEAR_Z * scale or young
-        s.offset[part] += (pattern.BACK_RATE if back else pattern.OFFSET_RATE if near else pattern.FAR_RATE) * clipped
+        rate = pattern.BACK_RATE if back else pattern.OFFSET_RATE if near else pattern.FAR_RATE
+        s.offset[part] += rate * clipped
+        if m.outside is not None and not young:
+            weight = pattern.HEED_MEMORY * s.heed_weight[part] + change * change
+            s.offset[part] += rate * s.heed[part] * change
+            s.outside[part] += rate * change
+            s.heed[part] += (0.0 if back else clipped) * change / (weight + pattern.HEED_BEGIN)
+            s.heed_weight[part] = weight
         if near and not young and not back:
             s.drift_of[m.slot] = _f32(s.drift_of.get(m.slot, 0.0) + pattern.DRIFT_RATE * clipped)
     s.cells[k] = (min(seen + 1, pattern.VISITS_MAX), base, deviation)
+
+
+@dataclass(slots=True)
+class Outside:
+    """The air outside, tick by tick: its habit by quarters of the day, and how far it is from that."""
+
+    at: int = 0
+    smoothed: float = 0.0
+    habit: dict[int, float] = field(default_factory=dict)
+
+    def take(self, now: int, outside_c: float | None) -> float | None:
+        """Take what a tick says; return how far from its habit it is outside, °C, if that is known."""
+        if outside_c is not None:
+            past_us = now - self.at if self.at else weather.STALE_US
+            slot = now % DAY_US // weather.QUARTER_US
+            away = outside_c - self.habit.get(slot, outside_c)
+            if past_us >= weather.STALE_US:
+                self.smoothed = away
+            elif slot in self.habit:
+                self.smoothed += min(past_us / weather.SMOOTH_US, 1.0) * (away - self.smoothed)
+            share = weather.HABIT_RATE * min(past_us / weather.QUARTER_US, 1.0)
+            self.habit[slot] = self.habit.get(slot, outside_c) + share * away
+            self.at = now
+        return self.smoothed if self.at and now - self.at < weather.STALE_US else None
 
 
 @dataclass(slots=True)

@@ -27,6 +27,8 @@ BASE_RATE, DEVIATION_RATE, SPREAD_RATE, ANEW_RATE = 0.08, 0.05, 0.004, 0.3
 NEAR_Z, OFFSET_RATE, FAR_RATE, DRIFT_RATE = 2.0, 0.08, 0.02, 0.2
 DOUBT_Z, COMMON_SHARE = 2.5, 0.4
 AMISS_Z, AMISS_SLOTS = 2.0, 4
+HEED_BEGIN, HEED_MEMORY = 50.0, 0.9995
+"""How far a series goes with the air outside is taken for nothing until it was seen to, over so many °C²."""
 STALE_US, SETTLE_US, BACK_RATE = DAY_US // 4, DAY_US, 0.3
 """After so long without learning recent departures are stale: for a day they are found anew and nothing is judged."""
 
@@ -122,10 +124,29 @@ def _find(s, at, shared, judged, sure):
 
 
 @njit(cache=True)
-def _learn(s, k, slot, part, value, unit, q, scale, follow, anew, back):
+def _answer(s, part, outside):
+    """Return what a change outside explains since recent departures were learnt, °C of the air and in units."""
+    if outside != outside:
+        return 0.0, 0.0
+    change = outside - s.outside[part]
+    return change, s.heed[part] * change
+
+
+@njit(cache=True)
+def _heed(s, part, change, clipped, rate):
+    """Learn how far a series goes with the air outside; what it explained goes over into the recent departure."""
+    s.heed_weight[part] = HEED_MEMORY * s.heed_weight[part] + change * change
+    s.offset[part] += rate * s.heed[part] * change
+    s.outside[part] += rate * change
+    s.heed[part] += clipped * change / (s.heed_weight[part] + HEED_BEGIN)
+
+
+@njit(cache=True)
+def _learn(s, k, slot, part, value, unit, q, scale, follow, anew, back, outside):
     seen = int(s.seen[k])
     clipped = min(max(q, -CLIP * scale), CLIP * scale)
-    away = s.offset[part] + float(s.drift_of[slot])
+    change, answer = _answer(s, part, outside)
+    away = s.offset[part] + float(s.drift_of[slot]) + answer
     if anew:
         s.base[k] += ANEW_RATE * (value - away * unit - s.base[k])
     elif seen < VISITS_MIN:
@@ -141,6 +162,8 @@ def _learn(s, k, slot, part, value, unit, q, scale, follow, anew, back):
         near = abs(q) < NEAR_Z * scale or seen < VISITS_MIN
         rate = BACK_RATE if back else (OFFSET_RATE if near else FAR_RATE)
         s.offset[part] += rate * clipped
+        if outside == outside and seen >= VISITS_MIN:
+            _heed(s, part, change, clipped if not back else 0.0, rate)
         if near and seen >= VISITS_MIN and not back:
             s.drift_of[slot] += DRIFT_RATE * clipped
     if seen < VISITS_MAX:
@@ -165,7 +188,7 @@ def _beside(s, day_type, slot, value, away):
 
 
 @njit(cache=True)
-def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old_enough, follow, held):
+def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same, old_enough, follow, held):
     """Take one reading of a series into its habit; return z, 0 where its hour is not known well enough.
 
     Parameters
@@ -177,6 +200,8 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old_eno
         The device says what it said before: it may be stuck, and tells nothing of its habit.
     shared : float
         By how much all buildings are off their habit just now: the weather's doing.
+    outside : float, °C
+        How far from its habit the air outside is; NaN where nobody knows.
     old_enough : bool
         The series was heard for long enough to be judged.
     follow : bool
@@ -195,7 +220,8 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old_eno
         s.filled = 0
     base = float(s.base[k])
     unit = max(abs(base), fixed.floor) if fixed.relative and seen > 0 else 1.0
-    s.expected = base + (s.offset[part] + float(s.drift_of[slot])) * unit if seen > 0 else value
+    answer = _answer(s, part, outside)[1]
+    s.expected = base + (s.offset[part] + float(s.drift_of[slot]) + answer) * unit if seen > 0 else value
     s.raw = value - s.expected
     r = s.raw
     weight = min(seen, 8) / 16.0
@@ -221,7 +247,7 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, same, old_eno
         if at - s.learnt_at > STALE_US:
             s.back_at = at
         s.learnt_at = at
-        _learn(s, k, slot, part, value, unit, r / unit, scale, follow, anew, at - s.back_at < SETTLE_US)
+        _learn(s, k, slot, part, value, unit, r / unit, scale, follow, anew, at - s.back_at < SETTLE_US, outside)
     return z
 
 

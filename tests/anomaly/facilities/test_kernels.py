@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomaly.facilities import oracle, pattern, repeats, water
+from anomaly.facilities import oracle, pattern, repeats, water, weather
 from anomaly.facilities.layout import RING, SERIES, SERIES_STATE
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 
@@ -23,6 +23,8 @@ def same_habit(s: Any, o: oracle.Series) -> None:
         assert s[name] == getattr(o, name), name
     assert (s["top_short"], s["top_long"]) == (o.top_short, o.top_long)
     assert s["offset"].tolist() == o.offset
+    for name in ("heed", "heed_weight", "outside"):
+        assert s[name].tolist() == getattr(o, name), name
     assert s["spread"].tolist() == o.spread
     assert s["visits"].tolist() == o.visits
     filled, at_ring = int(s["filled"]), int(s["at_ring"])
@@ -62,6 +64,7 @@ def test_a_habit_is_learnt_and_left_as_in_plain_python(
             opened=int(rng.integers(4)),
             gap=bool(rng.random() < 0.02),
             shared=float(rng.normal()),
+            outside=None if rng.random() < 0.3 else float(rng.normal(0, 4)),
             same=bool(rng.random() < 0.03),
             old=bool(rng.random() < 0.9),
             follow=bool(seed % 2),
@@ -69,7 +72,8 @@ def test_a_habit_is_learnt_and_left_as_in_plain_python(
         )
         m = moment
         when = m.gap, m.day_type, m.slot, m.opened
-        known = m.shared, m.same, m.old, m.follow, m.held
+        outside = np.nan if m.outside is None else m.outside
+        known = m.shared, outside, m.same, m.old, m.follow, m.held
         z = pattern.meet(fixed[0], states[0], at, *when, value, *known)
         assert z == oracle.meet(o, moment, value)
         same_habit(states[0], o)
@@ -133,3 +137,22 @@ def test_a_leak_needs_nights_or_a_night_beyond_doubt(nights: int, leak: float, f
         told.append(water.flow(states[0], number * STEP, day, slot, value, value - 1.0, 1.5, 3)[0])
     assert told.count(1) >= found
     assert (told.count(1) > 0) == bool(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ticks=st.lists(
+        st.tuples(st.sampled_from([10_000_000, MINUTE_US, STEP, 4 * HOUR_US, DAY_US]), st.none() | st.floats(-40, 50)),
+        max_size=200,
+    )
+)
+def test_the_air_outside_is_followed_as_in_plain_python(ticks: list[tuple[int, float | None]]) -> None:
+    state, o = np.zeros(1, weather.WEATHER), oracle.Outside()
+    now = 1_000 * DAY_US
+    for past, outside in ticks:
+        now += past
+        weather.take(state[0], now, np.nan if outside is None else outside)
+        expected = o.take(now, outside)
+        told = float(state["departure"][0])
+        assert told != told if expected is None else told == expected
+        assert all(state["habit"][0][slot] == value for slot, value in o.habit.items())

@@ -91,6 +91,8 @@ class Building:
     ----------
     changes : mapping
         Metric → what it does instead of its healthy course.
+    outside : callable or None
+        µs UTC → how warm the ticks say it is outside, °C.
     late : tuple of (int, int) or None
         What is observed between these comes all at once at the second.
     """
@@ -100,6 +102,7 @@ class Building:
     hours: OpeningHours | None = HOURS
     metrics: Sequence[str] = tuple(HEALTHY)
     late: tuple[int, int] | None = None
+    outside: Callable[[int], float] | None = None
     seed: int = 1
 
     @property
@@ -120,7 +123,8 @@ class Building:
                 appends.append((codec.BATCH, codec.encode_batch(batch), at))
                 held = []
             tick = at + STEP // 2
-            appends.append((codec.TICK, codec.encode(Tick(tick, STEP)), tick))
+            outside_c = None if self.outside is None else self.outside(tick)
+            appends.append((codec.TICK, codec.encode(Tick(tick, STEP, outside_c)), tick))
         return [Record(topics.READINGS, 0, n, kind, value, at) for n, (kind, value, at) in enumerate(appends)]
 
     def _readings(self, at: int, chance: random.Random) -> list[Reading]:

@@ -39,7 +39,7 @@ def take(weather, now, outside_c):
 
     References
     ----------
-    docs/decisions/0017; oracle: ``anomaly.facilities.oracle.Outside``
+    docs/decisions/0016; oracle: ``anomaly.facilities.oracle.Outside``
     """
     if outside_c == outside_c:
         past_us = now - weather.at if weather.at != 0 else STALE_US

@@ -81,26 +81,27 @@ def middle(errors: Iterable[Error]) -> Error | None:
 
 
 def judge(
-    cabinet: np.void, error: Error, scope: Scope, rules: FaultRules, pause_at: int, now: int
+    cabinet: np.void, error: Error, scope: Scope, rules: FaultRules, slept_due: int, woke_due: int, now: int
 ) -> Iterator[Suspicion]:
     """Take one night's error of a cabinet's clock.
 
     Parameters
     ----------
-    pause_at : int
-        When the night should have begun, µs UTC: it names the night.
+    slept_due, woke_due : int
+        When it should have been switched off and on again, µs UTC: the second names the night, and since the first
+        the clock may have been seen to be wrong.
     """
     limit_us = rules.clock_error_s * 1_000_000
-    cabinet["judged_at"] = pause_at
+    cabinet["judged_at"] = woke_due
     if error.proven >= _PROVEN * limit_us and error.likely > limit_us:
         cabinet["right"] = 0
         cabinet["nights"] += 1
         if cabinet["nights"] == 1:
-            cabinet["first_at"] = pause_at
+            cabinet["first_at"] = slept_due
         if cabinet["nights"] >= NIGHTS and not cabinet["wrong_since"]:
             minutes = round((error.low + error.high) / 2 / MINUTE_US)
             evidence = Evidence(
-                "contactor-beside-the-hour", float(minutes), 0.0, "min", pause_at, {"nights": int(cabinet["nights"])}
+                "contactor-beside-the-hour", float(minutes), 0.0, "min", woke_due, {"nights": int(cabinet["nights"])}
             )
             since = int(cabinet["first_at"])
             yield begin(cabinet, "wrong_since", FaultClass.CABINET_CLOCK_WRONG, scope, since, now, evidence)

@@ -116,9 +116,16 @@ class Segments(Family):
         yield from voltage.judge(row, count, feeder.scope, feeder.rules, now)
         yield from switching.judge(
             row, count, feeder.scope, feeder.rules, turns[feeder.schedule], self._confirmed(number, turns),
-            feeder.switched, feeder.interval_us, now,
+            feeder.switched, feeder.interval_us, self._spoke_at(feeder, count), now,
         )  # fmt: skip
         yield from self._trips(number, feeder, now)
+
+    def _spoke_at(self, feeder: Feeder, count: np.void) -> int:
+        """Return when the last of as many lamps was heard as it takes to tell that a feeder is live, µs UTC."""
+        needed = max(1, round(switching.MOST * int(count["known"])))
+        if int(count["live"]) < needed:
+            return int(count["heard_at"])
+        return int(np.sort(self._said["heard_at"][feeder.rows])[-needed])
 
     def _confirmed(self, number: int, turns: list[Turn]) -> bool:
         """Tell whether a feeder beside it, switched in the same way, shows that the time is right."""
@@ -145,7 +152,7 @@ class Segments(Family):
         yield from trips.judge(row, lost_at, feeder.scope, feeder.rules, now)
 
     def _clock(self, number: int, scope: Scope, turns: list[Turn], context: Context, now: int) -> Iterator[Suspicion]:
-        errors, woke_due, rules = [], 0, None
+        errors, due, rules = [], (0, 0), None
         for f in self._columns.beside[number]:
             feeder = self._columns.feeders[f]
             turn = turns[feeder.schedule]
@@ -158,13 +165,13 @@ class Segments(Family):
             slept_due = _before(context, feeder.schedule, turn.began_at)
             if interval_us > _CLOCK_INTERVAL_US or not slept_due:
                 continue
-            woke_due, rules = turn.began_at, feeder.rules
-            error = clock.error_of(said, interval_us, slept_due, woke_due)
+            due, rules = (slept_due, turn.began_at), feeder.rules
+            error = clock.error_of(said, interval_us, *due)
             if error is not None:
                 errors.append(error)
         error = clock.middle(errors)
         if error is not None and rules is not None:
-            yield from clock.judge(self._cabinets[number], error, scope, rules, woke_due, now)
+            yield from clock.judge(self._cabinets[number], error, scope, rules, *due, now)
 
     # ------------------------------------------------------------ silence
 

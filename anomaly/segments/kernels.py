@@ -66,7 +66,9 @@ def _notice_load(lamp, row, at, command, has_power, power):
         return
     lit = power > lamp.on_above_w
     if command == 1:
-        row.live_run = 0
+        if lamp.switched:
+            row.live_run = 0
+        # A lamp with supply all day says that it is off again, or is not: that it burns at night tells neither.
         if not has_power:
             return
         if lit:

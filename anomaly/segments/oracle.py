@@ -94,7 +94,8 @@ def _notice_load(lamp: Lamp, said: Row, at: int, power: float | None) -> None:
         return
     lit = power is not None and power > lamp.device.on_above_w
     if command:
-        said["live_run"] = 0
+        if lamp.device.switched:
+            said["live_run"] = 0
         if lit:
             said["dark_run"] = 0
         elif power is not None:

@@ -41,6 +41,10 @@ class Turn:
         """Tell whether both switching times are further away than `guard_us`."""
         return self.since_us > guard_us and self.until_us > guard_us
 
+    def ago(self, us: int) -> "Turn":
+        """Return where the moment `us` before lies, as seen from between the same switching times."""
+        return Turn(self.burning, self.since_us - us, self.until_us + us, self.began_at)
+
 
 def turn_of(on: NDArray[np.int64], off: NDArray[np.int64], now: int) -> Turn:
     """Return where `now` lies.
@@ -80,6 +84,7 @@ def judge(
     confirmed: bool,
     switched: bool,
     interval_us: int,
+    spoke_at: int,
     now: int,
 ) -> Iterator[Suspicion]:
     """Open and close switching errors of one feeder.
@@ -88,26 +93,49 @@ def judge(
     ----------
     confirmed : bool
         Another feeder shows that the time is right.
+    spoke_at : int
+        When as many lamps as it takes were heard last, µs UTC.
     """
     guard_us, doubt_us = rules.guard_s * 1_000_000, rules.clock_guard_s * 1_000_000
-    if not turn.within(guard_us):
-        return
-    certain = confirmed or turn.within(doubt_us)
+    within = turn.within(guard_us)
+    certain = within and (confirmed or turn.within(doubt_us))
     # By then each lamp has spoken twice since the last switching time, or is silent.
-    seen = turn.since_us > guard_us + 5 * interval_us // 2
-    if turn.burning:
-        powered, dark = int(count["powered"]), int(count["dark"])
-        if powered < LAMPS_MIN:
-            return
-        if not feeder["off_since"]:
-            enough = powered >= max(rules.outage_lamps_min, 0.5 * int(count["known"]))
-            if certain and enough and dark >= MOST * powered:
-                since = int(count["dark_since"])
-                evidence = lamps("feeder-dark-at-night", powered - dark, powered, since)
-                yield begin(feeder, "off_since", FaultClass.SWITCHING_ERROR_OFF, scope, since, now, evidence)
-        elif seen and dark <= FEW * powered:
-            yield end(feeder, "off_since", FaultClass.SWITCHING_ERROR_OFF, scope, now, lamps=powered)
+    seen = within and turn.since_us > guard_us + 5 * interval_us // 2
+    if within and turn.burning:
+        yield from _judge_dark(feeder, count, scope, rules, certain, seen, now)
+    if not switched or (within and not turn.burning):
+        # What each lamp with supply all day is believed alone, with its own clock, all of them are believed together.
+        certain = not switched or confirmed or turn.ago(now - spoke_at).within(doubt_us)
+        by_day = not turn.burning and seen
+        yield from _judge_live(feeder, count, scope, rules, certain, by_day, switched, now)
+
+
+def _judge_dark(
+    feeder: np.void, count: np.void, scope: Scope, rules: FaultRules, certain: bool, seen: bool, now: int
+) -> Iterator[Suspicion]:
+    powered, dark = int(count["powered"]), int(count["dark"])
+    if powered < LAMPS_MIN:
         return
+    if not feeder["off_since"]:
+        enough = powered >= max(rules.outage_lamps_min, 0.5 * int(count["known"]))
+        if certain and enough and dark >= MOST * powered:
+            since = int(count["dark_since"])
+            evidence = lamps("feeder-dark-at-night", powered - dark, powered, since)
+            yield begin(feeder, "off_since", FaultClass.SWITCHING_ERROR_OFF, scope, since, now, evidence)
+    elif seen and dark <= FEW * powered:
+        yield end(feeder, "off_since", FaultClass.SWITCHING_ERROR_OFF, scope, now, lamps=powered)
+
+
+def _judge_live(
+    feeder: np.void,
+    count: np.void,
+    scope: Scope,
+    rules: FaultRules,
+    certain: bool,
+    seen: bool,
+    switched: bool,
+    now: int,
+) -> Iterator[Suspicion]:
     known = int(count["known"]) if switched else int(count["powered"])
     live = int(count["live"])
     if not feeder["live_since"]:

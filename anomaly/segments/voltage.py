@@ -68,7 +68,8 @@ def judge(feeder: np.void, count: np.void, scope: Scope, rules: FaultRules, now:
     for name, fault in (("over", FaultClass.SUPPLY_VOLTAGE_TOO_HIGH), ("under", FaultClass.SUPPLY_VOLTAGE_TOO_LOW)):
         beyond = int(count[name])
         outside = not apart and beyond >= max(LAMPS_MIN, BEYOND_SHARE * fresh)
-        if outside and name == "under":
+        if outside and name == "under" and not feeder["under_since"]:
+            # What was told goes on into hours of which nothing is known.
             outside = not _may_be_reduced(feeder, count, now)
         yield from _hold(feeder, name, fault, scope, rules, count, outside, now)
     _learn(feeder, count, now)

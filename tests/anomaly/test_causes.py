@@ -64,6 +64,14 @@ def test_a_lamp_that_falls_silent_with_the_feeder_beside_its_own_hangs_on_that_o
     assert told(state.hear(batch(0, 141))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G2F1L7")]
 
 
+def test_a_feeder_that_is_told_to_stay_off_silences_nobody() -> None:
+    state = CorrelatorState(1)
+    state.hear(batch(0, 0, [said(feeder(1, 0), F.SWITCHING_ERROR_OFF, 0)]))
+    lamps = [said(lamp(1, 0, 1), F.LAMP_FAILURE, 5), said(lamp(1, 1, 2), F.COMMUNICATION_FAILURE, 5)]
+    assert told(state.hear(batch(0, 5, lamps))) == [(K.FOLDED, F.LAMP_FAILURE, "G1F0L1")]
+    assert told(state.hear(batch(0, 21))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G1F1L2")]
+
+
 def test_all_feeders_of_a_cabinet_that_fall_silent_together_are_one_outage() -> None:
     beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
     asleep = replace(alive(2, 0), expected=0, heard=0)

@@ -102,6 +102,14 @@ def test_a_clock_that_is_wrong_on_two_nights_is_told_and_once_it_is_right_no_mor
     assert events[0].evidence.observed == pytest.approx(minutes, abs=12)
 
 
+def test_a_feeder_that_a_wrong_clock_leaves_on_after_dawn_is_its_clocks_doing() -> None:
+    """What hourly lamps said last is still fresh when a clock can no longer be that far off."""
+    events = alarms(Street(ahead(-91, 4), hours=24 * 3, lamps=6, cabinets=1, interval_s=3600).records())
+    assert [(e.kind, e.fault, e.scope.asset_id) for e in events] == [
+        (AlarmEventKind.RAISED, F.CABINET_CLOCK_WRONG, "C0")
+    ]
+
+
 @pytest.mark.parametrize("minutes", [8, -8])
 def test_a_clock_that_is_off_by_minutes_is_none_of_anyones_business(minutes: int) -> None:
     assert alarms(Street(ahead(minutes, 9), hours=24 * 4, lamps=6, cabinets=1).records()) == []
@@ -114,7 +122,20 @@ def test_a_feeder_that_burns_by_day_is_one_alarm_and_its_lamps_are_folded() -> N
 
     events = alarms(Street(says, hours=26).records())
     assert raised(events) == [(F.SWITCHING_ERROR_ON, "C0F1")]
-    assert delay(events, DAWN) <= 105 * MINUTE_US, "a clock could be that far off; no other feeder tells otherwise"
+    assert delay(events, DAWN) <= 115 * MINUTE_US, "a clock could be that far off; no other feeder tells otherwise"
+
+
+@pytest.mark.parametrize("before", [50, 100, 190])
+def test_a_feeder_that_burns_from_before_dusk_on_is_one_alarm(before: int) -> None:
+    """Hourly lamps show it once or twice before dusk, when a clock could be that far off, and again in the morning."""
+
+    def says(bulb: Bulb, at: int, on: bool) -> Said:
+        welded = bulb.feeder == "C0F0" and at >= DUSK - before * MINUTE_US
+        return (RATED_W, 231.0, 100.0) if welded else healthy(bulb, at, on)
+
+    events = alarms(Street(says, hours=26, interval_s=3600).records())
+    assert raised(events) == [(F.SWITCHING_ERROR_ON, "C0F0")]
+    assert [e.scope.asset_id for e in events if e.kind is AlarmEventKind.RAISED] == ["C0F0"]
 
 
 def test_a_feeder_that_is_told_to_stay_off_at_night_is_one_alarm() -> None:
@@ -175,6 +196,20 @@ def test_voltage_beyond_its_limits_is_told_after_ten_minutes(value: float, fault
         (AlarmEventKind.CLEARED, fault, "C0F0"),
     ]
     assert 10 * MINUTE_US <= delay(events) <= 40 * MINUTE_US
+
+
+def test_low_voltage_that_was_told_does_not_end_in_an_hour_of_which_nothing_is_known() -> None:
+    """Lamps of a switched feeder fall asleep in the middle of an hour that has taught nothing yet."""
+    dark = MIDNIGHT + (3 * 24 - 2) * HOUR_US
+
+    def says(bulb: Bulb, at: int, on: bool) -> Said:
+        said = healthy(bulb, at, on)
+        return (said[0], 199.0, said[2]) if said and bulb.feeder == "C0F1" and at >= dark else said
+
+    events = alarms(Street(says, hours=24 * 4 - 2, lamps=3, cabinets=1).records())
+    assert [(e.kind, e.fault, e.scope.asset_id) for e in events] == [
+        (AlarmEventKind.RAISED, F.SUPPLY_VOLTAGE_TOO_LOW, "C0F1")
+    ]
 
 
 def test_a_reducer_at_the_head_of_a_feeder_is_known_by_its_hours() -> None:

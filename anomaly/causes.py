@@ -67,7 +67,9 @@ class Case:
     until : int
         When it ended, as was heard, µs UTC.
     released : bool
-        Its cause has cleared; it waits for its own end, as long as its feeder is switched off.
+        Its cause has cleared; it waits for its own end, longer by what its feeder is switched off.
+    awake_at : int
+        Up to when its feeder's sleep is counted, µs UTC.
     """
 
     suspicion: Suspicion
@@ -77,6 +79,7 @@ class Case:
     ends_at: int = 0
     until: int = 0
     released: bool = False
+    awake_at: int = 0
 
     @property
     def fault(self) -> FaultClass:

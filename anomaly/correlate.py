@@ -134,7 +134,7 @@ class CorrelateStage:
 
     group = "correlate"
     topics = (topics.CANDIDATES,)
-    code_version = "correlate-3"
+    code_version = "correlate-4"
     transactional = False
 
     def __init__(self, reading_partitions: int, alarm_partitions: int, metrics: CorrelateMetrics | None = None) -> None:

@@ -45,8 +45,10 @@ def decide(
     for _, one in sorted(rests.items()):
         if one.suspicion.scope.kind in _WIDTH:
             past[one.suspicion.scope.root_id].append(one)
-    for suspicion in sorted(suspicions, key=lambda s: (s.at, s.scope.asset_id, s.fault, s.kind, s.since)):
-        events.extend(_hear_suspicion(cases, rests, past, suspicion, now))
+    heard = sorted(suspicions, key=lambda s: (s.at, s.scope.asset_id, s.fault, s.kind, s.since))
+    events.extend(_tell_past(cases, parents, past, [one for one in heard if one.until is not None], now))
+    for suspicion in heard:
+        _hear_suspicion(cases, rests, past, suspicion, now)
     if census:
         census = sorted(census, key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
         events.extend(_end_parents(cases, parents, rests, _below(census), now))
@@ -65,48 +67,66 @@ def _key(suspicion: Suspicion) -> str:
     return f"{suspicion.fault}|{suspicion.scope.asset_id}"
 
 
+def _tell_past(
+    cases: Cases, parents: Parents, past: Mapping[str, Sequence[Rest]], heard: Sequence[Suspicion], now: int
+) -> list[AlarmEvent]:
+    """Tell what was over when it was found, unless an outage explains it."""
+    gone = [one for one in heard if one.kind is CandidateKind.SUSPECT]
+    events: list[AlarmEvent] = []
+    over = _causes(cases, parents) if gone else {}
+    for one in gone:
+        case = Case(one, 0)
+        standing = [p for name in above(one.scope) for p in over.get(name, ()) if explains(p, case)]
+        found = [p for p in standing if _stands(p, cases)] or _ended(past, case)
+        if found:
+            cause = min((_width(p), p.alarm_id) for p in found)[1]
+            events.append(case_event(AlarmEventKind.FOLDED, one, now, parent_id=cause))
+            events.append(case_event(AlarmEventKind.CLEARED, one, now, cleared_at=one.until, parent_id=cause))
+        else:
+            events.append(case_event(AlarmEventKind.RAISED, one, now, cleared_at=one.until))
+    return events
+
+
+def _ended(past: Mapping[str, Sequence[Rest]], case: Case) -> list[Case]:
+    """Return what has cleared since a case began, and explains it."""
+    ended = (Case(one.suspicion, 0) for root in {case.scope.root_id, case.scope.gateway_id} for one in past.get(root, ())
+             if one.cleared_at >= case.since)  # fmt: skip
+    return [one for one in ended if explains(one, case)]
+
+
 def _hear_suspicion(
     cases: Cases, rests: Rests, past: Mapping[str, Sequence[Rest]], suspicion: Suspicion, now: int
-) -> list[AlarmEvent]:
+) -> None:
     key = _key(suspicion)
     case = cases.get(key)
     if suspicion.kind is CandidateKind.SUSPECT:
         if suspicion.until is not None:
-            return [case_event(AlarmEventKind.RAISED, suspicion, now, cleared_at=suspicion.until)]
+            return
         if case is None:
             fresh = Case(life.again(rests, key, suspicion), now + life.wait_us(suspicion))
-            roots = {suspicion.scope.root_id, suspicion.scope.gateway_id}
-            if suspicion.fault is FaultClass.COMMUNICATION_FAILURE and any(
-                one.cleared_at >= suspicion.since and explains(Case(one.suspicion, 0), fresh)
-                for root in roots
-                for one in past.get(root, ())
-            ):
+            if suspicion.fault is FaultClass.COMMUNICATION_FAILURE and _ended(past, fresh):
                 # What silenced it has cleared meanwhile: it may not have had a chance to say so.
-                fresh = replace(fresh, decide_at=now + life.return_wait_us(fresh), released=True)
+                fresh = replace(fresh, decide_at=now + life.return_wait_us(fresh), released=True, awake_at=now)
             cases[key] = fresh
         elif case.ends_at:
             cases[key] = replace(case, ends_at=0, until=0)
-        return []
-    if case is None:
-        return []
-    if not case.raised:
+    elif case is not None and not case.raised:
         del cases[key]
-        return []
-    cases[key] = replace(case, ends_at=now + life.off_delay_us(suspicion), until=suspicion.until or now)
-    return []
+    elif case is not None:
+        cases[key] = replace(case, ends_at=now + life.off_delay_us(suspicion), until=suspicion.until or now)
 
 
 def _end_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[AlarmEvent]:
     """Clear what has ended for long enough; whatever was folded into it stands on its own again."""
     over = sorted(key for key, case in cases.items() if 0 < case.ends_at <= now)
     events: list[AlarmEvent] = []
-    gone: set[str] = set()
+    gone: dict[str, Parent | Case] = {}
     for key in over:
         case = cases.pop(key)
         life.rest(rests, key, case.suspicion, now)
         events.append(case_event(AlarmEventKind.CLEARED, case.suspicion, now, cleared_at=case.until))
         if case.is_parent:
-            gone.add(case.alarm_id)
+            gone[case.alarm_id] = case
     _release(cases, gone, now)
     for parent_id, parent in sorted(parents.items()):
         if parent.folded_into in gone:
@@ -115,19 +135,29 @@ def _end_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[A
     return events
 
 
-def _release(cases: Cases, gone: set[str], now: int) -> None:
+def _release(cases: Cases, gone: Mapping[str, Parent | Case], now: int) -> None:
+    """Let go of what was folded into what has cleared, and of who was missed in the same moment."""
     if not gone:
         return
+    at: dict[str, list[Parent | Case]] = defaultdict(list)
+    for one in gone.values():
+        at[one.scope.asset_id].append(one)
+        at[one.scope.root_id].append(one)
     for key, case in cases.items():
-        if case.parent_id in gone:
-            cases[key] = replace(case, parent_id=None, decide_at=now + life.return_wait_us(case), released=True)
+        missed = case.fault is FaultClass.COMMUNICATION_FAILURE and not case.raised and not case.released
+        if case.parent_id in gone or (
+            missed and any(explains(one, case) for name in above(case.scope) for one in at.get(name, ()))
+        ):
+            decide_at = now + life.return_wait_us(case)
+            cases[key] = replace(case, parent_id=None, decide_at=decide_at, released=True, awake_at=now)
 
 
 def _wait_on(cases: Cases, awake: set[str], now: int) -> None:
     """Let cases whose cause has cleared wait while their feeder is switched off: they cannot say that they are well."""
     for key, case in cases.items():
-        if case.released and case.decide_at and case.scope.feeder_id and case.scope.feeder_id not in awake:
-            cases[key] = replace(case, decide_at=now + life.return_wait_us(case))
+        if case.released and case.decide_at and case.scope.feeder_id:
+            slept_us = 0 if case.scope.feeder_id in awake else now - case.awake_at
+            cases[key] = replace(case, decide_at=case.decide_at + slept_us, awake_at=now)
 
 
 # ------------------------------------------------------------ outages
@@ -170,7 +200,7 @@ def _end_parents(
                 parents[feeder_id] = replace(feeder, folded_into=None)
                 if not outage.recovered(below.get(feeder.scope.asset_id, ())):
                     events.append(parent_event(AlarmEventKind.RAISED, feeder, now))
-    _release(cases, {parent.alarm_id for parent in over}, now)
+    _release(cases, {parent.alarm_id: parent for parent in over}, now)
     return events
 
 
@@ -227,8 +257,8 @@ def _fold_parents(parents: Parents, wider: Parent | Case, below: Sequence[str], 
 # ------------------------------------------------------------ cases
 
 
-def _settle_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[AlarmEvent]:
-    """Fold the children of what stands above them; raise what has waited long enough, the widest first."""
+def _causes(cases: Cases, parents: Parents) -> dict[str, list[Parent | Case]]:
+    """Return what may explain others, by its asset; a feeder by its cabinet, too."""
     over: dict[str, list[Parent | Case]] = defaultdict(list)
     for _, parent in sorted(parents.items()):
         over[parent.scope.asset_id].append(parent)
@@ -239,6 +269,12 @@ def _settle_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> lis
             over[case.scope.asset_id].append(case)
             if case.scope.kind is AssetKind.FEEDER:
                 over[case.scope.root_id].append(case)
+    return over
+
+
+def _settle_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[AlarmEvent]:
+    """Fold the children of what stands above them; raise what has waited long enough, the widest first."""
+    over = _causes(cases, parents)
     alone = [key for key, case in cases.items() if case.parent_id is None]
     due = [key for key in alone if 0 < cases[key].decide_at <= now]
     late = life.held_back(cases, due) if due else set()

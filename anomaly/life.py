@@ -15,7 +15,8 @@ WAIT_US = 15 * MINUTE_US
 WAIT_MOST_US = 60 * MINUTE_US
 RETURN_WAIT_US = 45 * MINUTE_US
 """After a parent has cleared, a child that was folded has this long to be lit again, or a few intervals to be heard."""
-RETURN_INTERVALS, SILENT_INTERVALS = 3, 8
+RETURN_INTERVALS, SILENT_INTERVALS = 3, 4
+SILENT_WAIT_US = 2 * HOUR_US
 OFF_DELAY_US = 5 * MINUTE_US
 """The end of a single lamp's fault is believed after this: one good reading between bad ones is none."""
 SAME_US = 12 * HOUR_US
@@ -65,8 +66,9 @@ def wait_us(suspicion: Suspicion) -> int:
 
 def return_wait_us(case: Case) -> int:
     """Return how long a case waits for its own end after its cause has cleared."""
-    silent = case.fault is FaultClass.COMMUNICATION_FAILURE
-    return max(RETURN_WAIT_US, (SILENT_INTERVALS if silent else RETURN_INTERVALS) * case.interval_us)
+    if case.fault is FaultClass.COMMUNICATION_FAILURE:
+        return max(SILENT_WAIT_US, SILENT_INTERVALS * case.interval_us)
+    return max(RETURN_WAIT_US, RETURN_INTERVALS * case.interval_us)
 
 
 def off_delay_us(suspicion: Suspicion) -> int:

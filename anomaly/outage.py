@@ -59,12 +59,15 @@ def find(census: Iterable[Census], now: int) -> list[Outage]:
     for gateway_id, counts in sorted(by_gateway.items()):
         silent = [count for count in counts if is_out(count)]
         lost = {c.feeder.root_id for c in silent if c.gasped or _is_alive(counts, c) or _must_be_supply(counts, c)}
+        if lost:
+            lost |= _lost_too([c for c in counts if c.feeder.root_id not in lost])
         # Where one feeder of a cabinet has lost its supply, the cabinet explains the others better than the gateway.
         for count in silent:
             if count.feeder.root_id in lost:
                 out[count.feeder.root_id].append(count)
-        if silent and not lost:
-            outages += _of_gateway(gateway_id, counts, now)
+        left = [count for count in counts if count.feeder.root_id not in lost]
+        if any(is_out(count) for count in left):
+            outages += _of_gateway(gateway_id, left, now)
     for root_id, counts in sorted(out.items()):
         outages += _of_cabinet(counts, by_root[root_id])
     return outages
@@ -107,6 +110,18 @@ def _must_be_supply(counts: list[Census], silent: Census) -> bool:
     Nobody can tell it from an outage of the gateway then; a feeder is out more often.
     """
     return not silent.tells_supply and sum(c.expected > 0 for c in counts) == 1
+
+
+def _lost_too(left: list[Census]) -> set[str]:
+    """Return the one cabinet that is left beside others without supply, if it is silent and could not have said more.
+
+    What a gateway hears hangs in one neighbourhood: a second cabinet is lost with the first sooner than the gateway.
+    """
+    awake = [count for count in left if count.expected]
+    roots = {count.feeder.root_id for count in awake}
+    if len(roots) == 1 and all(is_out(count) and not count.tells_supply for count in awake):
+        return roots
+    return set()
 
 
 def _of_cabinet(out: list[Census], below: list[Census]) -> list[Outage]:

@@ -52,7 +52,7 @@ silence_intervals = 7.0
 [lamp-counter]
 metrics = ["active_energy_kwh", "operating_hours_h", "switch_on_count"]
 report_interval_s = 14400
-silence_intervals = 5.0
+silence_intervals = 6.0
 
 [building-sensor]
 metrics = ["indoor_temperature_deg_c", "indoor_humidity_pct", "co2_ppm", "active_power_w", "active_energy_kwh"]

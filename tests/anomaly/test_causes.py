@@ -72,6 +72,52 @@ def test_a_feeder_that_is_told_to_stay_off_silences_nobody() -> None:
     assert told(state.hear(batch(0, 21))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G1F1L2")]
 
 
+def test_silence_that_is_over_when_it_is_found_belongs_to_the_outage_before() -> None:
+    state = CorrelatorState(1)
+    (outage,) = state.hear(batch(0, 45, census=[dead(0, 0), alive(1, 44)]))
+    silence = replace(said(lamp(1, 0, 3), F.COMMUNICATION_FAILURE, 590, since=15), until=T0 + 590 * MINUTE_US)
+    folded, cleared = state.hear(batch(0, 590, [silence]))
+    assert [(e.kind, e.parent_id) for e in (folded, cleared)] == [(kind, outage.alarm_id) for kind in (K.FOLDED, K.CLEARED)]
+    state.hear(batch(0, 600, census=[alive(0, 599), alive(1, 599)]))
+    other = replace(silence, scope=lamp(1, 0, 4), at=T0 + 700 * MINUTE_US, until=T0 + 700 * MINUTE_US)
+    assert [e.kind for e in state.hear(batch(0, 700, [other]))] == [K.FOLDED, K.CLEARED], "it came back later"
+    alone = replace(other, scope=lamp(2, 0, 4))
+    assert [(e.kind, e.cleared_at) for e in state.hear(batch(0, 701, [alone]))] == [(K.RAISED, alone.until)]
+
+
+def test_a_lamp_missed_in_the_very_moment_in_which_its_outage_ends_has_time_to_speak() -> None:
+    state = CorrelatorState(1)
+    state.hear(batch(0, 45, census=[dead(0, 0), alive(1, 44)]))
+    missed = said(lamp(1, 0, 3), F.COMMUNICATION_FAILURE, 600, since=15)
+    events = state.hear(batch(0, 600, [missed], census=[alive(0, 599), alive(1, 599)]))
+    assert told(events) == [(K.CLEARED, F.SUPPLY_LOSS, "G1F0")]
+    assert state.hear(batch(0, 640, census=[alive(0, 639)])) == []
+    assert told(state.hear(batch(0, 721, census=[alive(0, 720)]))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G1F0L3")]
+
+
+def test_a_lamp_of_short_nights_that_stays_silent_after_its_outage_is_told_some_night() -> None:
+    state = CorrelatorState(1)
+    state.hear(batch(0, 45, census=[dead(0, 0), alive(1, 44)]))
+    state.hear(batch(0, 120, [said(lamp(1, 0, 3), F.COMMUNICATION_FAILURE, 120, since=15)]))
+    asleep = replace(alive(0, 0), expected=0, heard=0)
+    told_at = []
+    for minute in range(1430, 6 * 1440, 10):
+        awake = minute % 1440 < 50 or minute == 1430
+        if state.hear(batch(0, minute, census=[alive(0, minute - 1) if awake else asleep])):
+            told_at.append(minute)
+    assert told_at == [1430, 3 * 1440 + 10], "two hours awake, of fifty minutes a night"
+
+
+def test_a_second_cabinet_of_a_gateway_is_lost_sooner_than_the_gateway() -> None:
+    state = CorrelatorState(1)
+    mute = {"tells_supply": False}
+    far = replace(feeder(1, 5), root_id="C5")
+    beside = replace(alive(5, 20), feeder=far, tells_supply=False)
+    assert told(state.hear(batch(0, 45, census=[dead(0, 0, **mute), beside]))) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0")]
+    events = state.hear(batch(0, 120, census=[dead(0, 0, **mute), replace(dead(5, 20, **mute), feeder=far)]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "G1F5")]
+
+
 def test_all_feeders_of_a_cabinet_that_fall_silent_together_are_one_outage() -> None:
     beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
     asleep = replace(alive(2, 0), expected=0, heard=0)

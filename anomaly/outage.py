@@ -125,10 +125,15 @@ def _lost_too(left: list[Census]) -> set[str]:
 
 
 def _of_cabinet(out: list[Census], below: list[Census]) -> list[Outage]:
-    """Return the outage of a cabinet, or of some of its feeders."""
+    """Return the outage of a cabinet, or of some of its feeders.
+
+    A feeder whose clock might be what silenced it alone lost its supply if the others did so with it.
+    """
+    silent = sorted((c for c in below if is_out(c)), key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
     out = sorted((c for c in out if c.whole), key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
-    feeders = {c.feeder.asset_id for c in out}
-    if len(feeders) > 1 and feeders == {c.feeder.asset_id for c in below if c.expected} and _together(out):
+    feeders = {c.feeder.asset_id for c in silent}
+    if out and len(feeders) > 1 and feeders == {c.feeder.asset_id for c in below if c.expected} and _together(silent):
+        out = silent
         awake = [c for c in out if c.woke] or out
         one = out[0].feeder
         scope = Scope(AssetKind.CABINET, one.root_id, one.root_id, one.group, "", one.gateway_id)

@@ -33,18 +33,27 @@ def find(
     said: NDArray[np.void],
     told: NDArray[np.void],
     gateway_heard_at: NDArray[np.int64],
+    at: int,
 ) -> Shape:
-    """Return what the silence of one feeder's lamps looks like now."""
+    """Return what the silence of one feeder's lamps looks like at a moment, µs UTC."""
     rows = feeder.rows
     lamp, kept, now = columns[rows], said[rows], told[rows]
+    interval_us = np.maximum(lamp["interval_us"], kept["interval_us"])
+    since, missed = now["since"], now["missed"]
+    if feeder.switched:
+        # Nobody is missed from before the contactor has closed: those tell that are there.
+        closed_at = _closed_at(kept["woke_at"][now["state"] == HEARD], since)
+        early = (now["state"] == SILENT) & (kept["heard_at"] < since) & (since < closed_at)
+        since = np.where(early, closed_at, since)
+        missed = np.where(early, (at - closed_at) // interval_us, missed)
     seen = Lamps(
         now["state"],
         lamp["phase"],
-        now["since"],
+        since,
         kept["heard_at"],
-        now["missed"],
+        missed,
         np.minimum(np.maximum(lamp["lost_share"], kept["loss"]), LOSS_MOST),
-        np.maximum(lamp["interval_us"], kept["interval_us"]),
+        interval_us,
         gateway_heard_at[lamp["gateway"]],
         kept["missed_from"],
         kept["missed_until"],
@@ -52,6 +61,21 @@ def find(
     )
     rules = feeder.rules
     return shape_of(seen, feeder.orders(), rules.outage_lamps_min, rules.outage_probability)
+
+
+def _closed_at(woke_at: NDArray[np.int64], since: NDArray[np.int64]) -> int:
+    """Return when a feeder got its supply tonight, µs UTC, if most of who is there woke later than due; else 0.
+
+    Parameters
+    ----------
+    woke_at : int64[n], µs UTC
+        Of who is there.
+    since : int64[m], µs UTC
+        When the silent should have woken.
+    """
+    late = np.sort(woke_at[woke_at > int(since.max(initial=0))])
+    # Not the very first: a lamp or two hang elsewhere.
+    return int(late[len(late) // 10]) if len(late) and 2 * len(late) >= len(woke_at) else 0
 
 
 def lasting_us(interval_us: int) -> int:

@@ -128,6 +128,12 @@ def test_all_feeders_of_a_cabinet_that_fall_silent_together_are_one_outage() -> 
     assert told(apart) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0"), (K.RAISED, F.SUPPLY_LOSS, "G1F1")]
 
 
+def test_a_feeder_that_falls_silent_with_its_cabinet_is_not_its_clocks_doing() -> None:
+    beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
+    events = CorrelatorState(1).hear(batch(0, 40, census=[dead(0, 0), dead(1, 2, whole=False), beside]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "C1")]
+
+
 def test_a_feeder_out_by_day_becomes_its_cabinets_outage_when_the_others_do_not_wake() -> None:
     beside = replace(alive(9, 600), feeder=replace(feeder(1, 9), root_id="C9"))
     state = CorrelatorState(1)

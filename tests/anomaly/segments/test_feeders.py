@@ -80,6 +80,17 @@ def test_a_contactor_that_closes_late_or_opens_early_is_no_outage() -> None:
     assert alarms(Street(says, hours=22).records()) == []
 
 
+def test_lamps_that_are_heard_a_little_later_than_others_after_a_late_contactor_are_no_theft() -> None:
+    late = 50 * MINUTE_US
+
+    def says(bulb: Bulb, at: int, on: bool) -> Said:
+        if bulb.switched and bulb.cabinet == "C0" and at < DUSK + late + (35 if bulb.place > 6 else 0) * MINUTE_US:
+            return healthy(bulb, at, False)
+        return healthy(bulb, at, on)
+
+    assert alarms(Street(says, hours=9).records()) == []
+
+
 def ahead(minutes: int, nights: int) -> Says:
     """The clock of C0 switches early (or late) for some nights, from the first."""
 

@@ -89,8 +89,8 @@ def _tell_past(
 
 def _ended(past: Mapping[str, Sequence[Rest]], case: Case) -> list[Case]:
     """Return what has cleared since a case began, and explains it."""
-    ended = (Case(one.suspicion, 0) for root in {case.scope.root_id, case.scope.gateway_id} for one in past.get(root, ())
-             if one.cleared_at >= case.since)  # fmt: skip
+    here = [one for root in {case.scope.root_id, case.scope.gateway_id} for one in past.get(root, ())]
+    ended = [Case(one.suspicion, 0) for one in here if one.cleared_at >= case.since]
     return [one for one in ended if explains(one, case)]
 
 

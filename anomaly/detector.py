@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anomaly import kernels, ordering, suspicions
 from anomaly.family import Rows
-from anomaly.layout import CENSUS, EVENT
+from anomaly.layout import EVENT
 from anomaly.metrics import DetectMetrics
 from anomaly.schedules import BurningPeriods
 from anomaly.state import DetectorState
@@ -166,10 +166,7 @@ def _judge_tick(state: DetectorState, now: int, *, count: bool) -> tuple[list[Su
         return [], []
     context = state.context(now, now)
     events = np.zeros(len(state.devices), EVENT)
-    counts = np.zeros(len(state.feeders), CENSUS)
-    n_events = kernels.judge_tick(
-        now, state.devices, state.states, *_arrays(context.periods), state.deaf, events, counts
-    )
+    n_events = kernels.judge_tick(now, state.devices, state.states, *_arrays(context.periods), state.deaf, events)
     found = [_suspicion(state, event) for event in events[:n_events]]
     census: list[Census] = []
     for family in state.families:

@@ -14,7 +14,6 @@ from anomaly.layout import (
     CLEAR,
     COMMUNICATION_FAILURE,
     CURRENT,
-    DARK,
     FACTOR,
     OTHER,
     POWER,
@@ -22,7 +21,7 @@ from anomaly.layout import (
     SUSPECT,
     VOLTAGE,
 )
-from anomaly.powered import command_span, commanded_on, emit, last_on, listened_us, powered_until, powered_us
+from anomaly.powered import command_span, emit, last_on, listened_us, powered_until, powered_us
 
 EVENTS_A_MOMENT = 16
 """More than the readings of one moment can lead to."""
@@ -162,14 +161,13 @@ def judge_rows(
 
 
 @njit(cache=True)
-def judge_tick(now, devices, states, first, on, off, deaf, events, census):
-    """Look for the silent at one tick, and count each feeder.
+def judge_tick(now, devices, states, first, on, off, deaf, events):
+    """Look for the silent at one tick.
 
     Parameters
     ----------
     now : int, µs UTC
     events : layout.EVENT[>= m], out
-    census : layout.CENSUS[n_feeders], zeroed, out
 
     Returns
     -------
@@ -177,35 +175,20 @@ def judge_tick(now, devices, states, first, on, off, deaf, events, census):
 
     References
     ----------
-    oracle: ``anomaly.oracle.judge_silence`` and ``anomaly.oracle.count``
+    oracle: ``anomaly.oracle.judge_silence``
     """
     n_events = 0
     for d in range(len(devices)):
         device = devices[d]
         state = states[d]
         heard = state.heard_at
+        if heard == 0 or state.silent_open:
+            continue
         # Silence runs from receipt: a device whose back-log is still coming in is not silent.
         last = max(heard, state.received_at)
-        silence = 0 if heard == 0 else listened_us(device, last, now, first, on, off, deaf)
-        if heard > 0 and not state.silent_open and silence > device.silence_us:
+        if now - last > device.silence_us and listened_us(device, last, now, first, on, off, deaf) > device.silence_us:
             since = powered_until(device, heard, device.interval_us, first, on, off)
             state.silent_open = 1
             state.silent_since = since
             n_events = emit(events, n_events, d, COMMUNICATION_FAILURE, SUSPECT, since, 0, now, heard, 0.0, 0.0)
-        if device.feeder < 0 or heard == 0:
-            continue
-        patience = device.interval_us + device.interval_us // 2
-        row = census[device.feeder]
-        row.heard_at = max(row.heard_at, heard)
-        if device.switched and not commanded_on(device.schedule, now, first, on, off):
-            continue  # Nothing is expected of it now, and what it missed until then grows no more.
-        if silence > patience:
-            row.expected += 1
-            row.missed += silence // device.interval_us
-            row.silent_since = max(row.silent_since, powered_until(device, heard, 1, first, on, off))
-        elif now - last <= patience:
-            row.expected += 1
-            row.heard += 1
-            if state.lamp == DARK and state.dark_run > 0 and commanded_on(device.schedule, now, first, on, off):
-                row.dark += 1
     return n_events

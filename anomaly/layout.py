@@ -78,8 +78,3 @@ EVENT = np.dtype(
     ],
     align=True,
 )
-
-CENSUS = np.dtype(
-    [("silent_since", "i8"), ("heard_at", "i8"), ("missed", "i8"), ("expected", "i4"), ("heard", "i4"), ("dark", "i4")],
-    align=True,
-)

@@ -12,7 +12,7 @@ from typing import Any
 from anomaly.lamps.counters_oracle import judge_counters
 from anomaly.lamps.oracle import is_open, judge_off, judge_on, judge_repeat
 from anomaly.lamps.power import HOLD_CHANCE, NO_CELL, SUPPLIED_V
-from anomaly.layout import CLEAR, COMMUNICATION_FAILURE, CURRENT, DARK, FACTOR, POWER, STUCK_SENSOR, SUSPECT, VOLTAGE
+from anomaly.layout import CLEAR, COMMUNICATION_FAILURE, CURRENT, FACTOR, POWER, STUCK_SENSOR, SUSPECT, VOLTAGE
 
 Period = tuple[int, int]
 
@@ -189,21 +189,3 @@ def judge_silence(device: Device, state: dict[str, Any], now: int, deaf: Sequenc
         "at": now,
         "heard_at": heard,
     }
-
-
-def count(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period]) -> tuple[int, ...]:
-    """Return (expected, heard, dark, missed, silent_since, heard_at) of one device for its feeder's census."""
-    heard = state["heard_at"]
-    if heard == 0:
-        return 0, 0, 0, 0, 0, 0
-    last = max(heard, state["received_at"])
-    silence = listened_us(device, last, now, deaf)
-    patience = device.interval_us + device.interval_us // 2
-    if device.switched and not commanded_on(device, now):
-        return 0, 0, 0, 0, 0, heard
-    if silence > patience:
-        missed = silence // device.interval_us
-        return 1, 0, 0, missed, powered_until(device, heard, 1), heard
-    if now - last > patience:
-        return 0, 0, 0, 0, 0, heard
-    return 1, 1, int(state["lamp"] == DARK and state["dark_run"] > 0 and commanded_on(device, now)), 0, 0, heard

@@ -73,8 +73,8 @@ class DetectorState:
         Rows in the order of `device_ids`.
     rules : lamps.layout.RULES[]
         What `devices` refer to.
-    scopes, device_ids, feeders : list
-        What row and feeder numbers mean.
+    scopes, device_ids : list
+        What row numbers mean.
     device_of, channel_of : int32[], uint8[]
         By series id; −1 where the series is not of this partition.
     deaf : int64[k, 2]
@@ -111,7 +111,6 @@ class DetectorState:
     rules: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, RULES))
     device_ids: list[str] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
-    feeders: list[Scope] = field(default_factory=list)
     device_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     channel_of: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     periods: PeriodTable = field(default_factory=lambda: PeriodTable(()))
@@ -181,7 +180,6 @@ class DetectorState:
             for feeder in root.feeders:
                 schedules.setdefault(feeder.schedule, len(schedules))
                 feeders[feeder.scope.asset_id] = (len(feeders), feeder)
-        self.feeders = [feeder.scope for _, feeder in feeders.values()]
         self.periods = PeriodTable(tuple(schedules))
         rows = [(root, device) for root in roots for device in root.devices]
         self.device_ids = [device.device_id for _, device in rows]

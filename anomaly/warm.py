@@ -6,7 +6,7 @@ from anomaly import kernels, ordering
 from anomaly.facilities import kernels as facilities
 from anomaly.facilities import layout, weather
 from anomaly.lamps.layout import LAMP, RULES
-from anomaly.layout import CENSUS, DEVICE, EVENT, STATE
+from anomaly.layout import DEVICE, EVENT, STATE
 from anomaly.segments import kernels as segments
 from anomaly.segments import layout as street
 from anomaly.statistics import kernels as statistics
@@ -29,7 +29,7 @@ def warm() -> None:
     kernels.judge_rows(
         0, nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)
     )
-    kernels.judge_tick(0, devices, states, *periods, deaf, np.zeros(0, EVENT), np.zeros(0, CENSUS))
+    kernels.judge_tick(0, devices, states, *periods, deaf, np.zeros(0, EVENT))
     lamps = np.zeros(0, street.LAMP), np.zeros(0, street.SAID)
     buildings = np.zeros(0, layout.DEVICE), np.zeros(0, layout.DEVICE_STATE)
     series, common = (np.zeros(0, layout.SERIES), np.zeros(0, layout.SERIES_STATE)), np.zeros((2, layout.CLASSES))

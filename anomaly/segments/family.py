@@ -188,9 +188,7 @@ class Segments(Family):
         found = {}
         # Most of the time a few messages are lost here and there, and nothing else is the matter.
         for number in np.flatnonzero((self._counts["silent"] >= 2) & (unlikely > self._unlikely)).tolist():
-            found[number] = parts.find(
-                columns.feeders[number], columns.lamps, self._said, self._told, heard_at, now
-            )
+            found[number] = parts.find(columns.feeders[number], columns.lamps, self._said, self._told, heard_at, now)
         return found
 
     def census(self, now: int, context: Context) -> list[Census]:

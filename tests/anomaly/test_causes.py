@@ -77,7 +77,9 @@ def test_silence_that_is_over_when_it_is_found_belongs_to_the_outage_before() ->
     (outage,) = state.hear(batch(0, 45, census=[dead(0, 0), alive(1, 44)]))
     silence = replace(said(lamp(1, 0, 3), F.COMMUNICATION_FAILURE, 590, since=15), until=T0 + 590 * MINUTE_US)
     folded, cleared = state.hear(batch(0, 590, [silence]))
-    assert [(e.kind, e.parent_id) for e in (folded, cleared)] == [(kind, outage.alarm_id) for kind in (K.FOLDED, K.CLEARED)]
+    assert [(e.kind, e.parent_id) for e in (folded, cleared)] == [
+        (kind, outage.alarm_id) for kind in (K.FOLDED, K.CLEARED)
+    ]
     state.hear(batch(0, 600, census=[alive(0, 599), alive(1, 599)]))
     other = replace(silence, scope=lamp(1, 0, 4), at=T0 + 700 * MINUTE_US, until=T0 + 700 * MINUTE_US)
     assert [e.kind for e in state.hear(batch(0, 700, [other]))] == [K.FOLDED, K.CLEARED], "it came back later"

@@ -12,7 +12,6 @@ from anomaly import kernels, oracle
 from anomaly.lamps.layout import LAMP, RULES
 from anomaly.lamps.oracle import blank
 from anomaly.layout import (
-    CENSUS,
     DEVICE,
     DIMMING,
     EVENT,
@@ -172,20 +171,13 @@ def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
 
 def tick(world: dict[str, Any], now: int, columns: Any, states: Any, slow: list[dict[str, Any]], rest: Any) -> None:
     events = np.zeros(len(columns), EVENT)
-    census = np.zeros(1, CENSUS)
-    n = kernels.judge_tick(now, columns, states, *rest, events, census)
-    expected, total = [], [0, 0, 0, 0, 0, 0]
+    n = kernels.judge_tick(now, columns, states, *rest, events)
+    expected = []
     for number, (device, state) in enumerate(zip(world["fleet"], slow, strict=True)):
         event = oracle.judge_silence(device, state, now, world["deaf"])
         if event:
             expected.append(fill(event, number))
-        counted = oracle.count(device, state, now, world["deaf"])
-        total = [a + b for a, b in zip(total[:4], counted[:4], strict=True)] + [
-            max(a, b) for a, b in zip(total[4:], counted[4:], strict=True)
-        ]
     assert as_dicts(events[:n]) == expected
-    row = census[0]
-    assert [row[name].item() for name in ("expected", "heard", "dark", "missed", "silent_since", "heard_at")] == total
 
 
 @pytest.mark.parametrize("n", [0, 1])
@@ -235,6 +227,6 @@ def test_a_cabinet_whose_clock_is_off_is_no_outage_of_its_lamps() -> None:
     heard = 12 * HOUR_US - 24 * MINUTE_US
     state = {"heard_at": heard, "received_at": heard, "silent_open": 0, "lamp": 0, "dark_run": 0}
     for minute in range(-23, 12 * 60 + 24):
-        assert oracle.count(device, state, 12 * HOUR_US + minute * MINUTE_US, [])[3] == 0
-    # What stays silent in the middle of the night is counted as before.
-    assert oracle.count(device, state, day + 60 * MINUTE_US, [])[3] == 3
+        assert oracle.judge_silence(device, state, 12 * HOUR_US + minute * MINUTE_US, []) is None
+    # What stays silent in the middle of the night is missed as before.
+    assert oracle.judge_silence(device, state, day + 70 * MINUTE_US, []) is not None

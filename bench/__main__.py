@@ -26,6 +26,7 @@ BENCHES = {
 }
 SCORES = {
     "score.city": "How well the stages of production find what is planted in simulated fleets",
+    "score.disturbed": "How many more false tickets there are when reports are fewer, lost or off",
     "score.nab": "How well statistics detect: the Numenta Anomaly Benchmark, in-sample and held out",
 }
 """What ``--scores`` runs: how well, not how fast. A new one is its module here and its title."""

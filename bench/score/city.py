@@ -189,6 +189,23 @@ def results(tally: Tally, seeds: str) -> list[Result]:
     return out
 
 
+def kind_results(tally: Tally, seeds: str) -> list[Result]:
+    """Return the share found of each kind of fault, with counts and median delays by cadence."""
+    out: list[Result] = []
+    for fault, kind in sorted(figures.by_fault(tally).items()):
+        share = figures.found_share([kind])
+        if share is None:
+            continue
+        parts = [
+            f"{cadence_name(interval)} {one.found} of {one.observable}, median delay {_delay(one)} h"
+            for (name, interval), one in sorted(tally.kinds.items())
+            if name == fault and one.observable
+        ]
+        note = f"{'; '.join(parts)}; {seeds}"
+        out.append(Result(f"score.sim.found.{fault}", share, "share", note=note, wanted="0.98"))
+    return out
+
+
 def noise_results(found: Sequence[Told], seeds: str) -> list[Result]:
     """Return false tickets of facilities' series, for each kind of noise."""
     out: list[Result] = []
@@ -206,7 +223,9 @@ def run(lamp_years: float = LAMP_YEARS) -> list[dict[str, Any]]:
     chosen = list(plans(lamp_years, SCORING_SEEDS))
     found = score(chosen)
     seeds = seeds_of(chosen)
-    return [result.plain() for result in (*results(whole(found), seeds), *noise_results(found, seeds))]
+    tally = whole(found)
+    every = (*results(tally, seeds), *noise_results(found, seeds), *kind_results(tally, seeds))
+    return [result.plain() for result in every]
 
 
 def seeds_of(chosen: Sequence[FleetPlan]) -> str:

@@ -4,10 +4,11 @@ from collections import Counter
 
 import numpy as np
 
-from bench.score.city import SCORING_SEEDS, TUNING_SEEDS, plans, play, results, whole
+from anomaly.backtest.figures import Kind, Tally
+from bench.score.city import SCORING_SEEDS, TUNING_SEEDS, kind_results, plans, play, results, whole
 from bench.score.fleets import CADENCES, COUNTERS, FACILITIES, HOURLY, FleetPlan, pack_of, plant
 from bench.score.player import Player
-from city.clock import DAY_US, SECOND_US
+from city.clock import DAY_US, HOUR_US, SECOND_US
 from city.reading import ReadingBatch
 from city.roots import roots_of
 from sim.faultkinds import TARGETS
@@ -71,3 +72,13 @@ def test_disturbed_readings_are_fewer_and_louder() -> None:
     losing = play(FleetPlan(3, HOURLY, 40, 12, frozenset({"flicker"}), lose=0.1))
     assert abs(thinned.readings / plain.readings - 0.5) < 0.02
     assert abs(losing.readings / plain.readings - 0.9) < 0.02
+
+
+def test_each_kind_is_published_with_its_counts() -> None:
+    tally = Tally()
+    tally.kinds["flicker", 900] = Kind(found=2, missed=1, delays_us=[HOUR_US, 2 * HOUR_US])
+    tally.kinds["flicker", 3_600] = Kind(found=1, delays_us=[3 * HOUR_US])
+    tally.kinds["co2TooHigh", 900] = Kind(unobservable=4)
+    [only] = kind_results(tally, "seed 1")
+    assert (only.name, only.value) == ("score.sim.found.flicker", 0.75)
+    assert only.note == "15 min 2 of 3, median delay 1.50 h; hour 1 of 1, median delay 3.00 h; seed 1"

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,7 +43,7 @@ class DetectStage:
 
     group = "detect"
     topics = (topics.READINGS,)
-    code_version = "detect-5"
+    code_version = "detect-6"
     transactional = False
 
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
@@ -56,6 +56,9 @@ class DetectStage:
 
     def snapshot(self, state: DetectorState) -> bytes:
         return state.snapshot()
+
+    def freeze(self, state: DetectorState) -> Callable[[], bytes]:
+        return state.freeze()
 
     async def write(self, connection: Connection, effects: object) -> None:
         """Write nothing: all that detection says goes to the log."""

@@ -115,12 +115,12 @@ class Family(ABC):
         return []
 
     @abstractmethod
-    def snapshot(self) -> bytes:
-        """Return what is kept; equal states give equal bytes."""
+    def keep(self) -> list[NDArray[Any]]:
+        """Return copies of what is kept, as a snapshot holds it; equal states give equal bytes."""
 
     @abstractmethod
     def restore(self, snapshot: bytes) -> None:
-        """Read what `snapshot` wrote; the columns are laid out already as they were then."""
+        """Read the bytes of what `keep` gave; the columns are laid out already as they were then."""
 
 
 def carry(names: Sequence[str], rows: NDArray[Any], new_names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,15 +1,14 @@
 """The state of one partition of `readings`: what is known of its roots, its devices' columns, and their snapshot."""
 
-import json
 import math
-import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import suspicions
+from anomaly import snapshot, suspicions
 from anomaly.families import families
 from anomaly.family import Context, Family, Layout
 from anomaly.lamps.layout import LAMP, RULES
@@ -63,6 +62,19 @@ RETURN_US = 30 * MINUTE_US
 _OPEN_FIELDS = ("dark_open", "on_open", "silent_open", "dark_run", "on_run")
 
 
+class _Packed:
+    """Roots as a snapshot holds them: they hardly ever change, and are by far the longest to write, so once."""
+
+    def __init__(self, roots: Mapping[str, RootDefinition], saved: bytes | None = None) -> None:
+        self._roots = roots
+        self._saved = saved
+
+    def bytes(self) -> bytes:
+        if self._saved is None:
+            self._saved = snapshot.pack(b"\n".join(codec.encode(self._roots[name]) for name in sorted(self._roots)))
+        return self._saved
+
+
 @dataclass(slots=True)
 class DetectorState:
     """Everything that a partition's decisions depend on, changed in place.
@@ -89,8 +101,8 @@ class DetectorState:
         What was found since the last tick and will be said at the next.
     arrived : dict
         Roots that came with the log and are not laid out yet.
-    roots_saved : bytes or None
-        `roots` as a snapshot holds them; None if they changed since.
+    packed : _Packed
+        `roots` as a snapshot holds them; another one when they change.
     families : list of Family
         Rules with columns of their own, fed beside those of the lamps.
     """
@@ -114,7 +126,7 @@ class DetectorState:
     device_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     channel_of: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     periods: PeriodTable = field(default_factory=lambda: PeriodTable(()))
-    roots_saved: bytes | None = None
+    packed: "_Packed" = field(default_factory=lambda: _Packed({}))
     families: list[Family] = field(default_factory=families)
 
     def install(self, root: RootDefinition) -> None:
@@ -131,7 +143,7 @@ class DetectorState:
             return
         self.roots |= self.arrived
         self.arrived = {}
-        self.roots_saved = None
+        self.packed = _Packed(dict(self.roots))
         kept = dict(zip(self.device_ids, zip(self.states, self.lamps, self.scopes, strict=True), strict=True))
         layout = self._compile()
         for family in self.families:
@@ -206,47 +218,40 @@ class DetectorState:
             self.device_of[definition.series_id] = row
             self.channel_of[definition.series_id] = CHANNELS.get(definition.metric, OTHER)
 
-    def snapshot(self) -> bytes:
-        """Return the state as bytes: a JSON header, then the parts that it gives the sizes of, packed.
+    def freeze(self) -> Callable[[], bytes]:
+        """Copy the state as it is now; return what makes the bytes of a snapshot of the copy, in whatever thread."""
+        columns = self.states.copy(), self.lamps.copy(), self.deaf.copy()
+        held, pending, arrived, roots = self.buffer.held, list(self.pending), list(self.arrived.values()), self.packed
+        kept = {family.name: family.keep() for family in self.families}
+        header: dict[str, Any] = {
+            "partition": self.partition,
+            "tick": [self.tick_at, self.tick_period_us],
+            "outside": self.outside_c,
+            "resumed": self.resumed_at,
+            "latest": self.buffer.latest,
+        }
 
-        It is made every few seconds, so what hardly ever changes, the roots, is packed once.
-        """
-        if self.roots_saved is None:
-            roots = [codec.encode(self.roots[root_id]) for root_id in sorted(self.roots)]
-            self.roots_saved = zlib.compress(b"\n".join(roots), 1)
-        held = codec.encode_batch(self.buffer.held)
-        columns = self.states.tobytes() + self.lamps.tobytes()
-        parts = [self.roots_saved, zlib.compress(columns, 1), self.deaf.tobytes(), zlib.compress(held, 1)]
-        own = len(parts)
-        parts += [zlib.compress(family.snapshot(), 1) for family in self.families]
-        header = json.dumps(
-            {
-                "partition": self.partition,
-                "tick": [self.tick_at, self.tick_period_us],
-                "outside": self.outside_c,
-                "resumed": self.resumed_at,
-                "latest": self.buffer.latest,
-                "pending": [codec.encode(suspicion).decode() for suspicion in self.pending],
-                "arrived": [codec.encode(root).decode() for root in self.arrived.values()],
-                "families": {family.name: own + number for number, family in enumerate(self.families)},
-                "sizes": [len(part) for part in parts],
-            },
-            separators=(",", ":"),
-        ).encode()
-        return b"".join([len(header).to_bytes(4, "little"), header, *parts])
+        def pack() -> bytes:
+            header["pending"] = [codec.encode(suspicion).decode() for suspicion in pending]
+            header["arrived"] = [codec.encode(root).decode() for root in arrived]
+            parts = [roots.bytes(), *map(snapshot.pack, columns), snapshot.pack(codec.encode_batch(held))]
+            header["families"] = {name: len(parts) + number for number, name in enumerate(kept)}
+            return snapshot.join(header, [*parts, *(snapshot.pack(*pieces) for pieces in kept.values())])
+
+        return pack
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes."""
+        return self.freeze()()
 
     @classmethod
-    def restore(cls, snapshot: bytes) -> "DetectorState":
+    def restore(cls, saved: bytes) -> "DetectorState":
         """Read what `snapshot` wrote."""
-        length = int.from_bytes(snapshot[:4], "little")
-        header = json.loads(snapshot[4 : 4 + length])
-        parts, position = [], 4 + length
-        for size in header["sizes"]:
-            parts.append(snapshot[position : position + size])
-            position += size
-        state = cls(header["partition"], roots_saved=parts[0])
-        roots = [codec.decode(RootDefinition, text) for text in zlib.decompress(parts[0]).splitlines()]
+        header, parts = snapshot.split(saved)
+        roots = [codec.decode(RootDefinition, text) for text in snapshot.unpack(parts[0]).splitlines()]
+        state = cls(header["partition"])
         state.roots = {root.root_id: root for root in roots}
+        state.packed = _Packed(state.roots, parts[0])
         for text in header["arrived"]:
             state.install(codec.decode(RootDefinition, text.encode()))
         state.pending = [codec.decode(Suspicion, text.encode()) for text in header["pending"]]
@@ -254,12 +259,11 @@ class DetectorState:
         for family in state.families:
             family.lay_out(layout, 0)
             if family.name in header["families"]:
-                family.restore(zlib.decompress(parts[header["families"][family.name]]))
-        columns, devices = zlib.decompress(parts[1]), len(state.device_ids)
-        state.states = np.frombuffer(columns, STATE, devices).copy()
-        state.lamps = np.frombuffer(columns, LAMP, devices, offset=state.states.nbytes).copy()
-        state.deaf = np.frombuffer(parts[2], np.int64).reshape(-1, 2).copy()
-        state.buffer = ReorderBuffer(codec.decode_batch(zlib.decompress(parts[3])), header["latest"])
+                family.restore(snapshot.unpack(parts[header["families"][family.name]]))
+        state.states = np.frombuffer(snapshot.unpack(parts[1]), STATE).copy()
+        state.lamps = np.frombuffer(snapshot.unpack(parts[2]), LAMP).copy()
+        state.deaf = np.frombuffer(snapshot.unpack(parts[3]), np.int64).reshape(-1, 2).copy()
+        state.buffer = ReorderBuffer(codec.decode_batch(snapshot.unpack(parts[4])), header["latest"])
         state.tick_at, state.tick_period_us = header["tick"]
         state.resumed_at = header.get("resumed", 0)
         state.outside_c = header.get("outside")

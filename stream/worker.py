@@ -3,17 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from city.errors import CityNerveError, EngineError, FencedError
 from storage.pool import Connection, Pool, transaction
 from stream import checkpoint as checkpoints
 from stream.checkpoint import Checkpoint
 from stream.lag import Position
-from stream.log import Append, Consumer, EventLog, Poll, Record, TopicPartition
+from stream.log import Append, Consumer, EventLog, Poll, TopicPartition
 from stream.metrics import WorkerMetrics
+from stream.saving import Rounds, Saved
+from stream.stage import Freezing, Outcome, Stage
+
+__all__ = ["Outcome", "Stage", "Worker", "WorkerOptions"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,63 +27,20 @@ STEP_RECORDS = 16
 """Records stepped at once, so that a large city's worker is heard of on a machine that is slow or busy."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What one step leads to.
-
-    Attributes
-    ----------
-    appends : list of Append
-        Records for the next log; a repeat after a crash carries the same ids, so its readers can tell.
-    effects : object
-        Whatever the stage's `write` takes; None when there is nothing to write.
-    """
-
-    appends: list[Append] = field(default_factory=list)
-    effects: Any = None
-
-
-class Stage(Protocol[S]):
-    """One box of the design: pure steps over the state of a partition, and a sink that takes repeats without effect."""
-
-    @property
-    def group(self) -> str: ...
-
-    @property
-    def topics(self) -> tuple[str, ...]: ...
-
-    @property
-    def code_version(self) -> str:
-        """Changes whenever snapshots of before can no longer be read."""
-
-    @property
-    def transactional(self) -> bool:
-        """True: every poll is written and checkpointed in one transaction. False: checkpoints follow a timer."""
-
-    def open(self, source: TopicPartition, snapshot: bytes | None) -> S:
-        """Build the state of a partition, from a snapshot where there is one."""
-
-    def step(self, state: S, records: Sequence[Record]) -> Outcome:
-        """Move records of one partition through the stage, in place: no I/O, no clock, no other partition."""
-
-    def snapshot(self, state: S) -> bytes | None:
-        """Return the state as bytes that `open` reads; None where there is none to keep."""
-
-    async def write(self, connection: Connection, effects: Mapping[TopicPartition, Any]) -> None:
-        """Write the effects of one poll inside the caller's transaction. Called only if `transactional`."""
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """How a worker paces itself.
 
     Attributes
     ----------
+    checkpoint_share : float
+        Making and writing checkpoints may take this share of the time: large states are saved less often.
     append_records_max, append_bytes_max : int
         One poll may lead to more than its own size many times over (a city falls dark): it is appended in shares.
     """
 
     checkpoint_every_s: float = 2.0
+    checkpoint_share: float = 0.2
     max_records: int = 500
     poll_timeout_s: float = 0.25
     backoff_s_max: float = 5.0
@@ -95,6 +56,17 @@ class _Owned(Generic[S]):
     saved_offset: int
     at_us: int = 0
     unsaved_since: float | None = None
+    """When the first record came that no checkpoint has; beside it, the first since the state was last copied."""
+    uncopied_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """The state of a partition as it was between two steps, on its way to its checkpoint."""
+
+    generation: int
+    next_offset: int
+    pack: Callable[[], bytes | None]
 
 
 class Worker(Generic[S]):
@@ -155,8 +127,8 @@ class Worker(Generic[S]):
 
     async def _run_as_member(self, stop: asyncio.Event) -> None:
         consumer = await self._log.consumer(self._stage.group, self._stage.topics)
+        rounds = Rounds(self._options.checkpoint_every_s, self._options.checkpoint_share)
         try:
-            last_save = time.monotonic()
             while not stop.is_set():
                 poll = await consumer.poll(
                     max_records=self._options.max_records, timeout_s=self._options.poll_timeout_s
@@ -167,12 +139,16 @@ class Worker(Generic[S]):
                 if self._stage.transactional:
                     if moved:
                         await consumer.commit({source: self._owned[source].next_offset for source in moved})
-                elif time.monotonic() - last_save >= self._options.checkpoint_every_s:
-                    await self._checkpoint(consumer)
-                    last_save = time.monotonic()
+                    continue
+                await self._commit(consumer, rounds.ended())
+                if rounds.due():
+                    # All that the states have led to is on the log now, and only now.
+                    rounds.begin(self._checkpoint(self._copy_due()))
             if not self._stage.transactional:
-                await self._checkpoint(consumer)
+                await self._commit(consumer, await rounds.end())
+                await self._commit(consumer, await self._checkpoint(self._copy_due()))
         finally:
+            await rounds.drop()
             self._owned.clear()
             await _leave(consumer)
 
@@ -215,6 +191,8 @@ class Worker(Generic[S]):
                 continue
             if owned.unsaved_since is None:
                 owned.unsaved_since = started
+            if owned.uncopied_since is None:
+                owned.uncopied_since = started
             # One transaction takes a poll's effects whole; of states, it does not matter where a poll is cut.
             count = len(fresh) if self._stage.transactional else STEP_RECORDS
             for part in (fresh[start : start + count] for start in range(0, len(fresh), count)):
@@ -238,28 +216,67 @@ class Worker(Generic[S]):
 
     async def _save(self, sources: Sequence[TopicPartition], effects: Mapping[TopicPartition, Any]) -> None:
         """Write effects and checkpoints in one transaction; the checkpoint's row is locked first, which fences."""
+        copies = {source: self._copy(self._owned[source]) for source in sources}
         async with transaction(self._pool) as connection:
-            for source in sorted(sources):
-                owned = self._owned[source]
-                await checkpoints.save(
-                    connection,
-                    self._stage.group,
-                    source,
-                    Checkpoint(owned.generation, owned.next_offset, self._stage.snapshot(owned.state)),
-                    log_identity=self._log.identity,
-                    code_version=self._stage.code_version,
-                )
+            for source, copy in sorted(copies.items()):
+                await self._save_one(connection, source, copy, copy.pack())
             if effects:
                 await self._stage.write(connection, effects)
-        for source in sources:
-            self._owned[source].saved_offset = self._owned[source].next_offset
-            self._owned[source].unsaved_since = None
+        self._note_saved(copies)
 
-    async def _checkpoint(self, consumer: Consumer) -> None:
-        due = [source for source, owned in self._owned.items() if owned.next_offset > owned.saved_offset]
-        if due:
-            await self._save(due, {})
-            await consumer.commit({source: self._owned[source].next_offset for source in due})
+    async def _save_one(self, connection: Connection, source: TopicPartition, copy: _Copy, state: bytes | None) -> None:
+        await checkpoints.save(
+            connection,
+            self._stage.group,
+            source,
+            Checkpoint(copy.generation, copy.next_offset, state),
+            log_identity=self._log.identity,
+            code_version=self._stage.code_version,
+        )
+
+    def _copy(self, owned: _Owned[S]) -> _Copy:
+        owned.uncopied_since = None
+        if isinstance(self._stage, Freezing):
+            return _Copy(owned.generation, owned.next_offset, self._stage.freeze(owned.state))
+        state = self._stage.snapshot(owned.state)
+        return _Copy(owned.generation, owned.next_offset, lambda: state)
+
+    def _copy_due(self) -> dict[TopicPartition, _Copy]:
+        return {s: self._copy(owned) for s, owned in self._owned.items() if owned.next_offset > owned.saved_offset}
+
+    def _note_saved(self, copies: Mapping[TopicPartition, _Copy]) -> None:
+        for source, copy in copies.items():
+            owned = self._owned.get(source)
+            if owned is not None and owned.generation == copy.generation:
+                owned.saved_offset = copy.next_offset
+                owned.unsaved_since = owned.uncopied_since
+
+    async def _checkpoint(self, copies: Mapping[TopicPartition, _Copy]) -> Saved:
+        """Save copies, each as soon as it is packed, while their partitions go on.
+
+        A partition that went to another member meanwhile is that one's: what it does not know of is refused here, and
+        computed again there.
+        """
+        saved: Saved = {}
+        for source, copy in sorted(copies.items()):
+            state = await asyncio.to_thread(copy.pack)
+            try:
+                async with transaction(self._pool) as connection:
+                    await self._save_one(connection, source, copy, state)
+            except FencedError:
+                owned = self._owned.get(source)
+                if owned is not None and owned.generation == copy.generation:
+                    raise
+            else:
+                self._note_saved({source: copy})
+                saved[source] = copy.next_offset
+        return saved
+
+    async def _commit(self, consumer: Consumer, saved: Saved) -> None:
+        """Show the log how far partitions are that are still ours."""
+        ours = {source: offset for source, offset in saved.items() if source in self._owned}
+        if ours:
+            await consumer.commit(ours)
 
 
 def _shares(appends: Sequence[Append], records_max: int, bytes_max: int) -> Iterator[list[Append]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,9 +115,8 @@ class Facilities(Family):
             kernels.share(now, self._states, self._plan.series, self._columns, self._common)
         return []
 
-    def snapshot(self) -> bytes:
-        parts = (self._common, self._weather, self._states, self._columns)
-        return b"".join(part.tobytes() for part in parts)
+    def keep(self) -> list[NDArray[Any]]:
+        return [part.copy() for part in (self._common, self._weather, self._states, self._columns)]
 
     def restore(self, snapshot: bytes) -> None:
         sizes = (2 * CLASSES, 1, len(self._plan.names), len(self._plan.series_names))

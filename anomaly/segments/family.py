@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -213,9 +213,9 @@ class Segments(Family):
 
     # ------------------------------------------------------------ snapshot
 
-    def snapshot(self) -> bytes:
-        kept = [self._said.tobytes(), self._feeders.tobytes(), self._cabinets.tobytes()]
-        return b"".join([self._counted_at.to_bytes(8, "little"), *kept])
+    def keep(self) -> list[NDArray[Any]]:
+        counted_at = np.array([self._counted_at], np.int64)
+        return [counted_at, self._said.copy(), self._feeders.copy(), self._cabinets.copy()]
 
     def restore(self, snapshot: bytes) -> None:
         self._counted_at = int.from_bytes(snapshot[:8], "little")

@@ -108,9 +108,9 @@ def test_a_snapshot_packs_the_roots_once() -> None:
     state, _ = detect([record(n, codec.REGISTRY, root(n)) for n in range(50)])
     state.settle()
     first = state.snapshot()
-    packed = state.roots_saved
+    packed = state.packed.bytes()
     assert state.snapshot() == first
-    assert state.roots_saved is packed
+    assert state.packed.bytes() is packed
     assert DetectorState.restore(first).snapshot() == first
 
 

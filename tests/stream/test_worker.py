@@ -3,7 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -289,6 +290,71 @@ def test_stopping_saves_what_the_timer_has_not(database_url: str) -> None:
                 assert await passed(pool, "numbering", 0)
             assert await passed(pool, "numbering", 30)
             assert {state for (state,) in await rows(pool, "SELECT state FROM checkpoints")} == {b"10"}
+
+    asyncio.run(main())
+
+
+class Freezing(Numbering):
+    """Its states take long to be made bytes of."""
+
+    def __init__(self) -> None:
+        self.go, self.packing = threading.Event(), threading.Event()
+
+    def freeze(self, state: Count) -> Callable[[], bytes]:
+        seen = state.seen
+
+        def pack() -> bytes:
+            self.packing.set()
+            assert self.go.wait(30)
+            return json.dumps(seen).encode()
+
+        return pack
+
+
+def test_records_flow_on_while_a_state_is_saved_and_what_is_saved_is_of_one_moment(database_url: str) -> None:
+    async def main() -> None:
+        async with world(database_url) as (pool, log):
+            stage = Freezing()
+            worker = Worker(stage, log, pool, OPTIONS)
+
+            async def said(count: int) -> bool:
+                return len(await outputs(log)) == count
+
+            async with running(worker):
+                await fill(log, 30)
+                await until(lambda: asyncio.sleep(0, stage.packing.is_set()))
+                before = len(await outputs(log))
+                await fill(log, 300, 30)
+                await until(lambda: said(330))
+                assert await passed(pool, "numbering", 0), "nothing is saved before it is packed"
+                assert sum(p.next_offset for p in worker.positions().values()) == 330
+                stage.go.set()
+                await until(lambda: passed(pool, "numbering", 330))
+            assert before <= 30
+            for state, offset in await rows(pool, "SELECT state, next_offset FROM checkpoints"):
+                assert int(bytes(state)) == offset, "state and offset are of one moment"
+
+    asyncio.run(main())
+
+
+def test_a_state_of_which_another_member_took_the_partition_meanwhile_is_refused(database_url: str) -> None:
+    async def main() -> None:
+        async with world(database_url) as (pool, log):
+            stage, other = Freezing(), Numbering()
+            other.group = stage.group
+            worker = Worker(stage, log, pool, OPTIONS)
+            async with running(worker):
+                await fill(log, 30)
+                await until(lambda: asyncio.sleep(0, stage.packing.is_set()))
+                async with running(Worker(other, log, pool, OPTIONS)):
+                    await fill(log, 30, 30)
+                    await until(lambda: asyncio.sleep(0, len(worker.positions()) < 3))
+                    stage.go.set()
+                    await until(lambda: passed(pool, "numbering", 60))
+                await fill(log, 30, 60)
+                await until(lambda: passed(pool, "numbering", 90))
+            expected = {f"{i % 3}:{i // 3 + 1}:r{i}" for i in range(90)}
+            assert set(await outputs(log)) == expected, "nothing lost, and what was said again is the same"
 
     asyncio.run(main())
 

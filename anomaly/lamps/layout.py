@@ -40,7 +40,7 @@ LAMP = np.dtype(
         ("last_cell", "u1"),
         ("run", "u1"),  # readings off by about the same
         ("side", "i1"),  # -1 below its normal, 1 above
-        ("step", "u1"),  # the run began with a step
+        ("step", "u1"),  # the run began with a step: 1, or with one between two readings of a night: 2
         ("jumps", "u1"),  # a bit for each of the last readings: power leapt back
         ("offs", "u1"),  # the same: it was off its normal
         ("jump_sign", "i1"),
@@ -87,7 +87,7 @@ LAMP = np.dtype(
         ("counters", "u1"),  # which are known: 1 energy, 2 hours, 4 switches
         ("rate_n", "u1"),
         ("rate_sound", "u1"),
-        ("spare", "u1"),
+        ("small", "u1"),  # the module that was told lost was seen by its step alone
     ],
     align=True,
 )

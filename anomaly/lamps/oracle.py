@@ -10,7 +10,9 @@ import numpy as np
 
 from anomaly.lamps.layout import CELLS, LAMP
 from anomaly.lamps.power import (
+    ABRUPT,
     CALM,
+    COARSE,
     DIM_ALIKE,
     DIM_ALIKE_W,
     DIM_APART,
@@ -346,13 +348,29 @@ def _power(
             events += cleared(lamp, DIMMING_FAILURE, DIMMING_FAILURE, at, power, expected)
     like_before = bool(lamp["known"]) and abs(r - lamp["residual"]) <= max(0.03, 3.0 * sigma)
     same_side = bool(lamp["known"]) and (r < 0.0) == (lamp["residual"] < 0.0)
+    normal = lamp["known"] and lamp["last_cell"] == cell and not lamp["offs"] and not lamp["jumps"]
+    fell = lamp["residual"] - r >= ABRUPT * rules["module_lost"]
+    abrupt = bool(device.led and level is not None and normal and fell)
     leapt = _leap(rules, lamp, at, r, sigma)
     lamp["offs"] = (lamp["offs"] * 2 + (abs(r) > allowed)) % 64
     lamp["residual"], lamp["known"], lamp["last_cell"] = r, 1, cell
     events += _flicker(device, rules, lamp, at, power, expected, learned, voltage, leapt)
     if not is_open(lamp, FLICKER):
         events += _drift(
-            device, rules, lamp, at, power, level, expected, learned, voltage, r, sigma, allowed, like_before
+            device,
+            rules,
+            lamp,
+            at,
+            power,
+            level,
+            expected,
+            learned,
+            voltage,
+            r,
+            sigma,
+            allowed,
+            like_before,
+            abrupt,
         )
     wrong = is_open(lamp, MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, FLICKER, DIMMING_FAILURE)
     if not wrong and lamp["jumps"] == 0:
@@ -382,6 +400,9 @@ def _other_level(
     scale: float,
 ) -> float | None:  # fmt: skip
     if level is None or abs(r) < max(DIM_APART, 5.0 * sigma) or is_open(lamp, POWER_TOO_HIGH):
+        return None
+    too_much = r > 0.0 and lamp["side"] > 0 and lamp["run"] > 0
+    if too_much and abs(r - lamp["recent"]) <= max(DIM_ALIKE, 3.0 * sigma):
         return None
     if r < 0.0 and lamp["dim_run"] == 0:
         moved = lamp["known"] and lamp["last_cell"] not in (cell, NO_CELL)
@@ -464,13 +485,14 @@ def _needed(device: Any, rules: Any, lamp: Columns, level: float | None) -> int:
 def _drift(
     device: Any, rules: Any, lamp: Columns, at: int, power: float, level: float | None, expected: float,
     learned: float, voltage: float | None, r: float, sigma: float, allowed: float, like_before: bool,
+    abrupt: bool,
 ) -> Events:  # fmt: skip
     side = 0 if abs(r) <= allowed else int(math.copysign(1, r))
     turned = side != lamp["side"]
     if turned or lamp["run"] == 0 or not like_before:
         before = lamp["level"] if turned else lamp["recent"]
         stepped = before - r >= 0.8 * rules["module_lost"]
-        lamp["step"] = int(stepped or (not turned and bool(lamp["step"])))
+        lamp["step"] = 2 if abrupt else int(stepped or (not turned and bool(lamp["step"])))
         lamp["run"], lamp["run_since"], lamp["recent"] = 0, at, r
     if turned:
         lamp["side"], lamp["side_since"], lamp["start"] = side, at, r
@@ -484,13 +506,19 @@ def _drift(
     low = MODULE_LOST if device.led and lamp["step"] else POWER_TOO_LOW
     fault = POWER_TOO_HIGH if side > 0 else low
     share = rules["module_lost"] if fault == MODULE_LOST else rules["power_off"]
-    if abs(lamp["recent"]) < max(share, 4.0 * sigma) + QUANTUM_W / expected:
+    bound = max(share, 4.0 * sigma) + QUANTUM_W / expected
+    small = fault == MODULE_LOST and lamp["step"] == 2 and abs(lamp["recent"]) < bound
+    if small:
+        bound = max(ABRUPT * share, 4.0 * sigma) + QUANTUM_W / expected
+    if abs(lamp["recent"]) < bound:
         _settle(lamp, at, r, sigma)
         return []
     least = rules["confirm"] if fault == POWER_TOO_LOW else 2
+    if small or (fault == MODULE_LOST and 3.0 * sigma > COARSE):
+        least = rules["confirm"] + 1
     if lamp["run"] < max(least, _needed(device, rules, lamp, level)):
         return []
-    lamp["sound_run"] = 0
+    lamp["sound_run"], lamp["small"] = 0, int(small)
     return suspected(
         lamp, fault, fault, lamp["run_since"], at, power, expected,
         learned=learned, voltage=voltage or 0.0, count=lamp["run"],
@@ -512,6 +540,8 @@ def _follow(
     device: Any, rules: Any, lamp: Columns, at: int, power: float, expected: float, r: float, allowed: float, fault: int
 ) -> Events:
     normal = abs(r) <= max(allowed, 0.67 * rules["power_off"])
+    if fault == MODULE_LOST and lamp["small"]:
+        normal = abs(r) <= 0.5 * ABRUPT * rules["module_lost"] + QUANTUM_W / expected
     lamp["sound_run"] = lamp["sound_run"] + 1 if normal else 0
     mistaken = lamp["run"] <= 1 and _fresh(device, rules, lamp, fault, at)
     if lamp["sound_run"] >= rules["confirm"] or mistaken:

@@ -56,6 +56,10 @@ QUANTUM_W = 0.3
 """Standard deviation of what is rounded to a watt."""
 LEAST_W = 0.5
 """No lamp draws less; what was learnt of one that does says nothing."""
+COARSE = 0.03
+"""Readings that are alike to within more than this are alike by chance, now and then."""
+ABRUPT = 0.08 / 0.15
+"""Of `module_lost_share`, enough where power fell between two readings of a night: nobody changes lamps then."""
 _OFF_POWER = (1 << MODULE_LOST) | (1 << POWER_TOO_LOW) | (1 << POWER_TOO_HIGH)
 
 
@@ -337,6 +341,7 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
             n = clear(events, n, d, lamp, DIMMING_FAILURE, DIMMING_FAILURE, at, power, expected)
     like_before = lamp.known != 0 and abs(r - lamp.residual) <= max(0.03, 3.0 * sigma)
     same_side = lamp.known != 0 and (r < 0.0) == (lamp.residual < 0.0)
+    abrupt = _is_abrupt(device, rules, lamp, level, cell, r)
     leapt = _leap(rules, lamp, at, r, sigma)
     lamp.offs = ((lamp.offs << 1) | (abs(r) > allowed)) & 0x3F
     lamp.residual, lamp.known, lamp.last_cell = r, 1, cell
@@ -344,11 +349,19 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
     if not lamp.open & (1 << FLICKER):
         n = _judge_drift(
             d, device, rules, lamp, at, power, level, expected, learned, voltage, r, sigma, allowed, like_before,
-            events, n,
+            abrupt, events, n,
         )  # fmt: skip
     if lamp.open & (_OFF_POWER | (1 << FLICKER) | (1 << DIMMING_FAILURE)) == 0 and lamp.jumps == 0:
         _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, same_side)
     return n
+
+
+@njit(cache=True)
+def _is_abrupt(device, rules, lamp, level, cell, r):
+    """Tell whether the power of an LED that was normal fell between two readings of a night, told the same level."""
+    if not device.led or level != level or lamp.known == 0 or lamp.last_cell != cell:
+        return False
+    return lamp.offs == 0 and lamp.jumps == 0 and lamp.residual - r >= ABRUPT * rules.module_lost
 
 
 @njit(cache=True)
@@ -384,6 +397,8 @@ def _other_level(lamp, rules, cell, level, before, power, r, sigma, scale):
     """
     if level != level or abs(r) < max(DIM_APART, 5.0 * sigma) or lamp.open & (1 << POWER_TOO_HIGH):
         return 0.0
+    if r > 0.0 and lamp.side > 0 and lamp.run > 0 and abs(r - lamp.recent) <= max(DIM_ALIKE, 3.0 * sigma):
+        return 0.0  # It was too much by as much at another level.
     if r < 0.0 and lamp.dim_run == 0:
         same = abs(power - before) <= max(DIM_ALIKE * power, DIM_ALIKE_W)
         if lamp.known == 0 or lamp.last_cell == cell or lamp.last_cell == NO_CELL or not same:
@@ -484,8 +499,9 @@ def _needed(device, rules, lamp, level):
 
 @njit(cache=True)
 def _judge_drift(
-    d, device, rules, lamp, at, power, level, expected, learned, voltage, r, sigma, allowed, like_before, events, n
-):
+    d, device, rules, lamp, at, power, level, expected, learned, voltage, r, sigma, allowed, like_before, abrupt,
+    events, n,
+):  # fmt: skip
     side = 0
     if abs(r) > allowed:
         side = -1 if r < 0.0 else 1
@@ -493,7 +509,7 @@ def _judge_drift(
         # The first of a run: where power was before tells whether this is a step.
         before = lamp.level if side != lamp.side else lamp.recent
         stepped = before - r >= 0.8 * rules.module_lost
-        lamp.step = stepped or (side == lamp.side and lamp.step != 0)
+        lamp.step = 2 if abrupt else 1 if stepped or (side == lamp.side and lamp.step != 0) else 0
         if side != lamp.side:
             lamp.side, lamp.side_since, lamp.start = side, at, r
         lamp.run, lamp.run_since, lamp.recent = 0, at, r
@@ -505,20 +521,25 @@ def _judge_drift(
         return n
     step = QUANTUM_W / expected
     bound = max(rules.power_off, 4.0 * sigma) + step
-    fault = POWER_TOO_HIGH
+    fault, small = POWER_TOO_HIGH, False
     if side < 0:
         fault = POWER_TOO_LOW
         if device.led and lamp.step:
             fault, bound = MODULE_LOST, max(rules.module_lost, 4.0 * sigma) + step
+            small = lamp.step == 2 and abs(lamp.recent) < bound
+            if small:
+                bound = max(ABRUPT * rules.module_lost, 4.0 * sigma) + step
     if abs(lamp.recent) < bound:
         _settle(lamp, at, r, sigma)
         return n
     count = np.int64(lamp.run)
-    # A discharge lamp that flickers may draw the same little twice.
+    # A discharge lamp that flickers may draw the same little twice, and so may a small one in steps of a watt.
     least = rules.confirm if fault == POWER_TOO_LOW else 2
+    if small or (fault == MODULE_LOST and 3.0 * sigma > COARSE):
+        least = rules.confirm + 1
     if count < least or count < _needed(device, rules, lamp, level):
         return n
-    lamp.sound_run = 0
+    lamp.sound_run, lamp.small = 0, small
     return suspect(events, n, d, lamp, fault, fault, lamp.run_since, at, power, expected, learned, voltage, count)
 
 
@@ -543,6 +564,8 @@ def _follow_drift(d, device, rules, lamp, at, power, expected, r, allowed, event
     elif lamp.open & (1 << POWER_TOO_HIGH):
         fault = POWER_TOO_HIGH
     normal = abs(r) <= max(allowed, 0.67 * rules.power_off)
+    if fault == MODULE_LOST and lamp.small:
+        normal = abs(r) <= 0.5 * ABRUPT * rules.module_lost + QUANTUM_W / expected
     lamp.sound_run = lamp.sound_run + 1 if normal else 0
     # A step that does not last was none: correlation waits for this one reading more.
     mistaken = lamp.run <= 1 and _fresh(device, rules, lamp, fault, at)

@@ -33,6 +33,16 @@ def since_onset(before: float, after: float):
     return lambda at: after if at >= ONSET else before
 
 
+def at_midnight(before: float, after: float):
+    """Change in the middle of a night: nobody is there to change a lamp."""
+    return lambda at: after if at >= ONSET + 10 * HOUR_US else before
+
+
+def near(at: int) -> float:
+    """Less than full from two readings after dusk on: too much at this level looks like the full one."""
+    return 77.0 if at % DAY_US >= 12 * HOUR_US + 40 * MINUTE_US else 100.0
+
+
 def dimmed(at: int) -> float:
     """Half the level in the last four hours of a night."""
     return MIDNIGHT_LEVEL if at // HOUR_US % 24 >= 20 else 100.0
@@ -53,6 +63,9 @@ FAULTS = {
     "by day": (Lamp(day_w=since_onset(0.4, 90.0)), {}, ["lampUnexpectedOn"]),
     "wrong level": (Lamp(level=lambda at: 100.0 if at >= ONSET else dimmed(at), told=dimmed), {}, ["dimmingFailure"]),
     "module lost": (Lamp(share=since_onset(1.0, 0.83)), {}, ["ledModuleLost"]),
+    "a twelfth lost while it burns": (Lamp(share=at_midnight(1.0, 0.915)), {}, ["ledModuleLost"]),
+    "a twelfth lost, dimmed": (Lamp(share=at_midnight(1.0, 0.9), level=dimmed), {}, ["ledModuleLost"]),
+    "draws more, dimmed": (Lamp(share=since_onset(1.0, 1.3), level=near), {"early": 0}, ["lampPowerTooHigh"]),
     "half of it lost": (Lamp(share=since_onset(1.0, 0.5), level=dimmed), {}, ["ledModuleLost"]),
     "sodium draws less": (Lamp(share=since_onset(1.0, 0.8)), {"led": 0}, ["lampPowerTooLow"]),
     "draws more": (Lamp(share=since_onset(1.0, 1.22)), {}, ["lampPowerTooHigh"]),
@@ -109,6 +122,9 @@ QUIET = {
     "dimmed": (Lamp(level=dimmed), {}),
     "a new lamp draws a tenth less": (Lamp(share=since_onset(1.0, 0.91), level=dimmed), {"led": 0}),
     "a new driver begins a seventh lower": (Lamp(share=since_onset(1.0, 0.86)), {}),
+    "a new driver begins a twelfth lower": (Lamp(share=since_onset(1.0, 0.915)), {}),
+    "LEDs fade by a tenth in a month": (Lamp(share=lambda at: 1.0 - 0.1 * at / (30 * DAY_US)), {}),
+    "sodium loses a tenth while it burns": (Lamp(share=at_midnight(1.0, 0.9)), {"led": 0}),
     "voltage falls by a seventh": (Lamp(shift_v=since_onset(0.0, -30.0), exponent=1.7), {"led": 0}),
     "voltage rises by a tenth": (Lamp(shift_v=since_onset(0.0, 27.0), exponent=1.7), {"led": 0}),
     "inventory says twice as much": (Lamp(share=lambda _at: 0.5), {}),
@@ -148,8 +164,10 @@ def test_what_has_become_normal_is_learnt_again_and_then_judged_by() -> None:
     ]
 
 
-def test_a_fault_ends_when_it_is_mended() -> None:
-    lamp = Lamp(share=lambda at: 0.7 if ONSET <= at < ONSET + 2 * DAY_US else 1.0)
+@pytest.mark.parametrize("share", [0.7, 0.91])
+def test_a_fault_ends_when_it_is_mended(share: float) -> None:
+    begin = ONSET + 10 * HOUR_US
+    lamp = Lamp(share=lambda at: share if begin <= at < ONSET + 2 * DAY_US else 1.0)
     watched = device(DAYS)
     assert [x[:2] for x in said(watched, readings(watched, lamp))] == [
         ("suspect", "ledModuleLost"),

@@ -17,6 +17,8 @@ RETURN_WAIT_US = 45 * MINUTE_US
 """After a parent has cleared, a child that was folded has this long to be lit again, or a few intervals to be heard."""
 RETURN_INTERVALS, SILENT_INTERVALS = 3, 4
 SILENT_WAIT_US = 2 * HOUR_US
+DAY_WAIT_US = 24 * HOUR_US
+"""A lamp that burnt by day says that it is off when it is told to be: at night it burns anyhow."""
 OFF_DELAY_US = 5 * MINUTE_US
 """The end of a single lamp's fault is believed after this: one good reading between bad ones is none."""
 SAME_US = 12 * HOUR_US
@@ -68,6 +70,8 @@ def return_wait_us(case: Case) -> int:
     """Return how long a case waits for its own end after its cause has cleared."""
     if case.fault is FaultClass.COMMUNICATION_FAILURE:
         return max(SILENT_WAIT_US, SILENT_INTERVALS * case.interval_us)
+    if case.fault is FaultClass.LAMP_UNEXPECTED_ON:
+        return DAY_WAIT_US
     return max(RETURN_WAIT_US, RETURN_INTERVALS * case.interval_us)
 
 

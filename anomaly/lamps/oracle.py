@@ -349,7 +349,7 @@ def _power(
     like_before = bool(lamp["known"]) and abs(r - lamp["residual"]) <= max(0.03, 3.0 * sigma)
     same_side = bool(lamp["known"]) and (r < 0.0) == (lamp["residual"] < 0.0)
     normal = lamp["known"] and lamp["last_cell"] == cell and not lamp["offs"] and not lamp["jumps"]
-    fell = lamp["residual"] - r >= ABRUPT * rules["module_lost"]
+    fell = lamp["residual"] - r >= max(ABRUPT * rules["module_lost"], 5.0 * sigma) + 1.0 / expected
     abrupt = bool(device.led and level is not None and normal and fell)
     leapt = _leap(rules, lamp, at, r, sigma)
     lamp["offs"] = (lamp["offs"] * 2 + (abs(r) > allowed)) % 64

@@ -341,7 +341,7 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
             n = clear(events, n, d, lamp, DIMMING_FAILURE, DIMMING_FAILURE, at, power, expected)
     like_before = lamp.known != 0 and abs(r - lamp.residual) <= max(0.03, 3.0 * sigma)
     same_side = lamp.known != 0 and (r < 0.0) == (lamp.residual < 0.0)
-    abrupt = _is_abrupt(device, rules, lamp, level, cell, r)
+    abrupt = _is_abrupt(device, rules, lamp, level, cell, r, sigma, expected)
     leapt = _leap(rules, lamp, at, r, sigma)
     lamp.offs = ((lamp.offs << 1) | (abs(r) > allowed)) & 0x3F
     lamp.residual, lamp.known, lamp.last_cell = r, 1, cell
@@ -357,11 +357,13 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
 
 
 @njit(cache=True)
-def _is_abrupt(device, rules, lamp, level, cell, r):
+def _is_abrupt(device, rules, lamp, level, cell, r, sigma, expected):
     """Tell whether the power of an LED that was normal fell between two readings of a night, told the same level."""
     if not device.led or level != level or lamp.known == 0 or lamp.last_cell != cell:
         return False
-    return lamp.offs == 0 and lamp.jumps == 0 and lamp.residual - r >= ABRUPT * rules.module_lost
+    # What drifts falls by a watt at once, where watts are told.
+    least = max(ABRUPT * rules.module_lost, 5.0 * sigma) + 1.0 / expected
+    return lamp.offs == 0 and lamp.jumps == 0 and lamp.residual - r >= least
 
 
 @njit(cache=True)

@@ -120,6 +120,18 @@ def test_a_second_cabinet_of_a_gateway_is_lost_sooner_than_the_gateway() -> None
     assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "G1F5")]
 
 
+def test_a_lamp_that_burnt_by_day_with_its_feeder_has_until_the_next_day_to_be_off() -> None:
+    state = CorrelatorState(1)
+    live = said(feeder(1, 0), F.SWITCHING_ERROR_ON, 0)
+    burns = [said(lamp(1, 0, n), F.LAMP_UNEXPECTED_ON, 1, since=0) for n in range(2)]
+    state.hear(batch(0, 1, [live, *burns]))
+    assert told(state.hear(batch(0, 500, [over(live, 500)]))) == [(K.CLEARED, F.SWITCHING_ERROR_ON, "G1F0")]
+    assert state.hear(batch(0, 1200, census=[alive(0, 1199)])) == []
+    assert state.hear(batch(0, 1300, [over(burns[0], 1300)], census=[alive(0, 1299)])) == []
+    assert told(state.hear(batch(0, 1306))) == [(K.CLEARED, F.LAMP_UNEXPECTED_ON, "G1F0L0")]
+    assert told(state.hear(batch(0, 1941, census=[alive(0, 1940)]))) == [(K.RAISED, F.LAMP_UNEXPECTED_ON, "G1F0L1")]
+
+
 def test_all_feeders_of_a_cabinet_that_fall_silent_together_are_one_outage() -> None:
     beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
     asleep = replace(alive(2, 0), expected=0, heard=0)

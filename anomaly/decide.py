@@ -110,6 +110,8 @@ def _hear_suspicion(
             cases[key] = fresh
         elif case.ends_at:
             cases[key] = replace(case, ends_at=0, until=0)
+        else:
+            cases[key] = life.grown(case, suspicion)
     elif case is not None and not case.raised:
         del cases[key]
     elif case is not None:

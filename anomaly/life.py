@@ -101,22 +101,33 @@ def forget(rests: Rests, now: int) -> None:
         del rests[key]
 
 
+def grown(case: Case, suspicion: Suspicion) -> Case:
+    """Return a case that is not raised yet with what is said of it now, where that is more than was said before."""
+    if case.raised or suspicion.surprise is None or suspicion.surprise <= (case.suspicion.surprise or 0.0):
+        return case
+    return replace(case, suspicion=replace(suspicion, since=case.suspicion.since))
+
+
 def held_back(cases: Mapping[str, Case], due: Iterable[str]) -> set[str]:
     """Return which of the cases that are due would be too many discoveries by chance.
 
-    Benjamini and Hochberg over the statistical candidates that are open in one correlation group; e-values would demand
-    more of each. What a rule found has no surprise and is never held back.
+    Benjamini and Hochberg (1995) over all series that statistics watch in one correlation group, of which those that are
+    no candidates are beyond every bound; e-values would demand more of each. What is held back is not gone: it is told
+    once it has grown, or others stand beside it. What a rule found has no surprise and is never held back.
     """
     groups: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    among: dict[str, int] = defaultdict(int)
     for key, case in cases.items():
         if case.suspicion.surprise is not None:
-            groups[case.scope.group].append((case.suspicion.surprise, key))
+            group = case.scope.group
+            groups[group].append((case.suspicion.surprise, key))
+            among[group] = max(among[group], case.suspicion.among)
     passed: set[str] = set()
-    for found in groups.values():
+    for group, found in groups.items():
         found.sort(reverse=True)
         bound = 0
         for rank, (surprise, _) in enumerate(found, 1):
-            if -surprise <= math.log(DISCOVERY_RATE * rank / len(found)):
+            if -surprise <= math.log(DISCOVERY_RATE * rank / max(among[group], len(found))):
                 bound = rank
         passed |= {key for _, key in found[:bound]}
     return {key for key in due if cases[key].suspicion.surprise is not None} - passed

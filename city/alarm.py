@@ -236,6 +236,8 @@ class Suspicion:
     """How often what it is about is heard: whatever waits for others of its kind follows it."""
     surprise: float | None = None
     """−ln p, where statistics suspect; a rule has none. Many are weighed against one another before any is told."""
+    among: int = 1
+    """How many series statistics watch in its correlation group: each has its chance to look odd on any day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Statistics as a family of rules: every series of a facility that no rule names, judged by its own past."""
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,15 +15,15 @@ from anomaly.statistics import kernels
 from anomaly.statistics.cells import hours_of_week
 from anomaly.statistics.layout import CHANNELS, STATE, STUCK
 from anomaly.statistics.parameters import Parameters
-from anomaly.statistics.tickets import EVENT, OPENED, WATCH, TicketRules, watch_rows
+from anomaly.statistics.tickets import CLOSED, EVENT, OPENED, WATCH, TicketRules, watch_rows
 from city.alarm import CandidateKind, Evidence, FaultClass, Scope, Suspicion
 from city.asset import AssetKind
 from city.clock import isoformat
 from city.metric import AIR_METRICS, KNOWN_METRICS
 
 UNITS = {metric.name: metric.unit for metric in (*KNOWN_METRICS, *AIR_METRICS)}
-DEVICE = np.dtype([("since", "i8"), ("open", "i8")])
-"""Of what is told of a device: when it began, µs UTC, and how many of its series are open."""
+DEVICE = np.dtype([("since", "i8"), ("open", "i4"), ("surprise", "f4")])
+"""Of what is told of a device: when it began, µs UTC, how many of its series are open, and the most that one said."""
 _PARAMETERS = Parameters().row()
 
 
@@ -32,6 +33,8 @@ class _Plan:
 
     names: list[str] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
+    among: list[int] = field(default_factory=list)
+    """Of each device, how many series are watched in its correlation group, here in this partition."""
     device_of: list[int] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     series_names: list[str] = field(default_factory=list)
@@ -123,16 +126,26 @@ class Statistics(Family):
         found = []
         for event in events[:n_events]:
             i = place[int(event["row"])]
-            scored = _Scored(float(value[i]), float(expected[i]), int(channel[i]), float(score[i]))
+            scored = _Scored(float(value[i]), float(expected[i]), int(channel[i]), float(event["surprise"]))
             number = int(event["row"])
             device = self._plan.device_of[number]
             found.append((device, int(event["at"]), int(event["kind"]), number, int(event["since"]), scored))
         return found
 
     def _tell(self, device: int, at: int, kind: int, row: int, since: int, scored: _Scored) -> list[Suspicion]:
-        """Open a device's suspicion with the first of its series, and end it with the last."""
+        """Open a device's suspicion with the first of its series, say it anew when more is known, end it with the last."""
         told = self._told[device]
-        told["open"] += 1 if kind == OPENED else -1
+        if kind != CLOSED:
+            told["open"] += kind == OPENED
+            if told["open"] == 1 and kind == OPENED:
+                told["since"], told["surprise"] = since, 0.0
+            if scored.score <= told["surprise"]:
+                return []
+            told["surprise"] = scored.score
+        else:
+            told["open"] -= 1
+            if told["open"]:
+                return []
         metric = self._plan.metrics[row]
         evidence = Evidence(
             rule=f"unlike-its-past-{CHANNELS[scored.channel]}",
@@ -147,12 +160,10 @@ class Statistics(Family):
                 "last_heard": isoformat(at),
             },
         )
-        if kind == OPENED and told["open"] == 1:
-            told["since"] = since
-            return [_said(self._plan.scopes[device], since, at, evidence)]
-        if kind != OPENED and told["open"] == 0:
-            return [_said(self._plan.scopes[device], int(told["since"]), at, evidence, until=at)]
-        return []
+        scope, began = self._plan.scopes[device], int(told["since"])
+        if kind == CLOSED:
+            return [_said(scope, began, at, evidence, until=at)]
+        return [replace(_said(scope, began, at, evidence), surprise=scored.score, among=self._plan.among[device])]
 
     def tick(self, now: int, context: Context) -> list[Suspicion]:
         """Say nothing: series are judged by what they send."""
@@ -187,6 +198,8 @@ def _lay_out(layout: Layout) -> _Plan:
             plan.metrics.append(one.metric)
             plan.series_names.append(f"{device.device_id}|{one.metric}")
             zone_of.append(zone)
+    watched = Counter(plan.scopes[device].group for device in plan.device_of)
+    plan.among = [watched[scope.group] for scope in plan.scopes]
     plan.zones = list(zones)
     plan.zone_of = np.array(zone_of, np.int32)
     plan.row_of = np.full(max(ids, default=-1) + 1, -1, np.int32)

@@ -8,7 +8,8 @@ learned all the same: every clipped reading also widens the spread, by (clip −
 grows until the level has arrived; then the spread falls back. The cells of the season learn in the same way at each
 visit of their hour, and the range is widened at once. While a series is `frozen` all this stands still.
 
-All functions are in one file because Numba's cache looks at the age of a function's own file only.
+What opens suspicions is computed in `lasting`. Numba's cache looks at the age of a function's own file only: whoever
+changes that file alone has to touch this one (`app.kernels` does that by itself).
 """
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
@@ -29,6 +30,8 @@ from anomaly.statistics.layout import (
     TRANSITION,
     WEEK_CELLS,
 )
+from anomaly.statistics.lasting import RUN_FACTOR, RUN_SLACK, follow, lasting
+from city.clock import DAY_US
 
 YOUNG = 32
 """A series with fewer readings has no score."""
@@ -42,13 +45,11 @@ CALM_MAX, NAT = 10.0, 16.0
 INTERVAL_RATE = 0.01
 RATIO_FLOOR = 0.05
 SMOOTHED_FLOOR, RAW_FLOOR = 0.01, 0.0001
-RUN_FACTOR, RUN_SLACK, RUN_BEGIN, RUN_FADE, RUN_MAX = 1.5, 10.0, 3, 64, 65_535
+RUN_BEGIN, RUN_FADE, RUN_MAX = 3, 1024, 65_535
 HABIT_RATE = 0.0003
-ORDINARY = 3.0
-ODDS_BEGIN, ODDS_MIN, ODDS_PRIOR, ODDS_RATE = 0.05, 0.0001, 300.0, 0.0003
-EXCESS_BEGIN, EXCESS_MIN, EXCESS_CLIP, EXCESS_RATE = 4.0, 1.0, 4.0, 0.02
-"""Evidence beyond this is out of the ordinary: its share of readings, and its mean excess, are learned; at first one in
-twenty and 4 nats. Over-confidence is corrected, never the opposite: an excess of less than 1 is not believed."""
+ODDS_PRIOR = 300.0
+TOLD = 3.0
+"""Nats: from a score of this on, its own channel is told, and below it that of the evidence."""
 COUNT_MAX = 254
 VISITS_MAX = 250
 SETTLING = 20
@@ -64,9 +65,8 @@ def _begin(s, at, value):
     s.origin = value
     s.n = 1
     s.longest = RUN_BEGIN
-    s.odds = ODDS_BEGIN
-    s.excess = EXCESS_BEGIN
     s.bin = BINS // 2
+    s.day_of = at // DAY_US
     for c in range(LEARNED):
         s.tail[c] = TAIL_BEGIN
         s.slope[c] = SLOPE_BEGIN
@@ -74,16 +74,18 @@ def _begin(s, at, value):
 
 @njit(cache=True, error_model="numpy")
 def _hear(s, p, at, inverse):
-    """Move time; tell whether a gap ended, and withhold something if so."""
+    """Move time; return the length of a gap that ended, s, and withhold something if so; 0 where none did."""
     elapsed = (at - s.observed_at) * 1e-6
     interval = float64(s.interval_s)
     s.observed_at = at
     if s.n > 4 and elapsed > GAP_INTERVALS * interval:
         s.calm = int(NAT * min(p.gap * log(elapsed / interval), CALM_MAX))
-        return True
+        # A device that speaks less often from now on has no gap each time.
+        s.interval_s = interval + INTERVAL_RATE * (GAP_INTERVALS - 1.0) * interval
+        return elapsed
     s.interval_s = interval + max(INTERVAL_RATE, inverse) * (elapsed - interval)
     s.calm = s.calm * 15 // 16
-    return False
+    return 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -166,6 +168,7 @@ def _learn_season(s, p, hour, cell, residual, clipped, size, trust):
     if s.n < SETTLING:
         rate, clipped = 1.0, residual
     s.day[hour, 0] = float64(s.day[hour, 0]) + rate * clipped
+    follow(s, (rate + trust * p.week_rate * a_visit / 7.0) * clipped / 24.0)
     s.day[hour, 1] = spread + rate * (size - spread)
     s.week[cell] = float64(s.week[cell]) + trust * p.week_rate * a_visit * clipped
     if visits < VISITS_MAX:
@@ -193,25 +196,6 @@ def _news(s, p, evidence, learn):
     if learn:
         s.habit = habit + max(HABIT_RATE, 1.0 / (float64(s.n) + ODDS_PRIOR)) * (record - habit)
     return news
-
-
-@njit(cache=True, error_model="numpy")
-def _calibrate(s, evidence, learn):
-    """Return −ln of the share of this series' own readings with that much evidence: its tail is taken as exponential.
-
-    Channels overlap and last, so their sum says too much, by how much only the series itself can tell.
-    """
-    odds, mean = float64(s.odds), float64(s.excess)
-    rate = max(ODDS_RATE, 1.0 / (float64(s.n) + ODDS_PRIOR))
-    excess = evidence - ORDINARY
-    if excess <= 0.0:
-        if learn:
-            s.odds = max(odds - rate * odds, ODDS_MIN)
-        return -log(odds) * max(evidence, 0.0) / ORDINARY
-    if learn:
-        s.odds = odds + rate * (1.0 - odds)
-        s.excess = max(mean + EXCESS_RATE * (min(excess, EXCESS_CLIP * mean) - mean), EXCESS_MIN)
-    return -log(odds) + excess / mean
 
 
 @njit(cache=True, error_model="numpy")
@@ -247,7 +231,8 @@ def judge(s, p, at, cell, value):
     inverse = 1.0 / (n + 1.0)
     age = log(min(n, OLD))
     learn = s.frozen == 0
-    gap = _hear(s, p, at, inverse)
+    gap_s = _hear(s, p, at, inverse)
+    gap = gap_s > 0.0
     x = value - s.origin
     level, spread = float64(s.level), float64(s.spread)
     low, high = float64(s.low), float64(s.high)
@@ -289,6 +274,7 @@ def judge(s, p, at, cell, value):
     total = season + shift + drift + noise + change + extreme + stuck
     channel = _largest(season, shift, drift, noise, change, extreme, stuck)
 
+    score, reason = lasting(s, p, at, x - base, season_scale + floor, gap_s, inverse, learn)
     calm = s.calm / NAT
     evidence = total - p.age * (age - log(1000.0)) - calm
     if learn:
@@ -301,8 +287,7 @@ def judge(s, p, at, cell, value):
         s.n += 1
     if n < YOUNG:
         return 0.0, 0.0, channel, base + s.origin
-    once = evidence - extreme + extreme / p.extreme_weight
-    return _calibrate(s, once, learn), _news(s, p, evidence, learn), channel, base + s.origin
+    return score, _news(s, p, evidence, learn), reason if score >= TOLD else channel, base + s.origin
 
 
 @njit(cache=True, error_model="numpy")
@@ -322,12 +307,12 @@ def score_rows(row, observed_at, cell, value, states, parameters, score, news, c
         Change in place; zeroed is a series that was never heard.
     parameters : parameters.PARAMETERS[1]
     score : float32[n], nats, out
-        −ln of the share of this series' own readings that had as much evidence against them: what opens tickets.
-        0 where passed over or refused.
+        −ln of the share of this series' own days that reach as much of what lasts: see `lasting`; opens suspicions.
+        0 where passed over or refused, and after a gap.
     news : float32[n], nats, out
         The evidence, all channels together, where it says something new; 0 elsewhere.
     channel : uint8[n], out
-        Which channel weighed most.
+        Which channel weighed most: in the score where that is at least `TOLD`, else in the evidence.
     expected : float32[n], unit of the metric, out
         Baseline of the season; NaN where passed over or refused.
 

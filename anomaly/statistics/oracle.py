@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from anomaly.statistics import kernels as k
-from anomaly.statistics.layout import BINS, DAY_CELLS, LEARNED, SEASON, STATE, WEEK_CELLS
+from anomaly.statistics import lasting as lasting_kernels
+from anomaly.statistics.lasting_oracle import follow, lasting
+from anomaly.statistics.layout import BINS, DAY_CELLS, LASTING, LEARNED, RECENT, SEASON, STATE, WEEK_CELLS
 from anomaly.statistics.parameters import Parameters
+from city.clock import DAY_US
 
 _WHOLE = ("observed_at", "origin", "n", "run", "longest", "bin", "frozen", "calm")
-_LISTS = ("scale", "tail", "slope", "top", "visits", "day", "week", "counts")
+_WHOLE += ("hold_until", "day_of", "days", "turn", "heard")
+_LISTS = ("scale", "tail", "slope", "top", "visits", "day", "week", "counts", "recent", "peak", "middle", "steep")
 
 
 class Series:
@@ -30,6 +34,8 @@ class Series:
         self.day = [Floats([0.0, 0.0]) for _ in range(DAY_CELLS)]
         self.week = Floats([0.0] * WEEK_CELLS)
         self.counts = [0] * (BINS * BINS)
+        self.recent = [0] * RECENT
+        self.peak, self.middle, self.steep = (Floats([0.0] * LASTING) for _ in range(3))
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value if name in _WHOLE + _LISTS else f4(value))
@@ -93,14 +99,14 @@ def judge(s: Series, p: Parameters, at: int, cell: int, value: float) -> tuple[f
     """Judge one reading, then learn it; return score, news, channel and expected value."""
     if s.n == 0:
         s.observed_at, s.origin, s.n, s.longest, s.bin = at, value, 1, k.RUN_BEGIN, BINS // 2
-        s.odds, s.excess = k.ODDS_BEGIN, k.EXCESS_BEGIN
+        s.day_of = at // DAY_US
         s.tail, s.slope = (Floats([f4(begin)] * LEARNED) for begin in (k.TAIL_BEGIN, k.SLOPE_BEGIN))
         return 0.0, 0.0, SEASON, value
     n = float(s.n)
     inverse = 1.0 / (n + 1.0)
     age = log(min(n, k.OLD))
     learn = not s.frozen
-    gap = _hear(s, p, at, inverse)
+    gap_s = _hear(s, p, at, inverse)
     x = value - s.origin
     level, spread, low, high = s.level, s.spread, s.low, s.high
     least = k.ORIGIN_FLOOR * abs(s.origin) + k.LEAST
@@ -118,7 +124,7 @@ def judge(s: Series, p: Parameters, at: int, cell: int, value: float) -> tuple[f
     ratio = _ratio(s, p, min(abs(season_z), 2.0 * p.clip), inverse)
     s.level_z, s.drift_z = smooth_level, smooth_drift
     bin_now = min(int(8.0 + 8.0 * level_z / (1.0 + abs(level_z))), BINS - 1)
-    surprise = _transition(s, p, bin_now, gap, inverse, learn)
+    surprise = _transition(s, p, bin_now, gap_s > 0.0, inverse, learn)
     beyond = max(x - high, low - x) / (high - low + least)
     extreme = min(beyond / p.ramp, 1.0) * age if beyond > 0.0 else 0.0
     stuck = age if _stuck(s, x, learn) else 0.0
@@ -139,29 +145,30 @@ def judge(s: Series, p: Parameters, at: int, cell: int, value: float) -> tuple[f
     total = 0.0
     for one in nats:
         total += one
+    score, reason = lasting(s, p, at, x - base, day[1] + floor + floor, gap_s, inverse, learn)
     evidence = total - p.age * (age - log(1000.0)) - s.calm / k.NAT
     if learn:
         _learn(s, p, cell, x, base, (level_clipped, spread + floor), (season_clipped, day[1] + floor), inverse)
     channel = nats.index(max(nats))
     if n < k.YOUNG:
         return 0.0, 0.0, channel, base + s.origin
-    once = evidence - extreme + extreme / p.extreme_weight
-    return _calibrate(s, once, learn), _news(s, p, evidence, learn), channel, base + s.origin
+    return score, _news(s, p, evidence, learn), reason if score >= k.TOLD else channel, base + s.origin
 
 
 def _clip(value: float, limit: float) -> float:
     return min(max(value, -limit), limit)
 
 
-def _hear(s: Series, p: Parameters, at: int, inverse: float) -> bool:
+def _hear(s: Series, p: Parameters, at: int, inverse: float) -> float:
     elapsed = (at - s.observed_at) * 1e-6
     s.observed_at = at
     if s.n > 4 and elapsed > k.GAP_INTERVALS * s.interval_s:
         s.calm = int(k.NAT * min(p.gap * log(elapsed / s.interval_s), k.CALM_MAX))
-        return True
+        s.interval_s = s.interval_s + k.INTERVAL_RATE * (k.GAP_INTERVALS - 1.0) * s.interval_s
+        return elapsed
     s.interval_s = s.interval_s + max(k.INTERVAL_RATE, inverse) * (elapsed - s.interval_s)
     s.calm = s.calm * 15 // 16
-    return False
+    return 0.0
 
 
 def _ratio(s: Series, p: Parameters, size: float, inverse: float) -> float:
@@ -192,7 +199,7 @@ def _transition(s: Series, p: Parameters, bin_now: int, gap: bool, inverse: floa
 def _stuck(s: Series, x: float, learn: bool) -> bool:
     if f4(x) == s.last:
         s.run = min(s.run + 1, k.RUN_MAX)
-        return bool(s.run > k.RUN_FACTOR * s.longest + k.RUN_SLACK)
+        return bool(s.run > lasting_kernels.RUN_FACTOR * s.longest + lasting_kernels.RUN_SLACK)
     s.last = x
     if learn and s.run > 0:
         s.longest = s.run if s.run > s.longest else s.longest - (s.longest - s.run) // k.RUN_FADE
@@ -245,26 +252,13 @@ def _learn(
         rate, clipped = 1.0, x - base
     day = s.day[hour]
     day[0], day[1] = day[0] + rate * clipped, day[1] + rate * (size - day[1])
+    follow(s, (rate + trust * p.week_rate * a_visit / 7.0) * clipped / 24.0)
     s.week[cell] = s.week[cell] + trust * p.week_rate * a_visit * clipped
     s.visits[hour] = min(s.visits[hour] + 1, k.VISITS_MAX)
     low, high = s.low, s.high
     s.high = x if x > high else high - p.range_decay * (high - level)
     s.low = x if x < low else low + p.range_decay * (level - low)
     s.n += 1
-
-
-def _calibrate(s: Series, evidence: float, learn: bool) -> float:
-    odds, mean = float(s.odds), float(s.excess)
-    rate = max(k.ODDS_RATE, 1.0 / (float(s.n) + k.ODDS_PRIOR))
-    excess = evidence - k.ORDINARY
-    if excess <= 0.0:
-        if learn:
-            s.odds = max(odds - rate * odds, k.ODDS_MIN)
-        return -log(odds) * max(evidence, 0.0) / k.ORDINARY
-    if learn:
-        s.odds = odds + rate * (1.0 - odds)
-        s.excess = max(mean + k.EXCESS_RATE * (min(excess, k.EXCESS_CLIP * mean) - mean), k.EXCESS_MIN)
-    return -log(odds) + excess / mean
 
 
 def _news(s: Series, p: Parameters, evidence: float, learn: bool) -> float:

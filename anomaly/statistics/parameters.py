@@ -66,37 +66,37 @@ class Parameters:
         Withheld on return from a gap.
     """
 
-    level_rate: float = _searched(0.0087426, 0.005, 0.02)
-    spread_rate: float = _searched(0.0015491, 0.0025, 0.01)
-    day_rate: float = _searched(0.35559, 0.1, 0.4)
-    week_rate: float = _searched(0.2974, 0.1, 0.4)
-    clip: float = _searched(3.9015, 3.0, 5.0)
-    floor: float = _searched(0.01199, 0.002, 0.02)
-    level_smooth: float = _searched(0.0291, 0.01, 0.04)
-    drift_smooth: float = _searched(0.015456, 0.02, 0.1)
-    short_rate: float = _searched(0.12653, 0.05, 0.2)
-    down: float = _searched(0.16937, 0.0, 0.3, log=False)
-    surprise_rate: float = _searched(0.043266, 0.07, 0.3)
-    slow: float = _searched(0.00071402, 0.001, 0.004)
-    tail_from: float = _searched(3.6312, 3.0, 4.0, log=False)
-    tail_rate: float = _searched(0.00064725, 0.0005, 0.002)
-    slope_rate: float = _searched(0.017131, 0.02, 0.1)
-    limit: float = _searched(15.037, 15.0, 30.0, log=False)
-    ramp: float = _searched(0.057709, 0.02, 0.1)
-    range_decay: float = _searched(3.6135e-06, 3e-6, 3e-5)
-    season_weight: float = _searched(1.4863, 0.5, 1.5, log=False)
-    level_weight: float = _searched(0.86086, 0.5, 1.5, log=False)
-    drift_weight: float = _searched(1.2148, 0.5, 1.5, log=False)
-    spread_weight: float = _searched(0.93793, 0.25, 0.75, log=False)
-    transition_weight: float = _searched(0.030852, 0.25, 0.75, log=False)
-    extreme_weight: float = _searched(2.5318, 2.0, 4.0, log=False)
-    stuck_weight: float = _searched(0.5, 0.25, 0.75, log=False)
-    record_weight: float = _searched(0.32969, 0.3, 1.0, log=False)
-    age: float = _searched(1.1139, 0.5, 1.5, log=False)
+    level_rate: float = _searched(0.0098545, 0.005, 0.02)
+    spread_rate: float = _searched(0.0016855, 0.0025, 0.01)
+    day_rate: float = _searched(0.35371, 0.1, 0.4)
+    week_rate: float = _searched(0.25596, 0.1, 0.4)
+    clip: float = _searched(3.8788, 3.0, 5.0)
+    floor: float = _searched(0.015867, 0.002, 0.02)
+    level_smooth: float = _searched(0.032738, 0.01, 0.04)
+    drift_smooth: float = _searched(0.021016, 0.02, 0.1)
+    short_rate: float = _searched(0.1623, 0.05, 0.2)
+    down: float = _searched(0.14727, 0.0, 0.3, log=False)
+    surprise_rate: float = _searched(0.048567, 0.07, 0.3)
+    slow: float = _searched(0.00050243, 0.001, 0.004)
+    tail_from: float = _searched(3.7085, 3.0, 4.0, log=False)
+    tail_rate: float = _searched(0.00040342, 0.0005, 0.002)
+    slope_rate: float = _searched(0.023897, 0.02, 0.1)
+    limit: float = _searched(17.698, 15.0, 30.0, log=False)
+    ramp: float = _searched(0.029418, 0.02, 0.1)
+    range_decay: float = _searched(1.4361e-06, 3e-6, 3e-5)
+    season_weight: float = _searched(1.3916, 0.5, 1.5, log=False)
+    level_weight: float = _searched(0.64159, 0.5, 1.5, log=False)
+    drift_weight: float = _searched(1.2541, 0.5, 1.5, log=False)
+    spread_weight: float = _searched(0.8745, 0.25, 0.75, log=False)
+    transition_weight: float = _searched(0.14981, 0.25, 0.75, log=False)
+    extreme_weight: float = _searched(2.6813, 2.0, 4.0, log=False)
+    stuck_weight: float = _searched(0.50738, 0.25, 0.75, log=False)
+    record_weight: float = _searched(0.19862, 0.3, 1.0, log=False)
+    age: float = _searched(1.2764, 0.5, 1.5, log=False)
     record_decay: float = _searched(0.99476, 0.99, 0.998, log=False)
-    rise: float = _searched(1.237, 1.05, 1.3, log=False)
-    habit: float = _searched(0.64068, 0.35, 1.0, log=False)
-    gap: float = _searched(0.60027, 0.5, 1.5, log=False)
+    rise: float = _searched(1.2383, 1.05, 1.3, log=False)
+    habit: float = _searched(0.62372, 0.35, 1.0, log=False)
+    gap: float = _searched(0.55523, 0.5, 1.5, log=False)
 
     def row(self) -> NDArray[np.void]:
         """Return the set as the kernels take it: `PARAMETERS[1]`."""
@@ -119,11 +119,19 @@ def draw(rng: np.random.Generator) -> Parameters:
 
 def at(place: dict[str, float]) -> Parameters:
     """Return the set at a place in the unit cube."""
+    return beyond({name: min(max(share, 0.0), 1.0) for name, share in place.items()})
+
+
+def beyond(place: dict[str, float]) -> Parameters:
+    """Return the set at a place that may lie outside the unit cube; weights do not fall below 0, nor `rise` below 1."""
     values = {}
     for name, (low, high, log) in ranges().items():
-        share = min(max(place[name], 0.0), 1.0)
-        values[name] = low * (high / low) ** share if log else low + (high - low) * share
+        value = low * (high / low) ** place[name] if log else low + (high - low) * place[name]
+        values[name] = min(max(value, _LEAST.get(name, 0.0)), _MOST.get(name, value))
     return Parameters(**values)
+
+
+_LEAST, _MOST = {"rise": 1.0}, {"record_decay": 0.9999, "day_rate": 1.0, "week_rate": 1.0}
 
 
 def place(parameters: Parameters) -> dict[str, float]:

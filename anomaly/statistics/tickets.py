@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from city.clock import DAY_US
 
-OPENED, CLOSED = 0, 1
+OPENED, CLOSED, GREW = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,10 @@ class TicketRules:
     Attributes
     ----------
     open_at, raised_at : nats
-        One of the last eight scores has to reach the first, and `raised_of_8` of them the second.
+        One of the last eight scores has to reach the first, and `raised_of_8` of them the second. A score says by itself
+        how rare a day is that shows as much; these days are told, one in 665 by that, and fewer as measured.
+    grown : nats
+        An open suspicion is said anew when its score has grown by this: correlation weighs it against others.
     quiet_us : µs
         Closed when no score has reached `raised_at` for so long.
     warm_up_us : µs
@@ -33,9 +36,10 @@ class TicketRules:
         or somebody has been told of it for a week.
     """
 
-    open_at: float = 12.0
+    open_at: float = 6.5
     raised_at: float = 3.0
-    raised_of_8: int = 6
+    grown: float = 1.0
+    raised_of_8: int = 2
     quiet_us: int = DAY_US
     warm_up_us: int = 14 * DAY_US
     freeze_us: int = 7 * DAY_US
@@ -52,11 +56,12 @@ WATCH = np.dtype(
         ("raised_at", "i8"),  # last score that was raised
         ("since", "i8"),  # first raised score of those that led to opening
         ("opened_at", "i8"),  # 0: not open
+        ("told", "f4"),  # score when it was last said
         ("raised", "u1"),  # of the last eight scores, newest lowest
         ("high", "u1"),
     ]
 )
-EVENT = np.dtype([("at", "i8"), ("since", "i8"), ("until", "i8"), ("row", "i4"), ("kind", "u1")])
+EVENT = np.dtype([("at", "i8"), ("since", "i8"), ("until", "i8"), ("row", "i4"), ("surprise", "f4"), ("kind", "u1")])
 
 
 @njit(cache=True)
@@ -72,7 +77,7 @@ def watch_rows(row, observed_at, score, judged, watches, states, rules, events):
     judged : bool[n]
         False for what it passed over or refused.
     watches : WATCH[m], states : layout.STATE[m]
-        Change in place; of `states` only whether learning is frozen.
+        Change in place; of `states` only whether learning is frozen, and what it follows meanwhile.
     rules : RULES[1]
     events : EVENT[>= n], out
 
@@ -103,14 +108,22 @@ def watch_rows(row, observed_at, score, judged, watches, states, rules, events):
             w.raised_at = at
         if w.opened_at != 0:
             if at - w.raised_at >= r.quiet_us:
-                _tell(events[n_events], row[i], CLOSED, at, w.since, w.raised_at)
+                _tell(events[n_events], row[i], CLOSED, at, w.since, w.raised_at, w.told)
                 n_events += 1
                 w.opened_at = 0
+            elif score[i] >= w.told + r.grown:
+                w.told = score[i]
+                _tell(events[n_events], row[i], GREW, at, w.since, 0, w.told)
+                n_events += 1
         elif w.high != 0 and _ones(w.raised) >= r.raised_of_8 and at - w.first_at >= r.warm_up_us:
-            _tell(events[n_events], row[i], OPENED, at, w.since, 0)
+            w.told = score[i]
+            _tell(events[n_events], row[i], OPENED, at, w.since, 0, w.told)
             n_events += 1
             w.opened_at = at
         states[row[i]].frozen = w.opened_at != 0 and at - w.opened_at < r.freeze_us
+        if w.opened_at != 0:
+            # What is learnt anew is told already.
+            states[row[i]].absorbed = 0.0
     return n_events
 
 
@@ -123,8 +136,9 @@ def _ones(mask):
 
 
 @njit(cache=True)
-def _tell(event, row, kind, at, since, until):
+def _tell(event, row, kind, at, since, until, surprise):
     event.at, event.since, event.until, event.row, event.kind = at, since, until, row, kind
+    event.surprise = surprise
 
 
 @dataclass(slots=True)
@@ -135,6 +149,7 @@ class Watch:
     raised_at: int = 0
     since: int = 0
     opened_at: int = 0
+    told: float = 0.0
     scores: tuple[float, ...] = ()
 
 
@@ -150,9 +165,12 @@ def watch(w: Watch, rules: TicketRules, at: int, score: float) -> tuple[dict[str
     lasting = sum(one >= rules.raised_at for one in w.scores) >= rules.raised_of_8
     if w.opened_at:
         if at - w.raised_at >= rules.quiet_us:
-            event = {"kind": CLOSED, "at": at, "since": w.since, "until": w.raised_at}
+            event = {"kind": CLOSED, "at": at, "since": w.since, "until": w.raised_at, "surprise": w.told}
             w.opened_at = 0
+        elif score >= w.told + rules.grown:
+            w.told = score
+            event = {"kind": GREW, "at": at, "since": w.since, "until": 0, "surprise": score}
     elif lasting and max(w.scores) >= rules.open_at and at - w.first_at >= rules.warm_up_us:
-        event = {"kind": OPENED, "at": at, "since": w.since, "until": 0}
-        w.opened_at = at
+        event = {"kind": OPENED, "at": at, "since": w.since, "until": 0, "surprise": score}
+        w.opened_at, w.told = at, score
     return event, bool(w.opened_at) and at - w.opened_at < rules.freeze_us

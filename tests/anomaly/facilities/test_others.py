@@ -35,11 +35,15 @@ def test_a_station_that_does_as_ever_is_left_alone() -> None:
 
 def test_a_channel_that_leaves_its_past_is_told_once_with_what_was_expected_and_ends() -> None:
     found = said(detect(station(28, no2_ug_m3=high).records())[1])
-    assert [(s.kind, s.fault) for s in found] == [
-        (CandidateKind.SUSPECT, FaultClass.OUT_OF_PATTERN),
-        (CandidateKind.CLEAR, FaultClass.OUT_OF_PATTERN),
-    ]
-    first, last = found
+    assert {s.fault for s in found} == {FaultClass.OUT_OF_PATTERN}
+    # Said anew while it grows, always as the same: correlation weighs it against others of its group.
+    assert len({s.since for s in found}) == 1
+    assert [s.kind for s in found[-2:]] == [CandidateKind.SUSPECT, CandidateKind.CLEAR]
+    surprises = [s.surprise for s in found[:-1] if s.surprise is not None]
+    assert len(surprises) == len(found) - 1
+    assert surprises == sorted(surprises)
+    assert found[0].among == 2
+    first, last = found[0], found[-1]
     assert ONSET <= first.at <= ONSET + 2 * HOUR_US
     assert first.evidence.rule.startswith("unlike-its-past-")
     assert first.evidence.detail["metric"] == "no2_ug_m3"

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomaly.statistics.tickets import CLOSED, EVENT, OPENED, WATCH, TicketRules, Watch, watch, watch_rows
+from anomaly.statistics.tickets import CLOSED, EVENT, GREW, OPENED, WATCH, TicketRules, Watch, watch, watch_rows
 from city.clock import DAY_US, HOUR_US
 from tests.anomaly.statistics.series import QUARTER_US, START, daily, fresh, judge, quarters
 
-SCORES = st.sampled_from([0.0, 2.9, 3.0, 3.0, 5.0, 11.9, 12.0, 40.0])
+SCORES = st.sampled_from([0.0, 2.9, 3.0, 3.0, 5.0, 6.4, 6.5, 7.4, 8.5, 11.9, 12.0, 40.0])
 STEPS = st.sampled_from([QUARTER_US, QUARTER_US, HOUR_US, DAY_US, 5 * DAY_US])
 Event = tuple[int, int, int, int]
 
@@ -46,11 +46,10 @@ def scores(days: int, *raised: tuple[int, float]) -> NDArray[np.float32]:
     return found
 
 
-def test_six_of_eight_with_a_high_one_open_and_a_quiet_day_closes() -> None:
+def test_two_of_eight_with_a_high_one_open_and_a_quiet_day_closes() -> None:
     first = 20 * 96
-    found = scores(25, (first, 12.0), *((first + i, 3.0) for i in (1, 3, 4, 6, 7)))
     at = quarters(25 * 96)
-    events = run(at, found, TicketRules(), fresh())
+    events = run(at, scores(25, (first, 6.5), (first + 7, 3.0)), TicketRules(), fresh())
     last = int(at[first + 7])
     assert events == [(OPENED, last, int(at[first]), 0), (CLOSED, last + DAY_US, int(at[first]), last)]
 
@@ -58,8 +57,17 @@ def test_six_of_eight_with_a_high_one_open_and_a_quiet_day_closes() -> None:
 def test_one_high_score_or_many_low_ones_open_nothing() -> None:
     first = 20 * 96
     assert run(quarters(25 * 96), scores(25, (first, 90.0)), TicketRules(), fresh()) == []
-    low = scores(25, *((first + i, 11.9) for i in range(96)))
+    low = scores(25, *((first + i, 6.4) for i in range(96)))
     assert run(quarters(25 * 96), low, TicketRules(), fresh()) == []
+
+
+def test_what_is_open_is_said_anew_each_time_that_its_score_has_grown_by_one() -> None:
+    first = 20 * 96
+    raised = [6.5, 6.6, 7.4, 7.6, 7.6, 8.0, 9.0, 5.0, 9.9]
+    at = quarters(25 * 96)
+    events = run(at, scores(25, *((first + i, one) for i, one in enumerate(raised))), TicketRules(), fresh())
+    kinds = [(kind, (when - int(at[first])) // QUARTER_US) for kind, when, _, _ in events]
+    assert kinds == [(OPENED, 1), (GREW, 3), (GREW, 6), (CLOSED, 8 + 96)]
 
 
 def test_nothing_opens_before_fourteen_days() -> None:
@@ -82,8 +90,8 @@ def test_learning_stands_still_for_a_week_and_then_a_shift_that_stayed_is_learne
         count = watch_rows(row, at[some], found.score, judged, watches, states, rules.row(), events)
         told += [(int(one["kind"]), (int(one["at"]) - START) / DAY_US) for one in events[:count]]
         levels.append(float(states["level"][0]))
-    assert [kind for kind, _ in told] == [OPENED, CLOSED]
-    opened, closed = (day for _, day in told)
+    assert [kind for kind, _ in told if kind != GREW] == [OPENED, CLOSED]
+    opened, closed = (day for kind, day in told if kind != GREW)
     assert 30 <= opened < 30.25
     assert 37 < closed < 45
     assert abs(levels[36 * 24] - levels[31 * 24]) == 0.0

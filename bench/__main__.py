@@ -27,6 +27,8 @@ BENCHES = {
 SCORES = {
     "score.city": "How well the stages of production find what is planted in simulated fleets",
     "score.disturbed": "How many more false tickets there are when reports are fewer, lost or off",
+    "score.noise": "What statistics open of noise alone, and of faults planted into it",
+    "score.air": "What statistics report of ten years of a real air station",
     "score.nab": "How well statistics detect: the Numenta Anomaly Benchmark, in-sample and held out",
 }
 """What ``--scores`` runs: how well, not how fast. A new one is its module here and its title."""

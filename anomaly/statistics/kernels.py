@@ -168,9 +168,11 @@ def _learn_season(s, p, hour, cell, residual, clipped, size, trust):
     if s.n < SETTLING:
         rate, clipped = 1.0, residual
     s.day[hour, 0] = float64(s.day[hour, 0]) + rate * clipped
-    follow(s, (rate + trust * p.week_rate * a_visit / 7.0) * clipped / 24.0)
     s.day[hour, 1] = spread + rate * (size - spread)
-    s.week[cell] = float64(s.week[cell]) + trust * p.week_rate * a_visit * clipped
+    # A level that is found anew belongs to all days; taken for this day's own it would come back as an echo in a week.
+    weekly = trust * p.week_rate * a_visit if s.observed_at >= s.hold_until else 0.0
+    s.week[cell] = float64(s.week[cell]) + weekly * clipped
+    follow(s, (rate + weekly / 7.0) * clipped / 24.0)
     if visits < VISITS_MAX:
         s.visits[hour] = visits + 1
 

@@ -46,8 +46,8 @@ CHOICE = log(1.5)
 TYPICAL_RATE = 0.003
 """Of the usual distance of all hours, each hour: a memory of two weeks."""
 ONE_DAY_S, ABSORBED_S = 86_400.0, 7.0 * 86_400.0
-HOLD_MAX_S = 7.0 * 86_400.0
-"""After a gap nothing is told for as long as it was, and for this at most: the season is found anew."""
+HOLD_MAX_S = 14.0 * 86_400.0
+"""After a gap only what is stuck is told, for as long as it was, and for this at most: the season is found anew."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -166,6 +166,6 @@ def lasting(s, p, at, residual, hour_scale, gap_s, inverse, learn):
     limit = RUN_FACTOR * s.longest + RUN_SLACK
     if s.run > limit:
         stuck = log(float64(s.n)) * s.run / (s.longest + RUN_SLACK) - log(ONE_DAY_S / interval)
-        if stuck > score:
-            score, channel = stuck, STUCK
+        if held or stuck > score:
+            return max(stuck, 0.0), STUCK
     return (0.0, SEASON) if held else (score, channel)

@@ -58,8 +58,8 @@ def lasting(
     score, channel = _rarest(s, values, learn and not held)
     if s.run > k.RUN_FACTOR * s.longest + k.RUN_SLACK:
         stuck = log(float(s.n)) * s.run / (s.longest + k.RUN_SLACK) - log(k.ONE_DAY_S / s.interval_s)
-        if stuck > score:
-            score, channel = stuck, STUCK
+        if held or stuck > score:
+            return max(stuck, 0.0), STUCK
     return (0.0, SEASON) if held else (score, channel)
 
 

@@ -252,8 +252,9 @@ def _learn(
         rate, clipped = 1.0, x - base
     day = s.day[hour]
     day[0], day[1] = day[0] + rate * clipped, day[1] + rate * (size - day[1])
-    follow(s, (rate + trust * p.week_rate * a_visit / 7.0) * clipped / 24.0)
-    s.week[cell] = s.week[cell] + trust * p.week_rate * a_visit * clipped
+    weekly = trust * p.week_rate * a_visit if s.observed_at >= s.hold_until else 0.0
+    s.week[cell] = s.week[cell] + weekly * clipped
+    follow(s, (rate + weekly / 7.0) * clipped / 24.0)
     s.visits[hour] = min(s.visits[hour] + 1, k.VISITS_MAX)
     low, high = s.low, s.high
     s.high = x if x > high else high - p.range_decay * (high - level)

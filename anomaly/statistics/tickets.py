@@ -23,7 +23,7 @@ class TicketRules:
     Attributes
     ----------
     open_at, raised_at : nats
-        One of the last eight scores has to reach the first, and `raised_of_8` of them the second. A score says by itself
+        One of the last eight scores has to reach the first, the newest and `raised_of_8` of them the second. A score says by itself
         how rare a day is that shows as much; these days are told, one in 665 by that, and fewer as measured.
     grown : nats
         An open suspicion is said anew when its score has grown by this: correlation weighs it against others.
@@ -33,7 +33,7 @@ class TicketRules:
         Since the first reading of a series; nothing opens before.
     freeze_us : µs
         Learning stands still for so long after opening. Then a shift that stayed is learned: it has become normal,
-        or somebody has been told of it for a week.
+        or somebody has been told of it for a week. For twice as long only what is stuck is told.
     """
 
     open_at: float = 6.5
@@ -77,7 +77,7 @@ def watch_rows(row, observed_at, score, judged, watches, states, rules, events):
     judged : bool[n]
         False for what it passed over or refused.
     watches : WATCH[m], states : layout.STATE[m]
-        Change in place; of `states` only whether learning is frozen, and what it follows meanwhile.
+        Change in place; of `states` only whether learning is frozen, and what is held back after it.
     rules : RULES[1]
     events : EVENT[>= n], out
 
@@ -115,15 +115,16 @@ def watch_rows(row, observed_at, score, judged, watches, states, rules, events):
                 w.told = score[i]
                 _tell(events[n_events], row[i], GREW, at, w.since, 0, w.told)
                 n_events += 1
-        elif w.high != 0 and _ones(w.raised) >= r.raised_of_8 and at - w.first_at >= r.warm_up_us:
+        elif raised and w.high != 0 and _ones(w.raised) >= r.raised_of_8 and at - w.first_at >= r.warm_up_us:
             w.told = score[i]
             _tell(events[n_events], row[i], OPENED, at, w.since, 0, w.told)
             n_events += 1
             w.opened_at = at
-        states[row[i]].frozen = w.opened_at != 0 and at - w.opened_at < r.freeze_us
-        if w.opened_at != 0:
-            # What is learnt anew is told already.
-            states[row[i]].absorbed = 0.0
+        frozen = w.opened_at != 0 and at - w.opened_at < r.freeze_us
+        if states[row[i]].frozen and not frozen:
+            # What is learned anew has been told.
+            states[row[i]].hold_until = max(states[row[i]].hold_until, at + 2 * r.freeze_us)
+        states[row[i]].frozen = frozen
     return n_events
 
 
@@ -162,7 +163,8 @@ def watch(w: Watch, rules: TicketRules, at: int, score: float) -> tuple[dict[str
         w.raised_at = at
     w.scores = (*w.scores, score)[-8:]
     event = None
-    lasting = sum(one >= rules.raised_at for one in w.scores) >= rules.raised_of_8
+    raised = score >= rules.raised_at
+    lasting = raised and sum(one >= rules.raised_at for one in w.scores) >= rules.raised_of_8
     if w.opened_at:
         if at - w.raised_at >= rules.quiet_us:
             event = {"kind": CLOSED, "at": at, "since": w.since, "until": w.raised_at, "surprise": w.told}

@@ -204,7 +204,7 @@ def test_a_value_that_repeats_far_longer_than_ever_is_stuck() -> None:
     found = judge(quarters(3_000), value, fresh())
     assert quiet(found.score[14 * 96 : 2_505])
     assert found.score[2_515:2_530].max() >= OPEN_AT
-    assert found.channel[2_520] == STUCK
+    assert STUCK in found.channel[2_515:2_600]
     assert STUCK not in found.channel[:2_515]
 
 

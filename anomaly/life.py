@@ -111,9 +111,9 @@ def grown(case: Case, suspicion: Suspicion) -> Case:
 def held_back(cases: Mapping[str, Case], due: Iterable[str]) -> set[str]:
     """Return which of the cases that are due would be too many discoveries by chance.
 
-    Benjamini and Hochberg (1995) over all series that statistics watch in one correlation group, of which those that are
-    no candidates are beyond every bound; e-values would demand more of each. What is held back is not gone: it is told
-    once it has grown, or others stand beside it. What a rule found has no surprise and is never held back.
+    Benjamini and Hochberg (1995) over all series that statistics watch in one correlation group, of which those that
+    are no candidates are beyond every bound; e-values would demand more of each. What is held back is not gone: it is
+    told once it has grown, or others stand beside it. What a rule found has no surprise and is never held back.
     """
     groups: dict[str, list[tuple[float, str]]] = defaultdict(list)
     among: dict[str, int] = defaultdict(int)

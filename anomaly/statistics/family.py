@@ -133,7 +133,7 @@ class Statistics(Family):
         return found
 
     def _tell(self, device: int, at: int, kind: int, row: int, since: int, scored: _Scored) -> list[Suspicion]:
-        """Open a device's suspicion with the first of its series, say it anew when more is known, end it with the last."""
+        """Open a device's suspicion with its first series, say it anew when more is known, end it with the last."""
         told = self._told[device]
         if kind != CLOSED:
             told["open"] += kind == OPENED

@@ -18,6 +18,7 @@ from math import exp, isfinite, log, nan
 from numba import njit
 from numpy import float32, float64
 
+from anomaly.statistics.lasting import RUN_FACTOR, RUN_SLACK, follow, lasting
 from anomaly.statistics.layout import (
     BINS,
     DRIFT,
@@ -30,7 +31,6 @@ from anomaly.statistics.layout import (
     TRANSITION,
     WEEK_CELLS,
 )
-from anomaly.statistics.lasting import RUN_FACTOR, RUN_SLACK, follow, lasting
 from city.clock import DAY_US
 
 YOUNG = 32

@@ -7,7 +7,7 @@ mean of a day with what the season has followed of late, the mean size of a day'
 tell both: of each statistic the logarithm of the day's largest value is taken, and its mean and its mean excess over
 that mean are learned. The tail is taken as exponential in the logarithm (Pareto: Hill 1975, on block maxima as Gumbel
 1958 has them), and what few days leave open widens it: the predictive distribution of an exponential whose rate was
-learned from k excesses is Lomax's, (1 + x / (k · h))^-k. What a day teaches is clipped, and more recent days weigh more.
+learned from k excesses is Lomax's, (1 + x / (k · h))^-k. What a day teaches is clipped; newer days weigh more.
 
 `lasting_oracle` is the same, plain.
 """
@@ -40,7 +40,7 @@ LEAST_VALUE = 0.25
 SETTLING_DAYS, MEMORY_DAYS = 3, 200.0
 """The first days set the mean outright; later ones fade within so many."""
 STEEP_BEGIN, STEEP_PRIOR, STEEP_MIN, TEACH_MAX = 0.2, 4.0, 0.02, 5.0
-"""Mean excess at first, how many excesses this is worth, the least believed, and the excesses that one day may teach."""
+"""Mean excess at first, how many excesses this is worth, the least believed, and how many one day may teach."""
 CHOICE = log(1.5)
 """Half of the days lie above the mean (−ln 2), and the largest of three is taken (ln 3)."""
 TYPICAL_RATE = 0.003

@@ -18,8 +18,8 @@ from anomaly.statistics.layout import BINS, DAY_CELLS, LASTING, LEARNED, RECENT,
 from anomaly.statistics.parameters import Parameters
 from city.clock import DAY_US
 
-_WHOLE = ("observed_at", "origin", "n", "run", "longest", "bin", "frozen", "calm")
-_WHOLE += ("hold_until", "day_of", "days", "turn", "heard")
+_EPISODE = ("observed_at", "run", "bin", "frozen", "calm", "hold_until", "day_of", "turn", "heard")
+_WHOLE = ("origin", "n", "longest", "days", *_EPISODE)
 _LISTS = ("scale", "tail", "slope", "top", "visits", "day", "week", "counts", "recent", "peak", "middle", "steep")
 
 
@@ -160,7 +160,7 @@ def _clip(value: float, limit: float) -> float:
 
 
 def _hear(s: Series, p: Parameters, at: int, inverse: float) -> float:
-    elapsed = (at - s.observed_at) * 1e-6
+    elapsed: float = (at - s.observed_at) * 1e-6
     s.observed_at = at
     if s.n > 4 and elapsed > k.GAP_INTERVALS * s.interval_s:
         s.calm = int(k.NAT * min(p.gap * log(elapsed / s.interval_s), k.CALM_MAX))

@@ -23,8 +23,8 @@ class TicketRules:
     Attributes
     ----------
     open_at, raised_at : nats
-        One of the last eight scores has to reach the first, the newest and `raised_of_8` of them the second. A score says by itself
-        how rare a day is that shows as much; these days are told, one in 665 by that, and fewer as measured.
+        One of the last eight scores has to reach the first, the newest and `raised_of_8` of them the second. A score
+        says by itself how rare a day is that shows as much: 6.5 is one in 665, and fewer as measured.
     grown : nats
         An open suspicion is said anew when its score has grown by this: correlation weighs it against others.
     quiet_us : µs

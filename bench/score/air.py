@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anomaly.statistics.cells import hours_of_week
@@ -23,10 +26,10 @@ from bench.result import Result
 from bench.score.turns import Report, play
 from city.clock import DAY_US, HOUR_US, to_datetime
 
-FILE = (
-    Path(__file__).resolve().parents[3] / "shared/data/gijon/gijon_aire_constitucion_horario_2008_2017.csv.xz"
-)
+FILE = Path(__file__).resolve().parents[3] / "shared/data/gijon/gijon_aire_constitucion_horario_2008_2017.csv.xz"
 ZONE = "Europe/Madrid"
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "air-reports.png"
+PER_PAGE = 12
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "air-station.md"
 AROUND_US = 10 * DAY_US
 _BEGIN, _END = "<!-- reports -->", "<!-- /reports -->"
@@ -63,7 +66,7 @@ def reports(station: Station) -> list[Report]:
 
 
 def run() -> list[dict[str, Any]]:
-    """Count what is reported, and list it on the page; nothing where the file does not lie beside the project."""
+    """Count and list what is reported, draw a sample; nothing where the file does not lie beside the project."""
     if not FILE.exists():
         logger.info("  skipped: the air station's file is not at ../shared")
         return []
@@ -72,13 +75,15 @@ def run() -> list[dict[str, Any]]:
     text = PAGE.read_text(encoding="utf-8")
     head, rest = text.split(_BEGIN)
     PAGE.write_text(head + _BEGIN + "\n" + _table(station, found) + _END + rest.split(_END)[1], encoding="utf-8")
+    _page(station, found[:: -(-len(found) // PER_PAGE)], SAMPLE)
     years = float(np.isfinite(station.values).sum()) * HOUR_US / (365.25 * DAY_US)
     by_year = Counter((one.series, _when(station, one).year) for one in found)
     most, (series, year) = max((count, which) for which, count in by_year.items())
     stuck = sum(CHANNELS[one.channel] == "stuck" for one in found)
     note = (
         f"{len(found)} reports in {years:.0f} channel-years with readings, {stuck} of them stuck runs;"
-        f" the most of one channel in one year {most} ({station.channels[series]}, {year}); listed in docs/air-station.md"
+        f" the most of one channel in one year {most} ({station.channels[series]}, {year});"
+        " listed in docs/air-station.md"
     )
     return [Result("score.air.reports", len(found) / years, "a channel-year", note=note, wanted="≤ 2").plain()]
 
@@ -96,25 +101,24 @@ def _table(station: Station, found: Sequence[Report]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw(station: Station, found: Sequence[Report], folder: Path, per_page: int = 12) -> list[Path]:
+def draw(station: Station, found: Sequence[Report], folder: Path) -> list[Path]:
     """Draw every report with ten days before and after, and return the pages."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     pages = []
-    for first in range(0, len(found), per_page):
-        with mpl.rc_context({"font.size": 7}):
-            figure = Figure(figsize=(13, 10), layout="constrained")
-            for place, one in enumerate(found[first : first + per_page]):
-                axes = figure.add_subplot(4, 3, place + 1)
-                _panel(axes, station, one)
-            path = folder / f"air-{first // per_page:02}.png"
-            figure.savefig(path, dpi=90)
-        pages.append(path)
+    for first in range(0, len(found), PER_PAGE):
+        pages.append(folder / f"air-{first // PER_PAGE:02}.png")
+        _page(station, found[first : first + PER_PAGE], pages[-1])
     return pages
 
 
-def _panel(axes: Any, station: Station, one: Report) -> None:
+def _page(station: Station, some: Sequence[Report], path: Path) -> None:
+    with mpl.rc_context({"font.size": 7}):
+        figure = Figure(figsize=(13, 10), layout="constrained")
+        for place, one in enumerate(some):
+            _panel(figure.add_subplot(4, 3, place + 1), station, one)
+        figure.savefig(path, dpi=80, metadata={"Software": None})
+
+
+def _panel(axes: Axes, station: Station, one: Report) -> None:
     opened = int(station.at[one.opened])
     near = np.abs(station.at - opened) <= AROUND_US
     values = station.values[near, one.series]

@@ -67,7 +67,9 @@ def season(name: str, n: int, per_day: int) -> Values:
     daily, yearly = 5.0 * np.sin(2.0 * np.pi * day), 10.0 * np.sin(2.0 * np.pi * day / 365.25)
     hour, weekday = day % 1.0 * 24.0, day.astype(np.int64) % 7
     office = 20.0 * ((hour >= 8) & (hour < 18) & (weekday < 5))
-    return {"none": 0.0 * day, "daily": daily, "daily and yearly": daily + yearly, "office hours": office}[name][:, None]
+    return {"none": 0.0 * day, "daily": daily, "daily and yearly": daily + yearly, "office hours": office}[name][
+        :, None
+    ]
 
 
 def plant(fault: str, values: Values, begin: int, per_day: int, rng: np.random.Generator) -> Values:
@@ -130,7 +132,13 @@ def measure(seed: int) -> list[Result]:
             name = noise.lower().replace(", phi 0.8", "_phi08")
             value = max(rates.values())
             results.append(
-                Result(f"score.noise.false.{cadence}.{name}", value, "a series-year", note=f"the worst; {note}; {how}", wanted="≤ 0.05")
+                Result(
+                    f"score.noise.false.{cadence}.{name}",
+                    value,
+                    "a series-year",
+                    note=f"the worst; {note}; {how}",
+                    wanted="≤ 0.05",
+                )
             )
             logger.info("%s %s: %s", cadence, noise, note)
         for fault in FAULTS:

@@ -1,4 +1,4 @@
-"""``python -m bench.score.search``: searches one set of parameters on all of NAB, the in-sample figure's, and prints it.
+"""``python -m bench.score.search``: searches the set of parameters of NAB's in-sample figure, and prints it.
 
 The covariance matrix is adapted (CMA-ES, Hansen 2016) in the unit cube of the ranges of ``parameters.py``, half a range
 beyond them on either side. What it finds is fitted to NAB's labels: the held-out figures do not use it.

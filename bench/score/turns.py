@@ -1,4 +1,4 @@
-"""Series side by side through statistics and the rules that open and close, reading by reading, as production judges."""
+"""Series side by side through statistics and the rules that open and close, reading by reading as in production."""
 
 from dataclasses import dataclass
 

@@ -33,7 +33,9 @@ def scope(number: int) -> Scope:
 def suspicion(number: int, surprise: float | None, among: int = 50, at: int = START) -> Suspicion:
     evidence = Evidence("unlike-its-past-level")
     fault = FaultClass.OUT_OF_PATTERN
-    return Suspicion(CandidateKind.SUSPECT, fault, scope(number), START, at, evidence, None, QUARTER_US, surprise, among)
+    return Suspicion(
+        CandidateKind.SUSPECT, fault, scope(number), START, at, evidence, None, QUARTER_US, surprise, among
+    )
 
 
 def cases(*surprises: float | None, among: int = 50) -> dict[str, Case]:

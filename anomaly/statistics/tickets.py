@@ -24,7 +24,7 @@ class TicketRules:
     ----------
     open_at, raised_at : nats
         One of the last eight scores has to reach the first, the newest and `raised_of_8` of them the second. A score
-        says by itself how rare a day is that shows as much: 6.5 is one in 665, and fewer as measured.
+        says by itself how rare a day is that shows as much: 7 is one in 1,097, and fewer as measured.
     grown : nats
         An open suspicion is said anew when its score has grown by this: correlation weighs it against others.
     quiet_us : µs
@@ -36,7 +36,7 @@ class TicketRules:
         or somebody has been told of it for a week. For twice as long only what is stuck is told.
     """
 
-    open_at: float = 6.5
+    open_at: float = 7.0
     raised_at: float = 3.0
     grown: float = 1.0
     raised_of_8: int = 2

@@ -11,7 +11,7 @@ from city.lighting import LightingSchedule
 
 BLOCK_US = 64 * DAY_US
 LOOK_BACK_US = BLOCK_US
-"""Silence is counted in powered time at most this far back: far beyond any threshold."""
+"""Silence is counted in powered time, and what counters added compared with commands, at most this far back."""
 
 RANGES_MAX = 16
 

@@ -34,6 +34,7 @@ from anomaly.layout import (
     SWITCHES,
 )
 from anomaly.powered import burning_us, command_at, count_within, emit, powered_us
+from anomaly.schedules import LOOK_BACK_US
 from city.clock import HOUR_US
 
 BACK = 0.02
@@ -73,8 +74,8 @@ def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, f
         return _begin_again(d, rules, lamp, at, events, n)
     if lamp.open & (1 << COUNTER_RESET) and at - lamp.reset_at > 2 * rules.reset_us:
         n = clear(events, n, d, lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
-    if device.schedule < 0:
-        return n
+    if device.schedule < 0 or at - start > LOOK_BACK_US:
+        return n  # Of so long ago nobody knows what was commanded: what was added tells nothing.
     low, high, guard = first[device.schedule], first[device.schedule + 1], device.guard_us
     dusks = count_within(on, low, high, start - guard, at + guard)
     burning_h = burning_us(device.schedule, start, at, first, on, off) / HOUR_US

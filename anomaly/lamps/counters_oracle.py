@@ -31,6 +31,7 @@ from anomaly.layout import (
     SWITCH_ONS,
     SWITCHES,
 )
+from anomaly.schedules import LOOK_BACK_US
 from city.clock import HOUR_US
 
 _NAMES = {ENERGY: ("energy", 1), HOURS: ("hours", 2), SWITCHES: ("switches", 4)}
@@ -68,7 +69,7 @@ def judge_counters(
     events: Events = []
     if is_open(lamp, COUNTER_RESET) and at - lamp["reset_at"] > 2 * rules["reset_us"]:
         events += cleared(lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
-    if not device.scheduled:
+    if not device.scheduled or at - start > LOOK_BACK_US:
         return events
     guard = device.guard_us
     ons, offs = [on for on, _ in device.periods], [off for _, off in device.periods]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-CELLS = 16
-"""Learned powers of one lamp: one for each dimming level, or for each hour where no level is reported."""
+CELLS, LEVELS = 24, 16
+"""Learned powers of one lamp: one for each of `LEVELS` steps of dimming, or for each hour (UTC) where no level is
+reported."""
 
 FAULTS = 12
 """Length of `opened`: one more than the highest number of a fault of single devices in `anomaly.layout`."""

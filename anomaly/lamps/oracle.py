@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anomaly.lamps.layout import CELLS, LAMP
+from anomaly.lamps.layout import CELLS, LAMP, LEVELS
 from anomaly.lamps.power import (
     ABRUPT,
     CALM,
@@ -28,6 +28,7 @@ from anomaly.lamps.power import (
     REPEATS_MIN,
     SETTLE_US,
     SETTLED,
+    SHIFT_US,
     WARY_PARTIAL,
     WARY_RELIT,
 )
@@ -164,7 +165,7 @@ def judge_on(
     level, power, voltage = values.get(DIMMING), values[POWER], values.get(VOLTAGE)
     if level is not None and level <= 0.0:
         return []
-    cell = at // HOUR_US % 24 % CELLS if level is None else min(int(level * 0.15), CELLS - 1)
+    cell = at // HOUR_US % CELLS if level is None else min(int(level * 0.15), LEVELS - 1)
     learned = lamp["cell"][cell]
     expected = device.rated_w if level is None else device.rated_w * level / 100.0
     if lamp["cell_n"][cell] >= rules["learn"]:
@@ -181,7 +182,8 @@ def judge_on(
     if lamp["calm"] >= CALM and is_open(lamp, CYCLING_FAILURE):
         lamp["extra"] = 0
         events += cleared(lamp, CYCLING_FAILURE, CYCLING_FAILURE, at, power, expected)
-    if level >= 70.0 if level is not None else sure and power >= 0.85 * expected:
+    most = max((w for w, seen in zip(lamp["cell"], lamp["cell_n"], strict=True) if seen >= rules["learn"]), default=0.0)
+    if level >= 70.0 if level is not None else sure and power >= 0.85 * most:
         events += _factor(device, rules, lamp, at, power, values)
     return events + _power(device, rules, lamp, at, before, power, level, voltage, cell, sure, learned)
 
@@ -335,12 +337,12 @@ def _power(
         return []
     if r >= PARTIAL:
         lamp["partial"] = 0
-    other = _other_level(lamp, rules, cell, level, before, power, r, sigma, scale)
+    other = _other_level(lamp, rules, at, cell, level, before, power, r, sigma, scale)
     if other is not None:
-        return _wrong_level(device, rules, lamp, at, power, expected, other, voltage, cell)
+        return _wrong_level(device, rules, lamp, at, level, power, expected, other, voltage, cell)
     events: Events = []
     if not is_open(lamp, DIMMING_FAILURE):
-        lamp["dim_run"] = 0
+        lamp["dim_run"] = 0 if level is not None or abs(r) <= allowed else lamp["dim_run"]
     elif cell == lamp["dim_cell"]:
         lamp["dim_sound"] = lamp["dim_sound"] + 1 if abs(r) <= allowed else 0
         if lamp["dim_sound"] >= (1 if _fresh(device, rules, lamp, DIMMING_FAILURE, at) else 2):
@@ -396,29 +398,31 @@ def _learn(
 
 
 def _other_level(
-    lamp: Columns, rules: Any, cell: int, level: float | None, before: float, power: float, r: float, sigma: float,
-    scale: float,
+    lamp: Columns, rules: Any, at: int, cell: int, level: float | None, before: float, power: float, r: float,
+    sigma: float, scale: float,
 ) -> float | None:  # fmt: skip
-    if level is None or abs(r) < max(DIM_APART, 5.0 * sigma) or is_open(lamp, POWER_TOO_HIGH):
+    if abs(r) < max(DIM_APART, 5.0 * sigma) or is_open(lamp, POWER_TOO_HIGH):
         return None
     too_much = r > 0.0 and lamp["side"] > 0 and lamp["run"] > 0
     if too_much and abs(r - lamp["recent"]) <= max(DIM_ALIKE, 3.0 * sigma):
         return None
-    if r < 0.0 and lamp["dim_run"] == 0:
+    if level is None and r < 0.0 and lamp["dim_run"] and at - lamp["dim_since"] >= SHIFT_US:
+        return None
+    if level is not None and r < 0.0 and lamp["dim_run"] == 0:
         moved = lamp["known"] and lamp["last_cell"] not in (cell, NO_CELL)
         if not moved or abs(power - before) > max(DIM_ALIKE * power, DIM_ALIKE_W):
             return None
     others = [lamp["cell"][c] * scale for c in range(CELLS) if c != cell and lamp["cell_n"][c] >= rules["learn"]]
     alike = (w for w in others if abs(w - power) <= max(DIM_ALIKE * w, DIM_ALIKE_W))
     found = next(alike, None)
-    if found is None and r > 0.0 and level < 95.0:
+    if found is None and r > 0.0 and level is not None and level < 95.0:
         full = power / (1.0 + r) / (0.03 + 0.0097 * level)
         found = full if abs(full - power) <= max(FULL_ALIKE * full, DIM_ALIKE_W) else None
     return found if found is not None and found > 0.0 else None
 
 
 def _wrong_level(
-    device: Any, rules: Any, lamp: Columns, at: int, power: float, expected: float, other: float,
+    device: Any, rules: Any, lamp: Columns, at: int, level: float | None, power: float, expected: float, other: float,
     voltage: float | None, cell: int,
 ) -> Events:  # fmt: skip
     if lamp["dim_run"] == 0:
@@ -429,6 +433,8 @@ def _wrong_level(
     if is_open(lamp, DIMMING_FAILURE) or lamp["dim_run"] < rules["confirm"] - device.early:
         return []
     if at - lamp["dim_since"] + device.early * device.interval_us < rules["dimming_us"]:
+        return []
+    if level is None and at - lamp["dim_since"] < SHIFT_US:
         return []
     return suspected(
         lamp, DIMMING_FAILURE, DIMMING_FAILURE, lamp["dim_since"], at, power, expected,

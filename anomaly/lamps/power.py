@@ -8,7 +8,7 @@ the same in plain Python.
 import numpy as np
 from numba import njit
 
-from anomaly.lamps.layout import CELLS
+from anomaly.lamps.layout import CELLS, LEVELS
 from anomaly.layout import (
     CLEAR,
     CURRENT,
@@ -60,6 +60,8 @@ COARSE = 0.03
 """Readings that are alike to within more than this are alike by chance, now and then."""
 ABRUPT = 0.08 / 0.15
 """Of `module_lost_share`, enough where power fell between two readings of a night: nobody changes lamps then."""
+SHIFT_US = 6 * HOUR_US // 4
+"""Programs that go by local clocks shift by an hour twice a year, for all lamps that do not report their level."""
 _OFF_POWER = (1 << MODULE_LOST) | (1 << POWER_TOO_LOW) | (1 << POWER_TOO_HIGH)
 
 
@@ -158,7 +160,7 @@ def judge_on(d, device, rules, state, lamp, at, gap, before, values, events, n):
     level, power, voltage = values[DIMMING], values[POWER], values[VOLTAGE]
     if level <= 0.0:
         return n
-    cell = min(int(level * 0.15), CELLS - 1) if level == level else (at // HOUR_US) % 24 % CELLS
+    cell = min(int(level * 0.15), LEVELS - 1) if level == level else (at // HOUR_US) % CELLS
     learned = np.float64(lamp.cell[cell])
     sure = lamp.cell_n[cell] >= rules.learn
     expected = learned
@@ -175,7 +177,7 @@ def judge_on(d, device, rules, state, lamp, at, gap, before, values, events, n):
     if lamp.calm >= CALM and lamp.open & (1 << CYCLING_FAILURE):
         lamp.extra = 0
         n = clear(events, n, d, lamp, CYCLING_FAILURE, CYCLING_FAILURE, at, power, expected)
-    full = level >= 70.0 if level == level else sure and power >= 0.85 * expected
+    full = level >= 70.0 if level == level else sure and power >= 0.85 * _most(rules, lamp)
     if full:
         n = _judge_factor(d, device, rules, lamp, at, power, values, events, n)
     return _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell, sure, learned, events, n)
@@ -304,6 +306,16 @@ def _voltage_shift(rules, lamp, voltage):
 
 
 @njit(cache=True)
+def _most(rules, lamp):
+    """Return the most power that was learnt, W."""
+    most = 0.0
+    for c in range(CELLS):
+        if lamp.cell_n[c] >= rules.learn:
+            most = max(most, np.float64(lamp.cell[c]))
+    return most
+
+
+@njit(cache=True)
 def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell, sure, learned, events, n):
     shift = _voltage_shift(rules, lamp, voltage)
     if shift != shift:
@@ -329,11 +341,13 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
         return n
     if r >= PARTIAL:
         lamp.partial = 0
-    other = _other_level(lamp, rules, cell, level, before, power, r, sigma, scale)
+    other = _other_level(lamp, rules, at, cell, level, before, power, r, sigma, scale)
     if other > 0.0:
-        return _wrong_level(d, device, rules, lamp, at, power, expected, other, voltage, cell, events, n)
+        return _wrong_level(d, device, rules, lamp, at, level, power, expected, other, voltage, cell, events, n)
     if not lamp.open & (1 << DIMMING_FAILURE):
-        lamp.dim_run = 0
+        # Too little for longer than a program shifts is too little until it is normal again.
+        if level == level or abs(r) <= allowed:
+            lamp.dim_run = 0
     elif cell == lamp.dim_cell:
         lamp.dim_sound = lamp.dim_sound + 1 if abs(r) <= allowed else 0
         if lamp.dim_sound >= (1 if _fresh(device, rules, lamp, DIMMING_FAILURE, at) else 2):
@@ -392,16 +406,20 @@ def _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, 
 
 
 @njit(cache=True)
-def _other_level(lamp, rules, cell, level, before, power, r, sigma, scale):
+def _other_level(lamp, rules, at, cell, level, before, power, r, sigma, scale):
     """Return the learned power of another level that a lamp draws instead of its own, 0 where it does not.
 
-    Too little is a wrong level only where power did not follow a new command: a part of the LEDs may have failed.
+    Too little is a wrong level only where power did not follow a new command: a part of the LEDs may have failed. Where
+    no level is reported, it is one for no longer than clocks shift programs.
     """
-    if level != level or abs(r) < max(DIM_APART, 5.0 * sigma) or lamp.open & (1 << POWER_TOO_HIGH):
+    if abs(r) < max(DIM_APART, 5.0 * sigma) or lamp.open & (1 << POWER_TOO_HIGH):
         return 0.0
     if r > 0.0 and lamp.side > 0 and lamp.run > 0 and abs(r - lamp.recent) <= max(DIM_ALIKE, 3.0 * sigma):
         return 0.0  # It was too much by as much at another level.
-    if r < 0.0 and lamp.dim_run == 0:
+    if level != level:
+        if r < 0.0 and lamp.dim_run > 0 and at - lamp.dim_since >= SHIFT_US:
+            return 0.0
+    elif r < 0.0 and lamp.dim_run == 0:
         same = abs(power - before) <= max(DIM_ALIKE * power, DIM_ALIKE_W)
         if lamp.known == 0 or lamp.last_cell == cell or lamp.last_cell == NO_CELL or not same:
             return 0.0
@@ -419,7 +437,7 @@ def _other_level(lamp, rules, cell, level, before, power, r, sigma, scale):
 
 
 @njit(cache=True)
-def _wrong_level(d, device, rules, lamp, at, power, expected, other, voltage, cell, events, n):
+def _wrong_level(d, device, rules, lamp, at, level, power, expected, other, voltage, cell, events, n):
     opened = lamp.open & (1 << DIMMING_FAILURE) != 0
     if lamp.dim_run == 0:
         lamp.dim_since, lamp.dim_cell = at, cell
@@ -427,6 +445,8 @@ def _wrong_level(d, device, rules, lamp, at, power, expected, other, voltage, ce
     lamp.dim_sound = lamp.run = lamp.side = lamp.known = 0
     lasted_us = at - lamp.dim_since + device.early * device.interval_us
     if opened or lamp.dim_run < rules.confirm - device.early or lasted_us < rules.dimming_us:
+        return n
+    if level != level and at - lamp.dim_since < SHIFT_US:
         return n
     since, count = lamp.dim_since, np.int64(lamp.dim_run)
     return suspect(

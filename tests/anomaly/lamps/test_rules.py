@@ -230,3 +230,11 @@ def test_what_counters_lose_on_the_way_is_no_fault() -> None:
     told = [moment for moment in counters(watched, Count()) if rng.random() > 0.3]
     assert is_on(watched, told[-1][0])
     assert said(watched, told) == []
+
+
+def test_what_counters_added_in_months_of_silence_is_judged_by_nobody() -> None:
+    watched = device(210, periods=device(210).periods[140:], interval_us=4 * HOUR_US, early=0)
+    whole = device(210, interval_us=4 * HOUR_US, early=0)
+    first, *later = counters(whole, Count())
+    told = [first, *(one for one in later if one[0] > 204 * DAY_US)]
+    assert suspected(watched, told) == []

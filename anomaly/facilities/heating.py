@@ -23,9 +23,9 @@ MORNING, NOON = 40, 52
 HELD_US = 86_400_000_000
 FULL_SHARE = 0.55
 """Of the full load: a heating plant draws less than this."""
-IDLE_SHARE, WASTE_SHARE, PLANT_SHARE = 0.3, 0.45, 0.9
-"""While no more than the first of the full load is expected, an excess between the others, as shares of what is
-expected, is waste; a plant that was left on draws more."""
+IDLE_SHARE, WASTE_SHARE, WASTE_MOST, PLANT_SHARE = 0.3, 0.45, 0.75, 0.9
+"""While no more than the first of the full load is expected, an excess between the next two, as shares of what is
+expected, is waste; a plant that was left on draws more than the last. Of what lies between the load by day tells."""
 WITH_LOAD = 1.5
 """What grows with the load so many times from night to day is waste; a plant left on draws the same."""
 SEEN_SHARE = 0.2
@@ -65,7 +65,7 @@ def _by_load(state, p, opened):
         return SILENT
     if excess >= PLANT_SHARE * expected:
         return HEATING
-    if expected <= IDLE_SHARE * _full(p) and excess >= WASTE_SHARE * expected:
+    if expected <= IDLE_SHARE * _full(p) and WASTE_SHARE * expected <= excess < WASTE_MOST * expected:
         return ENERGY_PATTERN
     if opened == CLOSED:
         state.closed_excess = excess
@@ -75,26 +75,37 @@ def _by_load(state, p, opened):
 
 
 @njit(cache=True)
+def _by_contrast(state, p, opened):
+    """Name power that was too much and no longer is beyond doubt, from what it is at the other time of the day."""
+    excess, expected = pattern.mean_excess(p)
+    if opened == OPEN and state.closed_run <= -pattern.LONG and state.closed_excess > SEEN_SHARE * expected:
+        # As usual when open, too much when closed: that is what the rule says.
+        return ENERGY_PATTERN if excess >= WITH_LOAD * state.closed_excess else HEATING
+    if opened == CLOSED and state.closed_run >= pattern.SHORT and state.open_excess > 0.0:
+        return ENERGY_PATTERN if state.open_excess >= WITH_LOAD * excess else HEATING
+    return SILENT
+
+
+@njit(cache=True)
 def judge(device, state, states, at, opened):
-    """Return what an odd room and odd power are called, `SILENT` for not yet, and whether it must be heating now.
+    """Return what an odd room and odd power are called, `SILENT` for not yet, and which fault must be now, if any.
 
     References
     ----------
     docs/detection.md, Facilities
     """
     indoor, power = TEMPERATURE_PATTERN, ENERGY_PATTERN
-    state.closed_run = 0 if opened == OPEN else state.closed_run + 1
+    state.closed_run = min(state.closed_run, 0) - 1 if opened == OPEN else max(state.closed_run, 0) + 1
     t, p = states[max(device.indoor, 0)], states[max(device.power, 0)]
     hot = device.indoor >= 0 and t.bad > 0
     much = device.power >= 0 and p.bad > 0
     if state.since[HEATING] != 0:
-        return (HEATING if hot else indoor), (HEATING if much else power), False
+        return (HEATING if hot else indoor), (HEATING if much else power), SILENT
     if not hot and not much:
         if state.held_since == 0:
-            return indoor, power, False
-        # As usual when open, too much when closed: that is what the rule says.
-        now = state.closed_excess > SEEN_SHARE * p.expected and opened == OPEN and p.bad == 0
-        if now or at - state.held_since > HELD_US:
+            return indoor, power, SILENT
+        now = _by_contrast(state, p, opened)
+        if now != SILENT or at - state.held_since > HELD_US:
             state.held_since, state.closed_excess, state.open_excess = 0, 0.0, 0.0
         return indoor, power, now
     telling, risen = False, 0.0
@@ -104,7 +115,7 @@ def judge(device, state, states, at, opened):
     if hot and telling and t.value <= t.warm + OVER and (device.power < 0 or much):
         indoor = HEATING
     if not much or state.since[ENERGY_PATTERN] != 0:
-        return indoor, power, False
+        return indoor, power, SILENT
     if device.indoor < 0:
         power = ENERGY_PATTERN
     elif telling:
@@ -117,4 +128,4 @@ def judge(device, state, states, at, opened):
         state.held_since = state.held_since if state.held_since != 0 else at
     else:
         state.held_since, state.closed_excess, state.open_excess = 0, 0.0, 0.0
-    return indoor, power, False
+    return indoor, power, SILENT

@@ -135,6 +135,20 @@ def _is_held(state, role):
 
 
 @njit(cache=True)
+def _is_stale(state, s, role, at):
+    """Tell whether so long nothing could be learnt of a series that the weather may have changed meanwhile.
+
+    What was not learnt because it is itself out of pattern is judged on.
+    """
+    if at - s.learnt_at <= pattern.STALE_US:
+        return False
+    if role in (INDOOR, POWER) and (state.since[HEATING] != 0 or state.held_since != 0):
+        return False
+    fault = _fault_of(role)
+    return fault < 0 or (state.since[fault] == 0 and s.bad == 0)
+
+
+@njit(cache=True)
 def _judge_counter(state, s, d, i, at, value, known, events, n):
     fell = s.value - value
     if known and fell > RESET_LEAST and fell > RESET_SHARE * s.value:
@@ -196,7 +210,7 @@ def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, v
     repeats.take(s, known and value == s.value, at, before, 0.001, 0.1, state.since[STUCK] == 0)
     z = 0.0
     if role not in (NONE, COUNTER, HOT_WATER, COLD_ROOM):
-        old = at - s.first_at >= device.pattern_us
+        old = at - s.first_at >= device.pattern_us and not _is_stale(state, s, role, at)
         held = _is_held(state, role)
         shared = common[0 if role == INDOOR else 1, opened] if role in (INDOOR, HUMIDITY) else 0.0
         z = pattern.meet(fixed, s, at, gap, day_type, slot, opened, value, shared, air, same, old, role != FLOW, held)
@@ -225,10 +239,10 @@ def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, v
 @njit(cache=True)
 def _judge_patterns(device, state, series, states, d, at, past_us, opened, events, n):
     """Say which series are out of pattern and what that is called, and which faults are over."""
-    indoor, power, heated = heating.judge(device, state, states, at, opened)
-    if heated:
+    indoor, power, now = heating.judge(device, state, states, at, opened)
+    if now >= 0:
         s = states[device.power]
-        n = _open(state, d, device.power, HEATING, s.shown_at, at, s.value, s.expected, 0.0, events, n)
+        n = _open(state, d, device.power, now, s.shown_at, at, s.value, s.expected, 0.0, events, n)
     odd = 0  # Faults of which a series is out of pattern now, as bits.
     for i in range(device.first, device.last):
         s = states[i]

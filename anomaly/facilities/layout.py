@@ -66,7 +66,7 @@ DEVICE_STATE = np.dtype(
         ("run", "i4"),
         ("longest", "i4"),
         ("opened", "i4"),  # what it was at its last message
-        ("closed_run", "i4"),  # messages since it was open
+        ("closed_run", "i4"),  # messages since it was open; negative: since it was not
         ("reserved", "i4"),
         ("changes", "i4"),  # messages in a row that differ, since a stuck one
         ("first_bad", "i8", FAULTS),  # since when its condition holds without a break; 0: it does not
@@ -98,6 +98,9 @@ SERIES_STATE = np.dtype(
         ("chance", "f8"),
         ("top_short", "f8"),  # longest that a short, and a long, run of residuals has been, in units of noise
         ("top_long", "f8"),
+        ("top_sum", "f8"),
+        ("above", "f8"),  # of power: what the last residuals came to, less what is usual
+        ("above_at", "i8"),  # since when
         ("drift", "f8"),  # smoothed residual
         ("warm", "f8"),  # of a room: how warm it is while people are there
         ("n", "i8"),

@@ -61,6 +61,9 @@ class Series:
     doubt: int = 0
     top_short: float = 0.0
     top_long: float = 0.0
+    top_sum: float = 0.0
+    above: float = 0.0
+    above_at: int = 0
     recent: list[tuple[float, float, int, float]] = field(default_factory=list)
     """(z, residual, at, expected), newest first."""
     cells: dict[int, tuple[int, float, float]] = field(default_factory=dict)
@@ -100,7 +103,7 @@ def meet(s: Series, m: Moment, value: float) -> float:
     k, part = m.day_type * c.SLOTS + m.slot, m.opened if m.opened != c.UNKNOWN else 3 + m.slot // 24
     seen, base, deviation = s.cells.get(k, (0, 0.0, 0.0))
     if m.gap:
-        s.recent = []
+        s.recent, s.above = [], 0.0
     unit = max(abs(base), s.floor) if s.relative and seen else 1.0
     change = 0.0 if m.outside is None else m.outside - s.outside[part]
     away = s.offset[part] + s.drift_of.get(m.slot, 0.0) + s.heed[part] * change
@@ -137,9 +140,14 @@ def _beside(s: Series, m: Moment, value: float, away: float) -> float:
 def _find(s: Series, m: Moment, judged: bool, sure: bool) -> None:
     if s.bad:
         if sum(abs(one[0]) < pattern.CALM_Z for one in s.recent) >= pattern.LONG:
-            s.bad, s.bad_until = 0, m.at
+            s.bad, s.bad_until, s.above = 0, m.at, 0.0
         return
     s.top_short, s.top_long = s.top_short * pattern.TOP_DECAY, s.top_long * pattern.TOP_DECAY
+    s.top_sum *= pattern.TOP_DECAY
+    if s.relative:
+        s.above_at = s.above_at if s.above else m.at
+        s.above = max(s.above + min(s.recent[0][0], pattern.SUM_MOST) - pattern.SUM_SLACK, 0.0)
+    lasting = s.above >= max(pattern.SUM_MIN, pattern.SUM_TIMES * s.top_sum)
     s.doubt = 0
     for sign in (1, -1):
         out = [one[0] * sign for one in s.recent]
@@ -149,14 +157,17 @@ def _find(s: Series, m: Moment, judged: bool, sure: bool) -> None:
         steady = min(last) >= pattern.STEADY * max(0.0, *last)
         far = steady and short >= max(pattern.SHORT_Z, pattern.SHORT_TIMES * s.top_short)
         far = far or long >= max(pattern.LONG_Z, pattern.LONG_TIMES * s.top_long)
-        if far and judged and not m.shared * sign >= pattern.COMMON_SHARE * abs(s.raw):
+        if (far or (lasting and sign > 0)) and judged and not m.shared * sign >= pattern.COMMON_SHARE * abs(s.raw):
             s.bad = sign
             if s.bad_since == 0 or m.at - s.bad_until > pattern.DAY_US:
                 s.bad_since = m.at
             shown = [one[2] for one in s.recent if one[0] * sign > pattern.CALM_Z]
             s.shown_at = shown[-1] if shown else s.recent[0][2]
+            s.shown_at = min(s.shown_at, s.above_at) if lasting and sign > 0 else s.shown_at
             return
         s.doubt = 1 if long > pattern.DOUBT_Z else s.doubt
+        if sure and sign > 0:
+            s.top_sum = _grown(s.top_sum, min(s.above, pattern.SUM_TOP))
         if sure:
             s.top_short = _grown(s.top_short, min(short, pattern.SHORT_TOP))
             s.top_long = _grown(s.top_long, min(long, pattern.LONG_TOP))

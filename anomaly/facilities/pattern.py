@@ -15,6 +15,10 @@ SHORT, SHORT_Z, SHORT_TIMES, SHORT_TOP, STEADY = 4, 5.0, 1.4, 4.5, 0.55
 LONG, LONG_Z, LONG_TIMES, LONG_TOP = 6, 4.5, 1.6, 3.5
 """Out of pattern: `SHORT` residuals in a row, nearly equal, or `LONG` of `RING`, beyond so many units of noise and so
 many times the utmost that such runs have been before, as far as that counts (`_TOP`)."""
+SUM_SLACK, SUM_MOST, SUM_MIN, SUM_TIMES, SUM_TOP = 1.5, 5.0, 20.0, 1.6, 20.0
+"""Too much power, by less but for hours: residuals of at most `SUM_MOST` units, less `SUM_SLACK` each, add up to so
+much, and to so many times the utmost that they have come to before (Page's cumulative sum, 1954). Rooms are left out:
+they follow the weather for days, and power hardly does."""
 CALM_Z = 2.5
 UNKNOWN_SPREAD = 1e9
 """Before anything is known of the noise nothing is far out."""
@@ -88,36 +92,54 @@ def _shown(s, sign):
 
 
 @njit(cache=True)
+def _add_up(s, z, at):
+    """Add one residual to what the last ones came to."""
+    more = s.above + min(z, SUM_MOST) - SUM_SLACK
+    if s.above == 0.0:
+        s.above_at = at
+    s.above = max(more, 0.0)
+
+
+@njit(cache=True)
 def _grown(top, reached):
     return min(reached, top * (1.0 + TOP_GROWTH) + TOP_GROWTH) if reached > top else top
 
 
 @njit(cache=True)
-def _find(s, at, shared, judged, sure):
+def _find(fixed, s, z, at, shared, judged, sure):
     """Look whether the last residuals are out of pattern; learn how far they go in good days."""
     if s.bad != 0:
         if _calm(s):
             s.bad = 0
             s.bad_until = at
+            s.above = 0.0
         return
     s.top_short *= TOP_DECAY
     s.top_long *= TOP_DECAY
+    s.top_sum *= TOP_DECAY
+    if fixed.relative:
+        _add_up(s, z, at)
     s.doubt = 0
     for sign in (1, -1):
         short, long, steady = _runs(s, float(sign))
         out = (steady and short >= max(SHORT_Z, SHORT_TIMES * s.top_short)) or long >= max(
             LONG_Z, LONG_TIMES * s.top_long
         )
+        lasting = sign > 0 and s.above >= max(SUM_MIN, SUM_TIMES * s.top_sum)
         # What all buildings have in common is the weather, and explains as much in each.
         explained = shared * sign >= COMMON_SHARE * abs(s.raw)
-        if out and judged and not explained:
+        if (out or lasting) and judged and not explained:
             s.bad = sign
             if s.bad_since == 0 or at - s.bad_until > DAY_US:
                 s.bad_since = at
             s.shown_at = _shown(s, float(sign))
+            if lasting:
+                s.shown_at = min(s.shown_at, s.above_at)
             return
         if long > DOUBT_Z:
             s.doubt = 1
+        if sure and sign > 0:
+            s.top_sum = _grown(s.top_sum, min(s.above, SUM_TOP))
         if sure:
             s.top_short = _grown(s.top_short, min(short, SHORT_TOP))
             s.top_long = _grown(s.top_long, min(long, LONG_TOP))
@@ -218,6 +240,7 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same
     seen = int(s.seen[k])
     if gap:
         s.filled = 0
+        s.above = 0.0
     base = float(s.base[k])
     unit = max(abs(base), fixed.floor) if fixed.relative and seen > 0 else 1.0
     answer = _answer(s, part, outside)[1]
@@ -241,7 +264,7 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same
         s.at_ring = (s.at_ring + 1) % RING
         s.filled = min(s.filled + 1, RING)
         settled = at - s.back_at >= SETTLE_US
-        _find(s, at, shared, old_enough and settled, seen > VISITS_MIN and settled)
+        _find(fixed, s, z, at, shared, old_enough and settled, seen > VISITS_MIN and settled)
     anew = s.bad != 0 and at - s.bad_since > RELEARN_US
     if (s.bad == 0 and not held and not same) or anew:
         if at - s.learnt_at > STALE_US:

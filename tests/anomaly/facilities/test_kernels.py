@@ -21,7 +21,8 @@ def columns() -> tuple[Any, Any]:
 def same_habit(s: Any, o: oracle.Series) -> None:
     for name in ("expected", "raw", "bad", "bad_since", "bad_until", "shown_at", "learnt_at", "back_at", "doubt"):
         assert s[name] == getattr(o, name), name
-    assert (s["top_short"], s["top_long"]) == (o.top_short, o.top_long)
+    assert (s["top_short"], s["top_long"], s["top_sum"]) == (o.top_short, o.top_long, o.top_sum)
+    assert (s["above"], s["above_at"]) == (o.above, o.above_at)
     assert s["offset"].tolist() == o.offset
     for name in ("heed", "heed_weight", "outside"):
         assert s[name].tolist() == getattr(o, name), name

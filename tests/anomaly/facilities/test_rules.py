@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -79,6 +80,69 @@ def test_heating_that_runs_at_night_is_told_from_waste_by_the_rooms() -> None:
     hot = from_onset("indoor_temperature_deg_c", lambda at, chance: 21 + chance.gauss(0, 0.3), night)
     more = from_onset("active_power_w", lambda at, chance: world.power(at, chance) + 5_000, night)
     assert names(Building(days=27, changes={**hot, **more})) == [FaultClass.HEATING_WHILE_CLOSED]
+
+
+def noisy_power(at: int, chance: random.Random) -> float:
+    return world.power(at, chance) + chance.gauss(0, 400)
+
+
+def test_waste_that_hides_in_noise_hour_by_hour_adds_up_and_is_told_within_a_day() -> None:
+    def wasteful(at: int, chance: random.Random) -> float:
+        return noisy_power(at, chance) + (2_000 if at >= ONSET else 0)
+
+    found = suspected(Building(days=26, changes={"active_power_w": wasteful}, hours=None, metrics=("active_power_w",)))
+    assert [s.fault for s in found] == [FaultClass.ENERGY_OUT_OF_PATTERN]
+    assert ONSET <= found[0].since <= found[0].at <= ONSET + DAY_US
+    sound = Building(days=60, changes={"active_power_w": noisy_power}, hours=None, metrics=("active_power_w",))
+    assert suspected(sound) == []
+
+
+def summer(at: int, chance: random.Random) -> float:
+    return 24 + chance.gauss(0, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("onset_h", "excess", "fault"),
+    [
+        # Begins while open; at night next to nothing is left of what grows with the load, and all of a plant.
+        (10, lambda at: 0.6, FaultClass.ENERGY_OUT_OF_PATTERN),
+        (10, lambda at: 5_000 / (15_000 if world.is_open(at) else 2_500), FaultClass.HEATING_WHILE_CLOSED),
+        # Begins at night, too much for waste and too little for a plant: the day tells.
+        (22, lambda at: 0.88, FaultClass.ENERGY_OUT_OF_PATTERN),
+    ],
+)
+def test_where_rooms_do_not_tell_the_other_half_of_the_day_names_too_much_power(
+    onset_h: int, excess: Callable[[int], float], fault: FaultClass
+) -> None:
+    onset = START + 24 * DAY_US + onset_h * HOUR_US
+
+    def course(at: int, chance: random.Random) -> float:
+        return world.power(at, chance) * (1 + (excess(at) if at >= onset else 0.0))
+
+    changes: dict[str, Course] = {"active_power_w": course, "indoor_temperature_deg_c": summer}
+    (found,) = suspected(Building(days=27, changes=changes))
+    assert found.fault is fault
+    assert found.at <= onset + DAY_US
+
+
+def test_what_changed_while_a_sensor_was_stuck_is_not_out_of_pattern_when_it_moves_again() -> None:
+    held: dict[str, float] = {}
+    free = ONSET + 3 * DAY_US
+
+    def stick(name: str, moved: float) -> Course:
+        def course(at: int, chance: random.Random) -> float | None:
+            value = HEALTHY[name](at, chance)
+            assert value is not None
+            if ONSET <= at < free:
+                return held.setdefault(name, value)
+            return value + (moved if at >= free else 0.0)
+
+        return course
+
+    # Meanwhile it has become four degrees warmer.
+    shifts = {"indoor_temperature_deg_c": 4.0}
+    changes = {name: stick(name, shifts.get(name, 0.0)) for name in HEALTHY}
+    assert names(Building(days=30, changes=changes)) == [FaultClass.STUCK_SENSOR]
 
 
 def test_a_fault_ends_after_it_was_quiet_for_long_enough() -> None:

@@ -497,7 +497,8 @@ def _drift(
     turned = side != lamp["side"]
     if turned or lamp["run"] == 0 or not like_before:
         before = lamp["level"] if turned else lamp["recent"]
-        stepped = before - r >= 0.8 * rules["module_lost"]
+        fresh = turned or at - lamp["side_since"] <= 2 * device.interval_us
+        stepped = fresh and before - r >= 0.8 * rules["module_lost"]
         lamp["step"] = 2 if abrupt else int(stepped or (not turned and bool(lamp["step"])))
         lamp["run"], lamp["run_since"], lamp["recent"] = 0, at, r
     if turned:

@@ -528,9 +528,11 @@ def _judge_drift(
     if abs(r) > allowed:
         side = -1 if r < 0.0 else 1
     if side != lamp.side or lamp.run == 0 or not like_before:
-        # The first of a run: where power was before tells whether this is a step.
+        # The first of a run: where power was before tells whether this is a step. What has left its normal long
+        # ago, and falls on, is none.
         before = lamp.level if side != lamp.side else lamp.recent
-        stepped = before - r >= 0.8 * rules.module_lost
+        fresh = side != lamp.side or at - lamp.side_since <= 2 * device.interval_us
+        stepped = fresh and before - r >= 0.8 * rules.module_lost
         lamp.step = 2 if abrupt else 1 if stepped or (side == lamp.side and lamp.step != 0) else 0
         if side != lamp.side:
             lamp.side, lamp.side_since, lamp.start = side, at, r

@@ -117,6 +117,17 @@ def test_a_slow_loss_of_power_is_no_lost_module() -> None:
     assert suspected(watched, readings(watched, Lamp(share=ramp))) == ["lampPowerTooLow"]
 
 
+def test_a_loss_that_goes_on_from_night_to_night_is_no_lost_module() -> None:
+    """Nights of eight hours: by day it falls by a string's worth, unseen, but it had left its normal before."""
+
+    def ramp(at: int) -> float:
+        return 1.0 - min(0.18 * max(at - ONSET, 0) / DAY_US, 0.35)
+
+    periods = [(d * DAY_US + 16 * HOUR_US, (d + 1) * DAY_US) for d in range(DAYS + 2)]
+    watched = device(DAYS + 2, interval_us=HOUR_US, silence_us=8 * HOUR_US, early=0, periods=periods)
+    assert suspected(watched, readings(watched, Lamp(share=ramp))) == ["lampPowerTooLow"]
+
+
 QUIET = {
     "nothing": (Lamp(), {}),
     "dimmed": (Lamp(level=dimmed), {}),

@@ -65,6 +65,8 @@ class CorrelatorState:
     parents: dict[str, Parent] = field(default_factory=dict)
     rests: dict[str, Rest] = field(default_factory=dict)
     decided_at: int = 0
+    told: int = 0
+    """How often operators were told that one partition keeps all others waiting."""
 
     def hear(self, batch: CandidateBatch) -> list[AlarmEvent]:
         """Take one batch; return what can now be decided."""
@@ -80,7 +82,7 @@ class CorrelatorState:
         if watermark <= self.decided_at:
             self._tell_who_waits()
             return []
-        self.decided_at = watermark
+        self.decided_at, self.told = watermark, 0
         due: dict[int, list[CandidateBatch]] = {}
         for number, queue in self.waiting.items():
             for one in queue:
@@ -97,7 +99,8 @@ class CorrelatorState:
 
     def _tell_who_waits(self) -> None:
         count = sum(len(queue) for queue in self.waiting.values())
-        if count and count % WAITING_TOLD == 0:
+        if count // WAITING_TOLD > self.told:
+            self.told = count // WAITING_TOLD
             late = min(range(self.sources), key=lambda source: self.heard_at.get(source, 0))
             logger.warning(
                 "no alarm is decided: one partition of readings is not heard; see whether its detection runs",

@@ -44,6 +44,11 @@ class Claim:
         What the lamp draws while it is off.
     hourly_w : mapping
         Start of an hour, µs UTC → mean power in it; an hour of which nothing was heard counts nothing.
+    measured : bool
+        Its power is measured. Where counters alone are, it is taken for what the inventory says: an estimate.
+    excess : float or None
+        Share of what it draws that is too much, as the alarm saw it beside what was learnt of this lamp; None: nobody
+        learnt it, and the inventory has to tell.
     """
 
     lamp_id: str
@@ -56,6 +61,8 @@ class Claim:
     observed_w: float | None = None
     standby_w: float = 0.0
     hourly_w: Mapping[int, float] = field(default_factory=dict)
+    measured: bool = True
+    excess: float | None = None
 
 
 def kwh_of(claim: Claim) -> float:
@@ -67,14 +74,28 @@ def kwh_of(claim: Claim) -> float:
             hours = full_hours(claim.schedule, claim.since_us, claim.until_us)
             return (claim.rated_w or 0.0) * hours / _WH_PER_KWH
         case Loss.BY_DAY:
-            pieces = ((a, b, claim.standby_w) for a, b in _off(claim.schedule, claim.since_us, claim.until_us))
+            off = _off(claim.schedule, claim.since_us, claim.until_us)
+            if not claim.measured:
+                burnt_w = max((claim.rated_w or 0.0) - claim.standby_w, 0.0)
+                return sum(b - a for a, b in off) / HOUR_US * burnt_w / _WH_PER_KWH
+            pieces = ((a, b, claim.standby_w) for a, b in off)
         case Loss.OVER_POWER:
-            if not claim.rated_w:
-                return 0.0
-            rated_w = claim.rated_w
-            levels = _levels(claim.schedule, claim.since_us, claim.until_us)
-            pieces = ((a, b, rated_w * level / FULL_PCT) for a, b, level in levels)
+            return _over_power(claim)
     return sum(_above(claim, *piece) for piece in pieces) / _WH_PER_KWH
+
+
+def _over_power(claim: Claim) -> float:
+    """Return what a lamp drew too much while it was to burn, kWh."""
+    rated_w, excess = claim.rated_w or 0.0, claim.excess
+    if excess is not None and not claim.measured:
+        hours = full_hours(claim.schedule, claim.since_us, claim.until_us)
+        return rated_w * hours * excess / (1.0 - excess) / _WH_PER_KWH
+    levels = _levels(claim.schedule, claim.since_us, claim.until_us)
+    if excess is not None:
+        return sum(_above(claim, a, b, 0.0) for a, b, _ in levels) * excess / _WH_PER_KWH
+    if not rated_w:
+        return 0.0
+    return sum(_above(claim, a, b, rated_w * level / FULL_PCT) for a, b, level in levels) / _WH_PER_KWH
 
 
 @lru_cache(maxsize=4096)

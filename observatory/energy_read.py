@@ -78,7 +78,7 @@ async def claims(pool: Pool, wanted: WhichLosses) -> list[Claim]:
         "hidden": list(wanted.hidden),
     }
     rows = await fetch_all(pool, _SQL.claims, parameters)
-    hourly, least = await _hours(pool, wanted, sorted({r[8] for r in rows if r[8] is not None and _measured(r[0])}))
+    hourly, least = await _hours(pool, wanted, sorted({r[9] for r in rows if r[9] is not None and _measured(r[0])}))
     known = _Known(
         {one["schedule_id"]: LightingSchedule.from_plain(one) for one in plain},
         float(rules.get("unexpected_on_w", FaultRules().unexpected_on_w)),
@@ -100,7 +100,7 @@ class _Known:
 
 
 def _claim(row: tuple[Any, ...], wanted: WhichLosses, known: _Known) -> Claim | None:
-    fault, raised_at, cleared_at, observed_w, lamp_id, district, rated_w, schedule_id, series = row
+    fault, raised_at, cleared_at, observed_w, excess, lamp_id, district, rated_w, schedule_id, series = row
     if schedule_id not in known.schedules:
         return None
     return Claim(
@@ -115,6 +115,8 @@ def _claim(row: tuple[Any, ...], wanted: WhichLosses, known: _Known) -> Claim | 
         # A lamp that never was off in this time has no standby to see: no more than the rule tolerates.
         min(known.least.get(series, 0.0), known.tolerated_w),
         known.hourly.get(series, {}),
+        series is not None,
+        excess,
     )
 
 

@@ -12,8 +12,12 @@ WITH told AS MATERIALIZED (
     SELECT m.alarm_id, m.fault, m.scope_kind, m.scope_id, m.raised_at, m.cleared_at, m.children,
            m.fault IN ('circuitBreakerTripped', 'cableTheft') AND m.children <> '[]' AS in_part,
            CASE WHEN m.scope_kind = 'lamp' AND m.evidence ->> 'unit' = 'W'
-                THEN (m.evidence ->> 'observed')::double precision END AS observed_w
+                THEN (m.evidence ->> 'observed')::double precision END AS observed_w,
+           CASE WHEN m.scope_kind = 'lamp' AND m.fault = 'lampPowerTooHigh' AND e.observed > e.expected AND e.expected > 0
+                THEN 1 - e.expected / e.observed END AS excess
       FROM alarms m
+     CROSS JOIN LATERAL (SELECT (m.evidence ->> 'observed')::double precision AS observed,
+                                (m.evidence ->> 'expected')::double precision AS expected OFFSET 0) e
       LEFT JOIN LATERAL (SELECT finding FROM standing_verdicts s WHERE s.alarm_id = m.alarm_id OFFSET 0) v ON true
      WHERE m.fault = ANY(%(faults)s) AND m.raised_at < %(until)s AND (m.cleared_at IS NULL OR m.cleared_at > %(since)s)
        AND v.finding IS DISTINCT FROM 'false' AND m.scope_kind <> ALL(%(hidden)s)
@@ -32,7 +36,7 @@ WITH told AS MATERIALIZED (
     SELECT t.*, c.name FROM told t CROSS JOIN LATERAL jsonb_array_elements_text(t.children) AS c (name)
      WHERE t.scope_kind <> 'lamp' AND t.in_part
 )
-SELECT t.fault, t.raised_at, t.cleared_at, t.observed_w, a.asset_id, coalesce(a.district_id, ''),
+SELECT t.fault, t.raised_at, t.cleared_at, t.observed_w, t.excess, a.asset_id, coalesce(a.district_id, ''),
        (a.attributes ->> 'rated_w')::double precision, f.attributes ->> 'schedule_id',
        (SELECT s.series_id FROM devices d JOIN series s USING (device_id)
          WHERE d.asset_id = a.asset_id AND s.metric = 'active_power_w' AND NOT d.retired AND NOT s.retired

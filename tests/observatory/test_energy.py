@@ -58,6 +58,21 @@ def test_too_much_power_counts_above_what_the_level_asks_for_and_never_below() -
     assert kwh_of(claim(Loss.OVER_POWER, NOON - 4 * HOUR_US, NOON, 120.0)) == 0.0
 
 
+def test_too_much_power_goes_by_what_was_learnt_of_the_lamp_where_the_alarm_says_it() -> None:
+    # The inventory says 100 W; it always drew 250 and now draws 300.
+    over = claim(Loss.OVER_POWER, ON + HOUR_US, ON + 9 * HOUR_US, 300.0, excess=1 - 250 / 300)
+    assert kwh_of(over) == pytest.approx(8 * 0.05)
+    counted = replace(over, hourly_w={}, measured=False)
+    assert kwh_of(counted) == pytest.approx(8 * 0.1 * (300 / 250 - 1)), "of counters alone the inventory has to tell"
+    assert kwh_of(replace(over, hourly_w={})) == 0.0, "nothing was heard of it"
+
+
+def test_a_day_burner_with_counters_alone_wastes_what_the_inventory_says() -> None:
+    by_day = claim(Loss.BY_DAY, MIDNIGHT + 10 * HOUR_US, MIDNIGHT + 13 * HOUR_US, measured=False)
+    assert kwh_of(by_day) == pytest.approx(0.3)
+    assert kwh_of(replace(by_day, rated_w=None)) == 0.0
+
+
 def test_what_a_lamps_own_alarm_and_its_feeders_say_of_the_same_hours_counts_once() -> None:
     own = claim(Loss.NOT_DELIVERED, ON, ON + 6 * HOUR_US)
     feeders = claim(Loss.NOT_DELIVERED, ON + 2 * HOUR_US, ON + 8 * HOUR_US)

@@ -11,7 +11,7 @@ from anomaly.segments import kernels as segments
 from anomaly.segments import layout as street
 from anomaly.statistics import kernels as statistics
 from anomaly.statistics import layout as statistics_layout
-from anomaly.statistics import tickets
+from anomaly.statistics import rows, tickets
 from anomaly.statistics.parameters import Parameters
 
 
@@ -54,6 +54,9 @@ def warm() -> None:
     statistics.score_rows(nothing, times, cells, np.zeros(0), scores, Parameters().row(), *said)
     rules = tickets.TicketRules().row()
     tickets.watch_rows(nothing, times, said[0], np.zeros(0, np.bool_), watches, scores, rules, events)
+    rows.judge_rows(
+        nothing, times, cells, np.zeros(0), scores, Parameters().row(), watches, rules, *said, events, times
+    )
     segments.hear(nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *lamps, *periods)
     segments.gather(
         0, *lamps, np.zeros(0, street.LIMITS), *periods, deaf, np.zeros(0, street.NOW), np.zeros(0, street.COUNT)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 from anomaly.facilities.layout import NONE
 from anomaly.facilities.metrics import OTHER, PARTS
 from anomaly.family import Context, Family, Layout, Rows, carry
-from anomaly.statistics import kernels
 from anomaly.statistics.cells import hours_of_week
 from anomaly.statistics.layout import CHANNELS, STATE, STUCK
 from anomaly.statistics.parameters import Parameters
-from anomaly.statistics.tickets import CLOSED, EVENT, OPENED, WATCH, TicketRules, watch_rows
+from anomaly.statistics.rows import judge_rows
+from anomaly.statistics.tickets import CLOSED, EVENT, OPENED, WATCH, TicketRules
 from city.alarm import CandidateKind, Evidence, FaultClass, Scope, Suspicion
 from city.asset import AssetKind
 from city.clock import isoformat
@@ -24,7 +23,7 @@ from city.metric import AIR_METRICS, KNOWN_METRICS
 UNITS = {metric.name: metric.unit for metric in (*KNOWN_METRICS, *AIR_METRICS)}
 DEVICE = np.dtype([("since", "i8"), ("open", "i4"), ("surprise", "f4")])
 """Of what is told of a device: when it began, µs UTC, how many of its series are open, and the most that one said."""
-_PARAMETERS = Parameters().row()
+_PARAMETERS, _RULES = Parameters().row(), TicketRules().row()
 
 
 @dataclass(slots=True)
@@ -72,10 +71,16 @@ class Statistics(Family):
         self._watches = carry(before.series_names, self._watches, plan.series_names, WATCH)
         self._told = carry(before.names, told, plan.names, DEVICE)
         places = {name: row for row, name in enumerate(plan.names)}
+        device_of = np.array(plan.device_of, np.int64)
+        still = np.bincount(device_of[self._watches["opened_at"] != 0], minlength=len(plan.names))
         ended: list[Suspicion] = []
         for row, name in enumerate(before.names):
             now = places.get(name)
-            if not told["open"][row] or (now is not None and plan.scopes[now] == before.scopes[row]):
+            if not told["open"][row]:
+                continue
+            if now is not None and plan.scopes[now] == before.scopes[row] and still[now]:
+                # A series that is no longer reported goes with what was open of it.
+                self._told["open"][now] = still[now]
                 continue
             evidence = Evidence("device-withdrawn", detail={"device": name})
             ended.append(_said(before.scopes[row], int(told["since"][row]), at, evidence, until=at))
@@ -100,32 +105,22 @@ class Statistics(Family):
         zone = plan.zone_of[row]
         for number in np.unique(zone).tolist():
             cell[zone == number] = hours_of_week(at[zone == number], plan.zones[number])
-        found: list[tuple[int, int, int, int, int, _Scored]] = []
-        # An open suspicion freezes what its series learns, so each reading has to be judged before the next is scored.
-        turn = np.arange(len(row)) - np.searchsorted(row, row)
-        order = np.lexsort((row, turn))
-        row, at, value, cell, turn = row[order], at[order], value[order], cell[order], turn[order]
-        cuts = [0, *(np.flatnonzero(np.diff(turn)) + 1).tolist(), len(row)]
-        for low, high in pairwise(cuts):
-            part = slice(low, high)
-            found += self._score(row[part], at[part], cell[part], value[part])
+        found = self._score(row, at, cell, value)
         return [one for event in sorted(found, key=lambda e: e[:5]) for one in self._tell(*event)]
 
     def _score(
         self, row: NDArray[np.int32], at: NDArray[np.int64], cell: NDArray[np.int16], value: NDArray[np.float64]
     ) -> list[tuple[int, int, int, int, int, _Scored]]:
-        """Judge at most one reading of each series; return (device, at, kind, row, since, what was said)."""
+        """Judge readings sorted by series and time; return (device, at, kind, row, since, what was said)."""
         n = len(row)
         score, news, expected = np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.float32)
-        channel = np.zeros(n, np.uint8)
-        kernels.score_rows(row, at, cell, value, self._states, _PARAMETERS, score, news, channel, expected)
-        events = np.zeros(n, EVENT)
-        rules = TicketRules().row()
-        n_events = watch_rows(row, at, score, np.isfinite(expected), self._watches, self._states, rules, events)
-        place = {number: i for i, number in enumerate(row.tolist())}
+        channel, events, place = np.zeros(n, np.uint8), np.zeros(n, EVENT), np.zeros(n, np.int64)
+        n_events = judge_rows(
+            row, at, cell, value, self._states, _PARAMETERS, self._watches, _RULES, score, news, channel, expected,
+            events, place,
+        )  # fmt: skip
         found = []
-        for event in events[:n_events]:
-            i = place[int(event["row"])]
+        for event, i in zip(events[:n_events], place[:n_events].tolist(), strict=True):
             scored = _Scored(float(value[i]), float(expected[i]), int(channel[i]), float(event["surprise"]))
             number = int(event["row"])
             device = self._plan.device_of[number]

@@ -1,13 +1,15 @@
 """Series that no rule names: an air station through the very stage of production."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 from anomaly.detector import DetectStage
 from city import topics
 from city.alarm import CandidateKind, FaultClass
 from city.clock import DAY_US, HOUR_US
-from stream.log import TopicPartition
+from stream import codec
+from stream.log import Record, TopicPartition
 from tests.anomaly.facilities.world import START, Building, Course, detect, hour_of, said
 
 ONSET = START + 24 * DAY_US + 10 * HOUR_US
@@ -85,3 +87,17 @@ def test_a_back_log_is_scored_reading_by_reading_as_if_heard_live() -> None:
     late.late = (ONSET - HOUR_US, ONSET + 6 * HOUR_US)
     told = [s for s in said(detect(late.records())[1]) if s.fault is FaultClass.OUT_OF_PATTERN]
     assert [(s.kind, s.since, s.at) for s in told] == [(s.kind, s.since, s.at) for s in live]
+
+
+def test_what_was_open_of_a_series_that_is_no_longer_reported_ends_and_can_begin_again() -> None:
+    whole = station(27, no2_ug_m3=high)
+    cut = [one for one in whole.records() if one.at_us < ONSET + 4 * HOUR_US]
+    state, appends = detect(cut)
+    assert said(appends)[-1].kind is CandidateKind.SUSPECT
+    device = replace(whole.root.devices[0], series=(whole.root.devices[0].series[1],))
+    registered = codec.encode(replace(whole.root, devices=(device,), pack_version="v2"))
+    later = [one for one in whole.records() if one.at_us >= ONSET + 4 * HOUR_US]
+    change = Record(topics.READINGS, 0, len(cut), codec.REGISTRY, registered, ONSET + 4 * HOUR_US)
+    state, appends = detect([change, *later], state)
+    found = said(appends)
+    assert [(s.kind, s.evidence.rule) for s in found] == [(CandidateKind.CLEAR, "device-withdrawn")]

@@ -8,134 +8,93 @@ import numpy as np
 
 from anomaly import oracle
 from anomaly.detector import DetectStage
-from anomaly.lamps.layout import LAMP, RULES
+from anomaly.lamps.layout import RULES
 from anomaly.lamps.oracle import blank
 from anomaly.layout import DIMMING, POWER, STATE
-from anomaly.reorder import LATENESS_US
-from anomaly.state import DetectorState, rules_row
+from anomaly.state import rules_row
 from anomaly.warm import warm
+from bench.detection_city import ROWS, SCHEDULE, START, City, lamps, mixed, opened, records, state_bytes, tick
+from bench.detection_growth import growth
+from bench.detection_life import life
 from bench.result import Result
-from city import topics
-from city.alarm import Scope
-from city.asset import AssetKind, Switching
 from city.clock import HOUR_US, MINUTE_US, SECOND_US
-from city.lighting import LightingSchedule
-from city.metric import ACTIVE_POWER, DIMMING_LEVEL
-from city.reading import ReadingBatch
-from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition, SeriesDefinition
-from stream import codec
-from stream.codec import Tick
-from stream.log import Record, TopicPartition
+from city.registry import FaultRules
 
-START = 1_795_000_000_000_000
-SCHEDULE = LightingSchedule("sun", 43.54, -5.66, -0.833)
-ROWS = 4_000
-"""Readings of one record: what a busy partition sees in one flush."""
 RECORDS_A_TICK = 25
 """What a partition of a large city sees between two ticks: 10,000 readings a second for ten seconds."""
-LAMPS = 250
 ROUNDS = 3
 
 
 def run() -> list[dict[str, Any]]:
-    """Measure hot series, many series, and the state that one device takes."""
+    """Measure hot series, many series, a city's mix, what state takes, how both grow, and how a worker lives."""
     warm()
-    hot = [_rate(1_000, 1_000_000) for _ in range(ROUNDS)]
-    many = [_rate(200_000, 1_600_000) for _ in range(ROUNDS)]
-    plain = [_plain_rate(100_000) for _ in range(ROUNDS)]
-    peer = statistics.median(plain)
+    plain = statistics.median(_plain_rate(100_000) for _ in range(ROUNDS))
     results = [
-        Result("detect.rate.hot", statistics.median(hot), "readings/s", "the rules in plain Python", peer),
-        Result("detect.rate.random", statistics.median(many), "readings/s", "the rules in plain Python", peer),
+        _rated("detect.rate.hot", lamps(1_000), 1_000_000, "≥ 4000000", plain),
+        _rated("detect.rate.random", lamps(200_000), 1_600_000, "≥ 1500000", plain),
+        _rated("detect.rate.mixed", mixed(200_000), 1_600_000, "", plain),
         Result("detect.tick_ms", _tick_ms(100_000), "ms a tick over 100,000 devices"),
-        Result("detect.state_bytes", (STATE.itemsize + LAMP.itemsize) / 2, "B/series"),
+        _state_bytes(200_000),
+        *life(),
+        *growth(),
     ]
     return [result.plain() for result in results]
 
 
-def _root(number: int, lamps: int) -> RootDefinition:
-    cabinet = f"C{number}"
-    scope = Scope(AssetKind.FEEDER, f"{cabinet}F", cabinet, "g", f"{cabinet}F", f"G{number}")
-    devices = []
-    for n in range(lamps):
-        base = 1 + 2 * (number * lamps + n)
-        device = f"{cabinet}-{n}"
-        series = (SeriesDefinition(base, device, ACTIVE_POWER), SeriesDefinition(base + 1, device, DIMMING_LEVEL))
-        asset = Scope(AssetKind.LAMP, device, cabinet, "g", f"{cabinet}F", f"G{number}")
-        devices.append(DeviceDefinition(device, asset, 900, 4.0, series, 40.0, "R"))
-    feeder = FeederDefinition(scope, Switching.PERMANENT, SCHEDULE)
-    return RootDefinition(cabinet, AssetKind.CABINET, "g", "v", (feeder,), tuple(devices), FaultRules())
-
-
-def _records(series: int, readings: int) -> list[Record]:
-    """Return batches in which every series speaks each quarter of an hour, devices in random order."""
-    rng = np.random.default_rng(1)
-    devices = series // 2
-    records: list[Record] = []
-    at = START
-    order = np.zeros(0, np.int64)
-    moments = np.zeros(0, np.int64)
-    while len(order) < readings // 2:
-        order = np.concatenate([order, rng.permutation(devices)])
-        moments = np.concatenate([moments, at + np.sort(rng.integers(0, 15 * MINUTE_US, devices))])
-        at += 15 * MINUTE_US
-    on, off = SCHEDULE.periods(START, at)
-    for offset, start in enumerate(range(0, readings // 2, ROWS // 2)):
-        chosen, when = order[start : start + ROWS // 2], moments[start : start + ROWS // 2]
-        ids = np.stack([1 + 2 * chosen, 2 + 2 * chosen], 1).ravel().astype(np.int32)
-        times = np.repeat(when, 2)
-        burns = np.searchsorted(on, times, "right") > np.searchsorted(off, times, "right")
-        values = np.where(burns, 39.0, 0.3)
-        values[1::2] = 100.0 * burns[1::2]
-        gateway = (ids // 500).astype(np.int32)
-        batch = ReadingBatch(ids, gateway, times, times + 1000, values, np.zeros(len(ids), np.uint8))
-        records.append(Record(topics.READINGS, 0, offset, codec.BATCH, codec.encode_batch(batch), int(times[-1])))
-    return records
-
-
-def _rate(series: int, readings: int) -> float:
+def _rate(city: City, readings: int) -> tuple[float, float]:
+    """Return readings a second, by the clock and by the CPU that they took."""
     stage = DetectStage(1)
-    state = _open(stage, series)
-    records = _records(series, readings)
-    stage.step(state, [*records[:2], _tick(records[1].at_us)])
-    start = time.perf_counter()
-    for first in range(2, len(records), RECORDS_A_TICK):
-        some = records[first : first + RECORDS_A_TICK]
-        stage.step(state, [*some, _tick(some[-1].at_us)])
-    elapsed = time.perf_counter() - start
-    return (len(records) - 2) * ROWS / elapsed
+    state = opened(stage, city)
+    made = list(records(city, readings))
+    stage.step(state, [*made[:2], tick(made[1].at_us)])
+    start, cpu = time.perf_counter(), time.process_time()
+    for first in range(2, len(made), RECORDS_A_TICK):
+        some = made[first : first + RECORDS_A_TICK]
+        stage.step(state, [*some, tick(some[-1].at_us)])
+    rows = (len(made) - 2) * ROWS
+    return rows / (time.perf_counter() - start), rows / (time.process_time() - cpu)
 
 
-def _open(stage: DetectStage, series: int) -> DetectorState:
-    state = stage.open(TopicPartition(topics.READINGS, 0), None)
-    for number in range(max(1, series // (2 * LAMPS))):
-        state.install(_root(number, LAMPS))
-    state.settle()
-    return state
-
-
-def _tick(at: int) -> Record:
-    """Return a tick that makes everything observed up to `at` due."""
-    at += LATENESS_US
-    return Record(topics.READINGS, 0, 0, codec.TICK, codec.encode(Tick(at, 15 * MINUTE_US)), at)
+def _rated(name: str, city: City, readings: int, wanted: str, plain: float) -> Result:
+    runs = [_rate(city, readings) for _ in range(ROUNDS)]
+    by_clock, by_cpu = (sorted(run[k] for run in runs) for k in (0, 1))
+    note = (
+        f"{city.series} series of {len(city.roots)} cabinets and facilities, {ROUNDS} runs: {by_clock[0]:.4g} to"
+        f" {by_clock[-1]:.4g} by the clock, {by_cpu[0]:.4g} to {by_cpu[-1]:.4g} by CPU time"
+    )
+    return Result(name, statistics.median(by_clock), "readings/s", "the rules in plain Python", plain, note, wanted)
 
 
 def _tick_ms(devices: int) -> float:
     """Return what a tick takes on which all devices are found well."""
-    stage = DetectStage(1)
-    state = _open(stage, 2 * devices)
+    stage, city = DetectStage(1), lamps(2 * devices)
+    state = opened(stage, city)
     last = START
-    for record in _records(2 * devices, 2 * devices):
+    for record in records(city, 2 * devices):
         stage.step(state, [record])
         last = record.at_us
-    stage.step(state, [_tick(last)])
+    stage.step(state, [tick(last)])
     took = []
     for second in range(10, 110, 10):
-        tick = _tick(last + second * SECOND_US)
+        now = tick(last + second * SECOND_US)
         start = time.perf_counter()
-        stage.step(state, [tick])
+        stage.step(state, [now])
         took.append(time.perf_counter() - start)
     return 1000 * statistics.median(took)
+
+
+def _state_bytes(series: int) -> Result:
+    city, stage = mixed(series), DetectStage(1)
+    state = opened(stage, city)
+    return Result(
+        "detect.state_bytes",
+        state_bytes(state) / city.series,
+        "B/series",
+        wanted="≤ 1500 B",
+        note=f"all columns of {city.series} series: nine in ten are power and level of lamps, one in twenty each of"
+        f" buildings and of air stations; a city of nothing but such lamps takes"
+        f" {state_bytes(opened(stage, lamps(series))) / lamps(series).series:.0f} B",
+    )
 
 
 def _plain_rate(moments: int) -> float:

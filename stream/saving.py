@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from stream.log import TopicPartition
@@ -12,7 +12,7 @@ Saved = dict[TopicPartition, int]
 
 
 class Rounds:
-    """One round at a time, each `every_s` or later.
+    """One round after the other, each `every_s` or later; a round saves one partition after the other.
 
     Parameters
     ----------
@@ -24,26 +24,37 @@ class Rounds:
     def __init__(self, every_s: float, share: float) -> None:
         self._every_s, self._share = every_s, share
         self._task: asyncio.Task[Saved] | None = None
+        self._left: list[TopicPartition] = []
         self._began_at = time.monotonic()
         self._due_at = self._began_at + every_s
 
-    def due(self) -> bool:
-        """Tell whether a round may begin."""
-        return self._task is None and time.monotonic() >= self._due_at
+    def next(self, moved: Callable[[], Iterable[TopicPartition]]) -> TopicPartition | None:
+        """Return which partition to save now; None: none.
+
+        Parameters
+        ----------
+        moved : callable
+            → partitions that a new round has to save.
+        """
+        if self._task is not None:
+            return None
+        if not self._left and time.monotonic() >= self._due_at:
+            self._began_at = time.monotonic()
+            self._left = sorted(moved(), reverse=True)
+        return self._left.pop() if self._left else None
 
     def begin(self, saving: Coroutine[Any, Any, Saved]) -> None:
-        """Begin one; only when none goes on."""
+        """Begin to save what `next` told."""
         assert self._task is None
-        self._began_at = time.monotonic()
         self._task = asyncio.create_task(saving)
 
     def ended(self) -> Saved:
-        """Return what a round that has ended since has saved; nothing where none has.
+        """Return what has been saved since; nothing where saving still goes on.
 
         Raises
         ------
         CityNerveError
-            What the round failed of.
+            What saving failed of.
         """
         if self._task is None or not self._task.done():
             return {}
@@ -53,7 +64,7 @@ class Rounds:
         return task.result()
 
     async def end(self) -> Saved:
-        """Wait for the round that goes on, and return what it has saved."""
+        """Wait for what goes on, and return what it has saved."""
         if self._task is not None:
             await asyncio.wait([self._task])
         return self.ended()

@@ -141,12 +141,15 @@ class Worker(Generic[S]):
                         await consumer.commit({source: self._owned[source].next_offset for source in moved})
                     continue
                 await self._commit(consumer, rounds.ended())
-                if rounds.due():
-                    # All that the states have led to is on the log now, and only now.
-                    rounds.begin(self._checkpoint(self._copy_due()))
+                source = rounds.next(self._unsaved)
+                if source in self._owned:
+                    # All that the state has led to is on the log now, and only now.
+                    rounds.begin(self._checkpoint({source: self._copy(self._owned[source])}))
             if not self._stage.transactional:
                 await self._commit(consumer, await rounds.end())
-                await self._commit(consumer, await self._checkpoint(self._copy_due()))
+                await self._commit(
+                    consumer, await self._checkpoint({s: self._copy(self._owned[s]) for s in self._unsaved()})
+                )
         finally:
             await rounds.drop()
             self._owned.clear()
@@ -241,8 +244,8 @@ class Worker(Generic[S]):
         state = self._stage.snapshot(owned.state)
         return _Copy(owned.generation, owned.next_offset, lambda: state)
 
-    def _copy_due(self) -> dict[TopicPartition, _Copy]:
-        return {s: self._copy(owned) for s, owned in self._owned.items() if owned.next_offset > owned.saved_offset}
+    def _unsaved(self) -> list[TopicPartition]:
+        return [source for source, owned in self._owned.items() if owned.next_offset > owned.saved_offset]
 
     def _note_saved(self, copies: Mapping[TopicPartition, _Copy]) -> None:
         for source, copy in copies.items():

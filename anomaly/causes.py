@@ -71,6 +71,8 @@ class Case:
         Its cause has cleared; it waits for its own end, longer by what its feeder is switched off.
     awake_at : int
         Up to when its feeder's sleep is counted, µs UTC.
+    held_by : int or None
+        The maintenance window during which it would have been raised.
     """
 
     suspicion: Suspicion
@@ -81,6 +83,7 @@ class Case:
     until: int = 0
     released: bool = False
     awake_at: int = 0
+    held_by: int | None = None
 
     @property
     def fault(self) -> FaultClass:
@@ -116,6 +119,10 @@ class Parent:
     ----------
     counted_at : int
         Last tick at which anything below it was expected to be heard, µs UTC.
+    held_by : int or None
+        The maintenance window during which it would have been raised.
+    members : tuple of str
+        Of an outage of several gateways or cabinets, those.
     """
 
     fault: FaultClass
@@ -125,6 +132,8 @@ class Parent:
     counted_at: int
     folded_into: str | None = None
     interval_us: int = QUARTER_US
+    held_by: int | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def suspicion(self) -> Suspicion:
@@ -160,6 +169,8 @@ def explains(parent: Parent | Case, case: Case | Parent) -> bool:
     if began < parent.since - slack_us:
         return False
     scope, asset_id = case.scope, parent.scope.asset_id
+    if isinstance(parent, Parent) and parent.members:
+        return not (isinstance(case, Parent) and case.members) and not above(scope).isdisjoint(parent.members)
     match parent.scope.kind:
         case AssetKind.GATEWAY:
             return scope.gateway_id == asset_id
@@ -193,6 +204,7 @@ def case_event(
     cleared_at: int | None = None,
     parent_id: str | None = None,
     children: list[str] | None = None,
+    held_by: int | None = None,
 ) -> AlarmEvent:
     """Return an event of the alarm that a suspicion has become."""
     return AlarmEvent(
@@ -207,6 +219,7 @@ def case_event(
         cleared_at=cleared_at,
         parent_id=parent_id,
         children=tuple(sorted(children or ())[:CHILDREN_MAX]),
+        held_by=held_by,
     )
 
 
@@ -218,6 +231,7 @@ def parent_event(
     cleared_at: int | None = None,
     parent_id: str | None = None,
     children: list[str] | None = None,
+    held_by: int | None = None,
 ) -> AlarmEvent:
     """Return an event of an outage's alarm."""
     return AlarmEvent(
@@ -232,4 +246,5 @@ def parent_event(
         cleared_at=cleared_at,
         parent_id=parent_id,
         children=tuple(sorted(children or ())[:CHILDREN_MAX]),
+        held_by=held_by,
     )

@@ -8,13 +8,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from anomaly import networks
 from anomaly.causes import Case, Parent
 from anomaly.decide import decide
+from anomaly.held import joined
 from anomaly.life import Rest
 from anomaly.metrics import CorrelateMetrics
 from city import topics
 from city.alarm import AlarmEvent, CandidateBatch
 from city.asset import correlation_partition
+from city.maintenance import MaintenanceWindow
 from storage.pool import Connection
 from stream import codec
 from stream.log import Append, Record, TopicPartition
@@ -37,6 +40,7 @@ class CorrelatorSnapshot:
     cases: tuple[tuple[str, Case], ...]
     parents: tuple[tuple[str, Parent], ...]
     rests: tuple[tuple[str, Rest], ...] = ()
+    windows: tuple[tuple[int, tuple[MaintenanceWindow, ...]], ...] = ()
 
 
 @dataclass(slots=True)
@@ -55,6 +59,8 @@ class CorrelatorState:
         Source partition → batches that other partitions have not caught up with.
     rests : dict
         Fault and asset → alarm that has cleared of late, and is the same if it comes back.
+    windows : dict
+        Source partition → maintenance windows that it told last.
     """
 
     sources: int
@@ -64,6 +70,7 @@ class CorrelatorState:
     cases: dict[str, Case] = field(default_factory=dict)
     parents: dict[str, Parent] = field(default_factory=dict)
     rests: dict[str, Rest] = field(default_factory=dict)
+    windows: dict[int, tuple[MaintenanceWindow, ...]] = field(default_factory=dict)
     decided_at: int = 0
     told: int = 0
     """How often operators were told that one partition keeps all others waiting."""
@@ -95,7 +102,11 @@ class CorrelatorState:
         suspicions = (s for batch in batches for s in batch.suspicions)
         complete = len({batch.source_partition for batch in batches}) >= self.sources
         census = [c for batch in batches for c in batch.census] if complete else None
-        return decide(self.cases, self.parents, self.rests, suspicions, census, at)
+        counted = [batch.gateways for batch in batches if batch.gateways is not None]
+        gateways = networks.joined(g for told in counted for g in told) if complete and counted else None
+        self.windows |= {batch.source_partition: batch.windows for batch in batches if batch.part == 0}
+        windows = joined(w for _, told in sorted(self.windows.items()) for w in told)
+        return decide(self.cases, self.parents, self.rests, suspicions, census, at, windows, gateways)
 
     def _tell_who_waits(self) -> None:
         count = sum(len(queue) for queue in self.waiting.values())
@@ -117,6 +128,7 @@ class CorrelatorState:
             tuple(sorted(self.cases.items())),
             tuple(sorted(self.parents.items())),
             tuple(sorted(self.rests.items())),
+            tuple((source, told) for source, told in sorted(self.windows.items()) if told),
         )
 
     @classmethod
@@ -125,6 +137,7 @@ class CorrelatorState:
         seen = {source: (at, part) for source, at, part in saved.seen}
         state = cls(saved.sources, seen, dict(saved.heard_at), {}, dict(saved.cases), dict(saved.parents))
         state.rests = dict(saved.rests)
+        state.windows = dict(saved.windows)
         if len(state.heard_at) >= state.sources:
             state.decided_at = min(state.heard_at.values())
         for batch in saved.waiting:
@@ -137,12 +150,20 @@ class CorrelateStage:
 
     group = "correlate"
     topics = (topics.CANDIDATES,)
-    code_version = "correlate-4"
+    code_version = "correlate-5"
     transactional = False
 
-    def __init__(self, reading_partitions: int, alarm_partitions: int, metrics: CorrelateMetrics | None = None) -> None:
+    def __init__(
+        self,
+        reading_partitions: int,
+        alarm_partitions: int,
+        metrics: CorrelateMetrics | None = None,
+        *,
+        candidate_partitions: int = 1,
+    ) -> None:
         self._reading_partitions = reading_partitions
         self._alarm_partitions = alarm_partitions
+        self._candidate_partitions = candidate_partitions
         self._metrics = metrics or CorrelateMetrics()
 
     def open(self, source: TopicPartition, snapshot: bytes | None) -> CorrelatorState:
@@ -162,13 +183,19 @@ class CorrelateStage:
         for record in records:
             if record.kind == codec.CANDIDATES:
                 self._metrics.batches.inc()
-                events.extend(state.hear(codec.decode(CandidateBatch, record.value)))
+                found = state.hear(codec.decode(CandidateBatch, record.value))
+                events.extend(event for event in found if self._tells(event, record.partition))
         if records:
             waiting = sum(len(queue) for queue in state.waiting.values())
             self._metrics.waiting.labels(str(records[0].partition)).set(waiting)
         for event in events:
             self._metrics.events.labels(event.kind, event.fault).inc()
         return Outcome([self._append(event) for event in events])
+
+    def _tells(self, event: AlarmEvent, partition: int) -> bool:
+        """Tell whether an event is this partition's to tell: what all find, one tells."""
+        shared = networks.is_shared(event.fault, event.scope.kind)
+        return not shared or correlation_partition(event.scope.group, self._candidate_partitions) == partition
 
     def _append(self, event: AlarmEvent) -> Append:
         partition = correlation_partition(event.scope.group, self._alarm_partitions)

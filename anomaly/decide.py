@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from anomaly import life, outage
-from anomaly.causes import Case, Parent, above, case_event, explains, parent_event
+from anomaly import held, life, networks, outage
+from anomaly.causes import CHILDREN_MAX, Case, Parent, above, case_event, explains, parent_event
+from anomaly.held import Windows
 from anomaly.life import Rest, Rests
 from anomaly.outage import Outage
-from city.alarm import AlarmEvent, AlarmEventKind, CandidateKind, Census, FaultClass, Suspicion
+from city.alarm import AlarmEvent, AlarmEventKind, CandidateKind, Census, FaultClass, GatewayCount, Suspicion
 from city.asset import AssetKind
 from city.clock import HOUR_US
 
@@ -31,6 +32,8 @@ def decide(
     suspicions: Iterable[Suspicion],
     census: Sequence[Census] | None,
     now: int,
+    windows: Windows | None = None,
+    gateways: Mapping[str, GatewayCount] | None = None,
 ) -> list[AlarmEvent]:
     """Decide on everything said up to `now`, µs UTC; `cases`, `parents` and `rests` change in place.
 
@@ -39,23 +42,34 @@ def decide(
     census : sequence of Census or None
         Of all partitions of `readings`; None where some did not count at this tick: half a count looks like an outage.
         Empty where none did: feeders are counted once a minute.
+    windows : mapping, optional
+        Maintenance windows that run or ended of late, by id.
+    gateways : mapping, optional
+        What was heard of every gateway of the city, by id; None where they were not counted at this tick.
     """
+    windows = windows or {}
     events: list[AlarmEvent] = []
+    held.release_cases(cases, windows, now)
     past: dict[str, list[Rest]] = defaultdict(list)
     for _, one in sorted(rests.items()):
         if one.suspicion.scope.kind in _WIDTH:
             past[one.suspicion.scope.root_id].append(one)
     heard = sorted(suspicions, key=lambda s: (s.at, s.scope.asset_id, s.fault, s.kind, s.since))
-    events.extend(_tell_past(cases, parents, past, [one for one in heard if one.until is not None], now))
+    events.extend(_tell_past(cases, parents, past, [one for one in heard if one.until is not None], now, windows))
     for suspicion in heard:
         _hear_suspicion(cases, rests, past, suspicion, now)
     if census:
         census = sorted(census, key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
-        events.extend(_end_parents(cases, parents, rests, _below(census), now))
-        events.extend(_begin_parents(cases, parents, rests, outage.find(census, now), now))
+        below = _below(census)
+        events.extend(_end_parents(cases, parents, rests, below, now, windows, gateways))
+        events.extend(held.release_parents(parents, windows, below, now))
+        found = held.outages(census, windows, now)
+        wide = [] if gateways is None else networks.of_gateways(held.unattended(gateways, windows, now), now)
+        wide += networks.of_cabinets(held.unattended_feeders(census, windows, now), found)
+        events.extend(_begin_parents(cases, parents, rests, [*wide, *found], now, windows))
         _wait_on(cases, {c.feeder.asset_id for c in census if c.expected}, now)
-    events.extend(_end_cases(cases, parents, rests, now))
-    events.extend(_settle_cases(cases, parents, rests, now))
+    events.extend(_end_cases(cases, parents, rests, now, windows))
+    events.extend(_settle_cases(cases, parents, rests, now, windows))
     life.forget(rests, now)
     return events
 
@@ -68,7 +82,12 @@ def _key(suspicion: Suspicion) -> str:
 
 
 def _tell_past(
-    cases: Cases, parents: Parents, past: Mapping[str, Sequence[Rest]], heard: Sequence[Suspicion], now: int
+    cases: Cases,
+    parents: Parents,
+    past: Mapping[str, Sequence[Rest]],
+    heard: Sequence[Suspicion],
+    now: int,
+    windows: Windows,
 ) -> list[AlarmEvent]:
     """Tell what was over when it was found, unless an outage explains it."""
     gone = [one for one in heard if one.kind is CandidateKind.SUSPECT]
@@ -83,7 +102,9 @@ def _tell_past(
             events.append(case_event(AlarmEventKind.FOLDED, one, now, parent_id=cause))
             events.append(case_event(AlarmEventKind.CLEARED, one, now, cleared_at=one.until, parent_id=cause))
         else:
-            events.append(case_event(AlarmEventKind.RAISED, one, now, cleared_at=one.until))
+            by = held.holding(windows, one.scope, now)
+            kind = AlarmEventKind.RAISED if by is None else AlarmEventKind.HELD
+            events.append(case_event(kind, one, now, cleared_at=one.until, held_by=by))
     return events
 
 
@@ -118,7 +139,7 @@ def _hear_suspicion(
         cases[key] = replace(case, ends_at=now + life.off_delay_us(suspicion), until=suspicion.until or now)
 
 
-def _end_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[AlarmEvent]:
+def _end_cases(cases: Cases, parents: Parents, rests: Rests, now: int, windows: Windows) -> list[AlarmEvent]:
     """Clear what has ended for long enough; whatever was folded into it stands on its own again."""
     over = sorted(key for key, case in cases.items() if 0 < case.ends_at <= now)
     events: list[AlarmEvent] = []
@@ -130,10 +151,9 @@ def _end_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[A
         if case.is_parent:
             gone[case.alarm_id] = case
     _release(cases, gone, now)
-    for parent_id, parent in sorted(parents.items()):
+    for _, parent in sorted(parents.items()):
         if parent.folded_into in gone:
-            parents[parent_id] = replace(parent, folded_into=None)
-            events.append(parent_event(AlarmEventKind.RAISED, parent, now))
+            events.append(held.told(parents, parent, windows, now))
     return events
 
 
@@ -143,8 +163,8 @@ def _release(cases: Cases, gone: Mapping[str, Parent | Case], now: int) -> None:
         return
     at: dict[str, list[Parent | Case]] = defaultdict(list)
     for one in gone.values():
-        at[one.scope.asset_id].append(one)
-        at[one.scope.root_id].append(one)
+        for name in {one.scope.asset_id, one.scope.root_id, *(one.members if isinstance(one, Parent) else ())}:
+            at[name].append(one)
     for key, case in cases.items():
         missed = case.fault is FaultClass.COMMUNICATION_FAILURE and not case.raised and not case.released
         if case.parent_id in gone or (
@@ -175,14 +195,25 @@ def _below(census: Iterable[Census]) -> dict[str, list[Census]]:
 
 
 def _end_parents(
-    cases: Cases, parents: Parents, rests: Rests, below: Mapping[str, Sequence[Census]], now: int
+    cases: Cases,
+    parents: Parents,
+    rests: Rests,
+    below: Mapping[str, Sequence[Census]],
+    now: int,
+    windows: Windows,
+    gateways: Mapping[str, GatewayCount] | None,
 ) -> list[AlarmEvent]:
     over: list[Parent] = []
     for parent_id, parent in sorted(parents.items()):
-        counts = below.get(parent.scope.asset_id, ())
-        if any(count.expected for count in counts):
+        if networks.is_shared(parent.fault, parent.scope.kind):
+            back = None if gateways is None else networks.back(parent.members, gateways)
+            counted = back is not None
+        else:
+            counts = [c for name in parent.members or (parent.scope.asset_id,) for c in below.get(name, ())]
+            back, counted = outage.recovered(counts), any(count.expected for count in counts)
+        if counted:
             parents[parent_id] = replace(parent, counted_at=now)
-        if outage.recovered(counts) or now - parent.counted_at > ABANDONED_US:
+        if back or now - parent.counted_at > ABANDONED_US:
             over.append(parent)
     if not over:
         return []
@@ -201,13 +232,13 @@ def _end_parents(
             if feeder is not None:
                 parents[feeder_id] = replace(feeder, folded_into=None)
                 if not outage.recovered(below.get(feeder.scope.asset_id, ())):
-                    events.append(parent_event(AlarmEventKind.RAISED, feeder, now))
+                    events.append(held.told(parents, feeder, windows, now))
     _release(cases, {parent.alarm_id: parent for parent in over}, now)
     return events
 
 
 def _begin_parents(
-    cases: Cases, parents: Parents, rests: Rests, outages: Sequence[Outage], now: int
+    cases: Cases, parents: Parents, rests: Rests, outages: Sequence[Outage], now: int, windows: Windows
 ) -> list[AlarmEvent]:
     standing = {parent.scope.asset_id for parent in parents.values()}
     fresh: list[Parent] = []
@@ -220,7 +251,17 @@ def _begin_parents(
                 CandidateKind.SUSPECT, found.fault, scope, found.since, now, found.evidence, None, found.interval_us
             )
             said = life.again(rests, _key(said), said)
-            fresh.append(Parent(found.fault, scope, said.since, said.evidence, now, None, found.interval_us))
+            fresh.append(
+                Parent(
+                    found.fault,
+                    scope,
+                    said.since,
+                    said.evidence,
+                    now,
+                    interval_us=found.interval_us,
+                    members=found.members,
+                )
+            )
     if not fresh:
         return []
     at: dict[str, list[Case]] = defaultdict(list)
@@ -234,14 +275,18 @@ def _begin_parents(
     events: list[AlarmEvent] = []
     for parent in fresh:
         children = [c.scope.asset_id for c in at[parent.scope.asset_id] if explains(parent, c)]
-        causes = [c for n in above(parent.scope) for c in at[n] if c.is_parent and c.raised and c.parent_id is None]
-        cause = min((c.alarm_id for c in causes if explains(c, parent)), default=None)
-        parents[parent.alarm_id] = replace(parent, folded_into=cause)
+        children += parent.members
+        causes: list[Parent | Case] = [p for _, p in sorted(parents.items()) if p.members and p.folded_into is None]
+        causes += [c for n in above(parent.scope) for c in at[n] if c.is_parent and c.raised and c.parent_id is None]
+        cause = min(((_width(c), c.alarm_id) for c in causes if explains(c, parent)), default=(0, None))[1]
         if cause is not None:
+            parents[parent.alarm_id] = replace(parent, folded_into=cause)
             events.append(parent_event(AlarmEventKind.FOLDED, parent, now, parent_id=cause))
             continue
-        events.append(parent_event(AlarmEventKind.RAISED, parent, now, children=children))
-        events.extend(_fold_parents(parents, parent, narrower[parent.scope.asset_id], now))
+        event = held.told(parents, parent, windows, now)
+        events.append(replace(event, children=tuple(sorted(children)[:CHILDREN_MAX])))
+        under = sorted(parents) if parent.members else narrower[parent.scope.asset_id]
+        events.extend(_fold_parents(parents, parent, under, now))
     return events
 
 
@@ -263,7 +308,8 @@ def _causes(cases: Cases, parents: Parents) -> dict[str, list[Parent | Case]]:
     """Return what may explain others, by its asset; a feeder by its cabinet, too."""
     over: dict[str, list[Parent | Case]] = defaultdict(list)
     for _, parent in sorted(parents.items()):
-        over[parent.scope.asset_id].append(parent)
+        for name in parent.members or (parent.scope.asset_id,):
+            over[name].append(parent)
         if parent.scope.kind is AssetKind.FEEDER:
             over[parent.scope.root_id].append(parent)
     for _, case in sorted(cases.items()):
@@ -274,7 +320,7 @@ def _causes(cases: Cases, parents: Parents) -> dict[str, list[Parent | Case]]:
     return over
 
 
-def _settle_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> list[AlarmEvent]:
+def _settle_cases(cases: Cases, parents: Parents, rests: Rests, now: int, windows: Windows) -> list[AlarmEvent]:
     """Fold the children of what stands above them; raise what has waited long enough, the widest first."""
     over = _causes(cases, parents)
     alone = [key for key, case in cases.items() if case.parent_id is None]
@@ -288,11 +334,13 @@ def _settle_cases(cases: Cases, parents: Parents, rests: Rests, now: int) -> lis
         # Of several the widest explains most; what is itself explained explains nothing.
         cause = min(((_width(p), p.alarm_id) for p in found if _stands(p, cases)), default=None)
         if cause is not None:
-            cases[key] = replace(case, raised=True, parent_id=cause[1])
+            cases[key] = replace(case, raised=True, parent_id=cause[1], held_by=None)
             events.append(case_event(AlarmEventKind.FOLDED, case.suspicion, now, parent_id=cause[1]))
         elif 0 < case.decide_at <= now and key not in late:
-            cases[key] = replace(case, raised=True, decide_at=0, released=False)
-            events.append(case_event(AlarmEventKind.RAISED, case.suspicion, now))
+            by = held.holding(windows, case.scope, now)
+            cases[key] = replace(case, raised=True, decide_at=0, released=False, held_by=by)
+            kind = AlarmEventKind.RAISED if by is None else AlarmEventKind.HELD
+            events.append(case_event(kind, case.suspicion, now, held_by=by))
             if case.is_parent:
                 events.extend(_fold_past(rests, case, now))
                 events.extend(_fold_parents(parents, case, sorted(parents), now))
@@ -305,7 +353,14 @@ def _fold_past(rests: Rests, cause: Case, now: int) -> list[AlarmEvent]:
     return [case_event(AlarmEventKind.FOLDED, said, now, parent_id=cause.alarm_id) for said in past]
 
 
-_WIDTH = {AssetKind.GATEWAY: 0, AssetKind.CABINET: 1, AssetKind.FEEDER: 2}
+_WIDTH = {
+    AssetKind.NETWORK: -2,
+    AssetKind.AREA: -2,
+    AssetKind.SUBSTATION: -1,
+    AssetKind.GATEWAY: 0,
+    AssetKind.CABINET: 1,
+    AssetKind.FEEDER: 2,
+}
 
 
 def _width(one: Parent | Case) -> int:

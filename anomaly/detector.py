@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import kernels, ordering, suspicions
+from anomaly import kernels, networks, ordering, suspicions
 from anomaly.family import Rows
 from anomaly.layout import EVENT
 from anomaly.metrics import DetectMetrics
@@ -97,15 +97,21 @@ class DetectStage:
 
     def _take_tick(self, state: DetectorState, tick: Tick, offset: int) -> list[Append]:
         """Let time pass, judge what it makes due, look for the silent, count the feeders, and say all of it."""
-        count = tick.at // CENSUS_EVERY_US > state.tick_at // CENSUS_EVERY_US
+        before = state.tick_at
+        count = tick.at // CENSUS_EVERY_US > before // CENSUS_EVERY_US
         state.hear_tick(tick.at, tick.period_us, tick.outside_c)
         found = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
+        every_us = networks.EVERY_US
+        count_gateways = count and tick.at // every_us > before // every_us
         silent, census = _judge_tick(state, tick.at, count=count)
+        gateways = tuple(networks.counts_of(state.gateways(), census)) if count_gateways else None
         state.pending = []
         found = sorted([*found, *silent], key=lambda s: (s.since, s.scope.asset_id, s.fault, s.at, s.kind))
         self._metrics.ticks.inc()
         for (kind, fault), said_so in Counter((s.kind, s.fault) for s in found).items():
             self._metrics.suspicions.labels(kind, fault).inc(said_so)
+        state.unlearn(tick.at)
+        windows = state.windows(tick.at)
         self._metrics.devices.labels(str(state.partition)).set(len(state.devices))
         appends: list[Append] = []
         for partition in range(self._candidate_partitions):
@@ -122,6 +128,8 @@ class DetectStage:
                     census=tuple(counted[some]),
                     part=part,
                     parts=parts,
+                    windows=() if part else tuple(windows),
+                    gateways=None if part else gateways,
                 )
                 appends.append(Append(topics.CANDIDATES, partition, codec.CANDIDATES, codec.encode(batch), tick.at))
         return appends

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly.schedules import BurningPeriods
-from city.alarm import Census, Suspicion
+from city.alarm import Census, Scope, Suspicion
 from city.lighting import LightingSchedule
 from city.registry import DeviceDefinition, RootDefinition
 
@@ -81,6 +81,29 @@ class Context:
     outside_c: float = math.nan
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Columns of which some fields were learnt, row by row.
+
+    Attributes
+    ----------
+    name : str
+        Of the columns, the same in every release.
+    rows : structured[n]
+        The columns themselves, not a copy.
+    names, scopes : sequence
+        Which row is what, and what it hangs below.
+    fields : tuple of str
+        What was learnt, and what is about to be; the rest is what goes on.
+    """
+
+    name: str
+    rows: NDArray[Any]
+    names: Sequence[str]
+    scopes: Sequence[Scope]
+    fields: tuple[str, ...]
+
+
 class Family(ABC):
     """Rules that share columns. One object per partition."""
 
@@ -112,6 +135,10 @@ class Family(ABC):
 
     def census(self, now: int, context: Context) -> list[Census]:
         """Count what correlation has to see across cabinets; called right after `tick`, once a minute."""
+        return []
+
+    def learnt(self) -> list[Learnt]:
+        """Return what works would teach wrong; asked for anew whenever columns were laid out."""
         return []
 
     @abstractmethod

@@ -38,6 +38,8 @@ class Outage:
     since: int
     evidence: Evidence
     interval_us: int = QUARTER_US
+    members: tuple[str, ...] = ()
+    """Gateways or cabinets that are out together."""
 
 
 def is_unexplained(silent: int, missed: int, rules: FaultRules) -> bool:

@@ -37,7 +37,7 @@ class Correlation:
     """
 
     def __init__(self, groups: int, readings: int) -> None:
-        self._stage = CorrelateStage(readings, 1)
+        self._stage = CorrelateStage(readings, 1, candidate_partitions=groups)
         self._states: list[CorrelatorState] = [
             self._stage.open(TopicPartition(topics.CANDIDATES, group), None) for group in range(groups)
         ]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from anomaly import snapshot, suspicions
 from anomaly.families import families
-from anomaly.family import Context, Family, Layout
-from anomaly.lamps.layout import LAMP, RULES
+from anomaly.family import Context, Family, Layout, Learnt
+from anomaly.lamps.layout import LAMP, LEARNT, RULES
 from anomaly.layout import (
     CURRENT,
     DEVICE,
@@ -27,10 +27,12 @@ from anomaly.layout import (
 )
 from anomaly.reorder import ReorderBuffer
 from anomaly.schedules import PeriodTable
+from anomaly.unlearn import Unlearning
 from city.alarm import Scope, Suspicion
-from city.asset import AssetKind, Switching
+from city.asset import AssetKind, GatewayDefinition, Switching
 from city.clock import MINUTE_US, SECOND_US
 from city.lighting import LightingSchedule
+from city.maintenance import MaintenanceWindow
 from city.metric import (
     ACTIVE_ENERGY,
     ACTIVE_POWER,
@@ -103,6 +105,8 @@ class DetectorState:
         Roots that came with the log and are not laid out yet.
     packed : _Packed
         `roots` as a snapshot holds them; another one when they change.
+    unlearning : Unlearning
+        What was learnt before works that go on.
     families : list of Family
         Rules with columns of their own, fed beside those of the lamps.
     """
@@ -127,6 +131,7 @@ class DetectorState:
     channel_of: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     periods: PeriodTable = field(default_factory=lambda: PeriodTable(()))
     packed: "_Packed" = field(default_factory=lambda: _Packed({}))
+    unlearning: Unlearning = field(default_factory=Unlearning)
     families: list[Family] = field(default_factory=families)
 
     def install(self, root: RootDefinition) -> None:
@@ -144,6 +149,8 @@ class DetectorState:
         self.roots |= self.arrived
         self.arrived = {}
         self.packed = _Packed(dict(self.roots))
+        if self.unlearning.kept:
+            self.unlearning.due = None
         kept = dict(zip(self.device_ids, zip(self.states, self.lamps, self.scopes, strict=True), strict=True))
         layout = self._compile()
         for family in self.families:
@@ -174,6 +181,22 @@ class DetectorState:
         elif self.resumed_at and at - self.resumed_at <= RETURN_US:
             self.deaf[-1, 1] = at
         self.tick_at, self.tick_period_us, self.outside_c = at, period_us, outside_c
+
+    def windows(self, now: int) -> list[MaintenanceWindow]:
+        """Return the maintenance windows that correlation has to know of at `now`, µs UTC, one for each root."""
+        return [w for _, root in sorted(self.roots.items()) for w in root.windows if w.is_told(now)]
+
+    def gateways(self) -> dict[str, GatewayDefinition]:
+        """Return the gateways that speak for what is watched here, by id."""
+        return {one.gateway_id: one for _, root in sorted(self.roots.items()) for one in root.gateways}
+
+    def unlearn(self, now: int) -> None:
+        """Keep works out of what is learnt; called once all that was measured up to `now`, µs UTC, was judged."""
+        windows = [w for root in self.roots.values() for w in root.windows]
+        if self.unlearning.pass_time(windows, None, now):
+            own = Learnt("lamps", self.lamps, self.device_ids, self.scopes, LEARNT)
+            columns = [own, *(one for family in self.families for one in family.learnt())]
+            self.unlearning.pass_time(windows, columns, now)
 
     def hear_readings(self) -> None:
         """Note that something was heard: after an outage of ours, the city is back."""
@@ -223,6 +246,7 @@ class DetectorState:
         columns = self.states.copy(), self.lamps.copy(), self.deaf.copy()
         held, pending, arrived, roots = self.buffer.held, list(self.pending), list(self.arrived.values()), self.packed
         kept = {family.name: family.keep() for family in self.families}
+        before_works = Unlearning(self.unlearning.kept)
         header: dict[str, Any] = {
             "partition": self.partition,
             "tick": [self.tick_at, self.tick_period_us],
@@ -233,6 +257,7 @@ class DetectorState:
 
         def pack() -> bytes:
             header["pending"] = [codec.encode(suspicion).decode() for suspicion in pending]
+            header["unlearning"] = before_works.as_plain()
             header["arrived"] = [codec.encode(root).decode() for root in arrived]
             parts = [roots.bytes(), *map(snapshot.pack, columns), snapshot.pack(codec.encode_batch(held))]
             header["families"] = {name: len(parts) + number for number, name in enumerate(kept)}
@@ -267,6 +292,7 @@ class DetectorState:
         state.tick_at, state.tick_period_us = header["tick"]
         state.resumed_at = header.get("resumed", 0)
         state.outside_c = header.get("outside")
+        state.unlearning = Unlearning.of_plain(header.get("unlearning", ()))
         return state
 
 

@@ -20,6 +20,7 @@ from app.cli_backtest import backtest
 from app.cli_ca import ca_cli
 from app.cli_credentials import credentials_cli
 from app.cli_letters import letters_cli
+from app.cli_maintenance import maintenance_cli
 from app.cli_registry import devices_cli, gateways_cli, profiles_cli
 from app.cli_thresholds import thresholds
 from app.console import Bar, print_json, print_table, say, use_plain_text, warn
@@ -57,6 +58,7 @@ cli.add_typer(credentials_cli, name="credentials")
 cli.add_typer(devices_cli, name="devices")
 cli.add_typer(gateways_cli, name="gateways")
 cli.add_typer(profiles_cli, name="profiles")
+cli.add_typer(maintenance_cli, name="maintenance")
 cli.add_typer(ca_cli, name="ca")
 cli.command("thresholds", epilog=examples("thresholds"))(thresholds)
 

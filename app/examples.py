@@ -28,6 +28,18 @@ _EXAMPLES = {
     ),
     "setup": ("CITYNERVE_DATABASE_URL=postgresql://… CITYNERVE_KAFKA=kafka:9092 citynerve setup",),
     "thresholds": ("citynerve thresholds", "citynerve thresholds --json | jq -r '.[].toml // empty'"),
+    "maintenance": (
+        'citynerve maintenance announce cabinet CM-001 --to 2026-11-24T15:00 --why "new contactor"',
+        "citynerve maintenance list",
+    ),
+    "maintenance list": ("citynerve maintenance list", "citynerve maintenance list --past --json"),
+    "maintenance announce": (
+        'citynerve maintenance announce cabinet CM-001 --to 2026-11-24T15:00 --why "new contactor"',
+        'citynerve maintenance announce district centre --from 2026-12-01T08:00 --to 2026-12-05T18:00 --why "cables"',
+    ),
+    "maintenance end": ("citynerve maintenance end 3",),
+    "maintenance withdraw": ("citynerve maintenance withdraw 3",),
+    "maintenance reinstate": ("citynerve maintenance reinstate 3",),
     "city": ("citynerve city check cities/gijon",),
     "city check": ("citynerve city check cities/gijon", "citynerve city check --json my-city | jq '.mistakes[]'"),
     "devices": ("citynerve devices unknown", "citynerve devices import devices.csv --dry-run"),

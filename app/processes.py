@@ -108,7 +108,7 @@ async def detect(parts: Parts, stop: asyncio.Event) -> None:
     alarms = await parts.log.partitions(topics.ALARMS)
     stages: list[Stage[Any]] = [
         DetectStage(candidates, DetectMetrics(parts.metrics)),
-        CorrelateStage(readings, alarms, CorrelateMetrics(parts.metrics)),
+        CorrelateStage(readings, alarms, CorrelateMetrics(parts.metrics), candidate_partitions=candidates),
     ]
     await _together(stop, *_workers(parts, stages))
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from city.asset import AssetKind
+from city.asset import AssetKind, GatewayDefinition
+from city.maintenance import MaintenanceWindow
 
 QUARTER_US = 900_000_000
 
@@ -119,6 +120,8 @@ class AlarmEventKind(StrEnum):
     CLEARED = "cleared"
     FOLDED = "folded"
     """The alarm is explained by another one, its parent: no crew goes out for it."""
+    HELD = "held"
+    """Works go on where it is: it is shown, and nobody goes out for it before they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,8 @@ class AlarmEvent:
         The alarm that explains this one (FOLDED).
     children : tuple of str
         Assets that the alarm explains.
+    held_by : int or None
+        The maintenance window during which it came (HELD).
     """
 
     kind: AlarmEventKind
@@ -198,6 +203,7 @@ class AlarmEvent:
     cleared_at: int | None = None
     parent_id: str | None = None
     children: tuple[str, ...] = ()
+    held_by: int | None = None
 
     @property
     def event_id(self) -> str:
@@ -271,6 +277,32 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayCount:
+    """What one partition of `readings` heard of a gateway, up to one tick.
+
+    Attributes
+    ----------
+    expected, heard : int
+        Devices, as of `Census`.
+    silent : int
+        Of those on feeders whose silence chance does not explain.
+    silent_since, heard_at : int
+        Latest of those feeders, and of all, µs UTC; 0: none.
+    gasped : int
+        Devices whose last words were that their supply is gone.
+    """
+
+    gateway: GatewayDefinition
+    expected: int
+    heard: int
+    silent: int
+    silent_since: int
+    heard_at: int
+    interval_us: int
+    gasped: int
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateBatch:
     """What one partition of `readings` says up to one tick; the payload of one record on `candidates`.
 
@@ -281,6 +313,10 @@ class CandidateBatch:
         ignored.
     at : int
         City time of the tick, µs UTC: once all parts are there, everything with an event time before it has been said.
+    windows : tuple of MaintenanceWindow
+        Those that run at the tick or ended of late, as far as they concern what this partition says; in the first part.
+    gateways : tuple of GatewayCount or None
+        The same for every partition of `candidates`; None where they were not counted at this tick.
     part, parts : int
         Number of this part, from 0, and how many there are: a city that falls dark at once says more than fits into
         one record.
@@ -293,3 +329,5 @@ class CandidateBatch:
     census: tuple[Census, ...]
     part: int = 0
     parts: int = 1
+    windows: tuple[MaintenanceWindow, ...] = ()
+    gateways: tuple[GatewayCount, ...] | None = None

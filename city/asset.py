@@ -15,6 +15,12 @@ class AssetKind(StrEnum):
     CABINET = "cabinet"
     GATEWAY = "gateway"
     FACILITY = "facility"
+    SUBSTATION = "substation"
+    """Several cabinets that lose supply together; like the two below only a scope, no asset of the inventory."""
+    NETWORK = "network"
+    """All gateways of one network operator."""
+    AREA = "area"
+    """What fails together in a district, where nobody knows the substation or the network operator."""
 
 
 class Switching(StrEnum):
@@ -24,6 +30,10 @@ class Switching(StrEnum):
     """Live day and night; each lamp's controller switches its lamp."""
     SWITCHED = "switched"
     """Switched in the cabinet; controllers are dead, and silent, by day."""
+
+
+DISTRICT_GROUP = "district:"
+"""Begins the correlation group of cabinets whose substation nobody knows: the district of their gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,26 @@ class Gateway:
     lat: float
     lon: float
     district_id: str
+    operator: str = ""
+    """Whose network it speaks over: gateways that fall silent together. Empty: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDefinition:
+    """A gateway as correlation must know it.
+
+    Attributes
+    ----------
+    operator, district_id : str
+        Whose network it speaks over, and where it stands; empty where nobody says.
+    group : str
+        Its correlation group.
+    """
+
+    gateway_id: str
+    operator: str = ""
+    district_id: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +82,7 @@ class Cabinet:
     cabinet_id: str
     gateway_id: str
     substation: str
-    """Correlation group: cabinets that lose supply together."""
+    """Correlation group: cabinets that lose supply together; `DISTRICT_GROUP` and a district where nobody knows."""
     lat: float
     lon: float
     district_id: str

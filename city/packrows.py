@@ -28,13 +28,15 @@ def metric(cells: Cells, name: str) -> Metric:
 
 def gateway(ids: Ids, cells: Cells, identity: str) -> Gateway:
     """Read a line of ``gateways.csv``."""
-    return Gateway(identity, cells.text("name"), *place(ids, cells))
+    operator = cells.name("operator") if cells.values.get("operator") else ""
+    return Gateway(identity, cells.text("name"), *place(ids, cells), operator)
 
 
 def cabinet(ids: Ids, cells: Cells, identity: str) -> Cabinet:
     """Read a line of ``cabinets.csv``."""
     gateway = ids.reference(cells, "gateway_id", "gateway")
-    return Cabinet(identity, gateway, cells.name("substation"), *place(ids, cells))
+    substation = cells.name("substation") if cells.values.get("substation") else ""
+    return Cabinet(identity, gateway, substation, *place(ids, cells))
 
 
 def feeder(ids: Ids, cells: Cells, identity: str) -> Feeder:

@@ -1,12 +1,20 @@
 """What must hold of a city pack across its files, and the devices that a rule makes instead of a file."""
 
-from city.asset import Cabinet, Device, Feeder, Lamp
+from dataclasses import replace
+
+from city.asset import DISTRICT_GROUP, Cabinet, Device, Feeder, Gateway, Lamp
 from city.packfile import Cells, Notes, shown
 from city.packids import Ids
 from city.topics import is_name
 
 CABINET_DEVICES_MAX = 1000
 """Devices below one cabinet or facility: its definition travels as one record of the log."""
+
+
+def grouped(cabinets: list[Cabinet], gateways: list[Gateway]) -> list[Cabinet]:
+    """Give cabinets whose substation nobody knows the district of their gateway for a correlation group."""
+    district = {gateway.gateway_id: f"{DISTRICT_GROUP}{gateway.district_id}" for gateway in gateways}
+    return [c if c.substation else replace(c, substation=district.get(c.gateway_id, "")) for c in cabinets]
 
 
 def one_substation_each(ids: Ids, notes: Notes, cabinets: list[Cabinet]) -> None:

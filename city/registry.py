@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from city.alarm import Scope
-from city.asset import AssetKind, Switching
+from city.asset import AssetKind, GatewayDefinition, Switching
 from city.integration import Routes
 from city.lighting import LightingSchedule
+from city.maintenance import MaintenanceWindow
 from city.opening import OpeningHours
 
 
@@ -177,6 +178,10 @@ class RootDefinition:
         Of a facility; None where nobody says.
     timezone : str
         The city's, by which `opening` and habits go.
+    windows : tuple of MaintenanceWindow
+        Works at the root, at what is below it, or at a gateway that speaks for it, planned or of late.
+    gateways : tuple of GatewayDefinition
+        Those that speak for its devices.
     """
 
     root_id: str
@@ -188,6 +193,8 @@ class RootDefinition:
     rules: FaultRules
     opening: OpeningHours | None = None
     timezone: str = "UTC"
+    windows: tuple[MaintenanceWindow, ...] = ()
+    gateways: tuple[GatewayDefinition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from city.alarm import Scope
-from city.asset import AssetKind, Device, Lamp
+from city.asset import AssetKind, Device, GatewayDefinition, Lamp
 from city.pack import CityPack
 from city.registry import DeviceDefinition, FeederDefinition, RootDefinition, SeriesDefinition
 
@@ -36,6 +36,13 @@ def roots_of(pack: CityPack) -> list[RootDefinition]:
         devices[scopes[device.asset_id].root_id].append(device)
     kinds = {cabinet_id: (AssetKind.CABINET, cabinet.substation) for cabinet_id, cabinet in cabinets.items()}
     kinds |= {f.facility_id: (AssetKind.FACILITY, f.facility_id) for f in pack.facilities}
+    group_of = {c.gateway_id: c.substation for c in pack.cabinets}
+    gateways = {
+        g.gateway_id: GatewayDefinition(
+            g.gateway_id, g.operator, g.district_id, group_of.get(g.gateway_id, g.gateway_id)
+        )
+        for g in pack.gateways
+    }
     opening = {f.facility_id: pack.opening_of(f) for f in pack.facilities}
     roots: list[RootDefinition] = []
     number = 1
@@ -57,6 +64,7 @@ def roots_of(pack: CityPack) -> list[RootDefinition]:
                 pack.rules,
                 opening.get(root_id),
                 pack.timezone,
+                gateways=tuple(gateways[name] for name in sorted({d.asset.gateway_id for d in below})),
             )
         )
     return roots

@@ -12,7 +12,12 @@ PLACE = "place"
 """Scope kind of a ticket that a citizen opened for a place, not for an asset of the inventory."""
 
 _SEVERITY_ORDER = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2, Severity.URGENT: 3}
-_EVENT_RANK = {AlarmEventKind.RAISED: 0, AlarmEventKind.FOLDED: 1, AlarmEventKind.CLEARED: 2}
+_EVENT_RANK = {
+    AlarmEventKind.RAISED: 0,
+    AlarmEventKind.HELD: 1,
+    AlarmEventKind.FOLDED: 2,
+    AlarmEventKind.CLEARED: 3,
+}
 
 
 def order_of(kind: AlarmEventKind, at: int) -> tuple[int, int]:
@@ -28,6 +33,8 @@ class AlarmState:
     ----------
     last : tuple of int
         `order_of` the latest event taken.
+    held_by : int or None
+        The maintenance window during which it came.
     """
 
     alarm_id: str
@@ -42,11 +49,12 @@ class AlarmState:
     last: tuple[int, int]
     event: AlarmEvent | None = None
     """The event that brought the alarm here in this transaction; None as loaded."""
+    held_by: int | None = None
 
     @property
     def live(self) -> bool:
-        """Neither over nor explained by another alarm."""
-        return self.cleared_at is None and self.parent_id is None
+        """Neither over, nor explained by another alarm or by works."""
+        return self.cleared_at is None and self.parent_id is None and self.held_by is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ def take_alarm(case: Case, event: AlarmEvent, now: int, options: DeskOptions) ->
             _raised(case, event, alarm, before, now, options)
         case AlarmEventKind.FOLDED:
             _fold(case, alarm, now, options)
+        case AlarmEventKind.HELD:
+            _adopt(case, event, alarm, now, options)
         case AlarmEventKind.CLEARED:
             _cleared(case, alarm, now)
 
@@ -66,6 +68,8 @@ def _after(before: AlarmState | None, event: AlarmEvent) -> AlarmState:
             cleared_at, parent_id = event.cleared_at, None
         case AlarmEventKind.FOLDED:
             cleared_at, parent_id = event.cleared_at, event.parent_id
+        case AlarmEventKind.HELD:
+            cleared_at, parent_id = event.cleared_at, None
         case AlarmEventKind.CLEARED:
             cleared_at = event.at if event.cleared_at is None else event.cleared_at
             parent_id = event.parent_id or known_parent
@@ -81,6 +85,7 @@ def _after(before: AlarmState | None, event: AlarmEvent) -> AlarmState:
         parent_id,
         order_of(event.kind, event.at),
         event,
+        before.held_by if before and event.kind is AlarmEventKind.CLEARED else event.held_by,
     )
 
 

@@ -217,7 +217,7 @@ def _ticket(row: tuple[Any, ...]) -> CaseTicket:
 
 
 def _alarm(row: tuple[Any, ...]) -> AlarmState:
-    alarm_id, fault, severity, kind, scope_id, root_id, raised_at, cleared_at, parent_id, at, last = row
+    alarm_id, fault, severity, kind, scope_id, root_id, raised_at, cleared_at, parent_id, held_by, at, last = row
     return AlarmState(
         alarm_id,
         FaultClass(fault),
@@ -229,6 +229,7 @@ def _alarm(row: tuple[Any, ...]) -> AlarmState:
         _us(cleared_at),
         parent_id,
         order_of(AlarmEventKind(last), from_datetime(at)),
+        held_by=held_by,
     )
 
 
@@ -268,9 +269,10 @@ def _alarm_fields(alarm: AlarmState) -> dict[str, Any]:
         "raised_at": _time(alarm.raised_at),
         "cleared_at": _time(alarm.cleared_at),
         "parent_id": alarm.parent_id,
+        "held_by": alarm.held_by,
         "children": Jsonb(list(alarm.event.children)),
         "evidence": Jsonb(asdict(alarm.event.evidence)),
-        "keeps_evidence": alarm.event.kind is not AlarmEventKind.RAISED,
+        "keeps_evidence": alarm.event.kind not in (AlarmEventKind.RAISED, AlarmEventKind.HELD),
     }
 
 

@@ -27,9 +27,10 @@ from ingest.credentials.store import Change
 from ingest.redeliver import Redelivery
 from storage import queries
 from storage.pool import Connection, Pool, engine_errors
-from stream import registrar, registrar_gateways, registrar_profiles, unknown
+from stream import maintenance, registrar, registrar_gateways, registrar_profiles, unknown
 from stream.changes import Author, ChangeReport
 from stream.log import EventLog
+from stream.maintenance import Announcement
 from stream.publication import publish
 from stream.registry import load_ingest_registry
 from stream.unknown import UnknownDevice, UnknownGateway
@@ -138,6 +139,24 @@ class Registrar:
         report = await self._change(lambda c: registrar.put_devices(c, [listed], author, kind="claimed"))
         waiting = unknown.letters_of_device(self.pool, listed.device.wire_name)
         return report, await send_back(self.redelivery, waiting, [listed.device.gateway_id], actor)
+
+    async def announce(self, works: Announcement, actor: str) -> int:
+        """Let a maintenance window be; return its id."""
+        author = self._author(actor)
+        made: list[int] = []
+
+        async def work(connection: Connection) -> ChangeReport:
+            window_id, report = await maintenance.announce(connection, works, author)
+            made.append(window_id)
+            return report
+
+        await self._change(work)
+        return made[-1]
+
+    async def set_window(self, window_id: int, actor: str, what: str) -> ChangeReport:
+        """``end`` a maintenance window early, ``withdraw`` it, or ``reinstate`` it."""
+        do = {"end": maintenance.end, "withdraw": maintenance.withdraw, "reinstate": maintenance.reinstate}[what]
+        return await self._change(lambda c: do(c, window_id, self._author(actor)))
 
     async def unknown(self, part: str | None = None) -> tuple[list[UnknownDevice], list[UnknownGateway]]:
         """Return devices, whose names hold `part`, and gateways that nobody knows."""

@@ -7,7 +7,7 @@ SELECT coalesce(pack -> 'schedules', '[]'), coalesce(pack -> 'rules', '{}'), nul
 
 -- name: claims
 -- Each lamp that an alarm of the time speaks of: the alarm's own, those of its feeder or cabinet, or of a feeder of which
--- a part is out those that it names. An alarm that people found false claims nothing.
+-- a part is out those that it names. An alarm that people found false claims nothing, nor does one during works.
 WITH told AS MATERIALIZED (
     SELECT m.alarm_id, m.fault, m.scope_kind, m.scope_id, m.raised_at, m.cleared_at, m.children,
            m.fault IN ('circuitBreakerTripped', 'cableTheft') AND m.children <> '[]' AS in_part,
@@ -20,7 +20,7 @@ WITH told AS MATERIALIZED (
                                 (m.evidence ->> 'expected')::double precision AS expected OFFSET 0) e
       LEFT JOIN LATERAL (SELECT finding FROM standing_verdicts s WHERE s.alarm_id = m.alarm_id OFFSET 0) v ON true
      WHERE m.fault = ANY(%(faults)s) AND m.raised_at < %(until)s AND (m.cleared_at IS NULL OR m.cleared_at > %(since)s)
-       AND v.finding IS DISTINCT FROM 'false' AND m.scope_kind <> ALL(%(hidden)s)
+       AND v.finding IS DISTINCT FROM 'false' AND m.held_by IS NULL AND m.scope_kind <> ALL(%(hidden)s)
        AND (%(lamp)s::text IS NULL OR m.scope_id = ANY(ARRAY(
             SELECT unnest(ARRAY[a.asset_id, a.parent_id, a.root_id]) FROM assets a WHERE a.asset_id = %(lamp)s)))
 ), lamps AS (

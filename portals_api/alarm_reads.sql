@@ -3,7 +3,7 @@
 -- name: alarm
 -- With what it hangs on; the kind is for the rule of visibility.
 SELECT m.alarm_id AS id, m.fault, m.severity, m.scope_kind, m.scope_id, m.raised_at, m.cleared_at, m.parent_id AS parent,
-       m.evidence,
+       CASE WHEN m.cleared_at IS NULL THEN m.held_by END AS held_by, m.evidence,
        (SELECT max(l.ticket_id) FROM ticket_alarms l WHERE l.alarm_id = m.alarm_id) AS ticket
   FROM alarms m WHERE m.alarm_id = %(alarm)s AND m.scope_kind <> ALL(%(hidden)s)
 
@@ -48,5 +48,5 @@ SELECT alarm_id AS id, fault, scope_kind, scope_id, raised_at, cleared_at, same,
 
 -- name: first_child
 -- The first lamp that an alarm explains.
-SELECT alarm_id AS id, fault, severity, scope_kind, scope_id, raised_at, cleared_at, parent_id AS parent, evidence
+SELECT alarm_id AS id, fault, severity, scope_kind, scope_id, raised_at, cleared_at, parent_id AS parent, held_by, evidence
   FROM alarms WHERE parent_id = %(alarm)s AND scope_kind = 'lamp' ORDER BY raised_at, alarm_id LIMIT 1

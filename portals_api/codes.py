@@ -41,6 +41,9 @@ KINDS = {
     "gateway": N_("Gateway"),
     "facility": N_("Facility"),
     "place": N_("Place"),
+    "substation": N_("Substation"),
+    "network": N_("Network operator"),
+    "area": N_("District"),
     "street": N_("Street"),
     "district": N_("District"),
 }
@@ -234,6 +237,8 @@ RULES = {
     "feeder-silent-or-dark": N_("nearly all lamps of the feeder silent or dark"),
     "all-feeders-silent": N_("all feeders of the gateway silent"),
     "cabinet-silent": N_("all feeders of the cabinet silent or dark"),
+    "gateways-silent-together": N_("several gateways silent at once"),
+    "cabinets-silent-together": N_("several cabinets without supply at once"),
     "phase-silent": N_("all lamps of one phase silent, the others not"),
     "tail-silent": N_("all lamps from one place of the cable on silent"),
     "supply-lost-and-back": N_("supply lost and back by itself, several times in a night"),
@@ -261,6 +266,8 @@ RULES = {
 }
 UNITS = {
     "devices": N_("devices"),
+    "gateways": N_("gateways"),
+    "cabinets": N_("cabinets"),
     "lamps": N_("lamps"),
     "min": N_("minutes"),
     "Cel": "°C",

@@ -68,6 +68,7 @@ PARAMETERS: dict[str, Any] = {
     "text": "N-L-00007",
     "topic": "citynerve/v1/GW-01",
     "v": "3f2a9c",
+    "window": 3,
 }
 """Name of a parameter (`path NAME` where it differs in an address) → example; values that are listed need none."""
 WHAT = {

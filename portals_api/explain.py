@@ -34,6 +34,14 @@ RULES_SAY = {
         "So many lamps of the feeder are silent or dark at once that chance does not explain it, and its gateway still"
         " speaks: look at the supply first."
     ),
+    "gateways-silent-together": N_(
+        "So many gateways of one network, or of one district, fell silent at once that chance does not explain it: ask"
+        " the network operator, and send nobody to each gateway."
+    ),
+    "cabinets-silent-together": N_(
+        "So many cabinets of one substation, or of one district, lost their supply at once that chance does not explain"
+        " it: ask the electricity distributor first."
+    ),
     "all-feeders-silent": N_(
         "Everything behind the gateway fell silent together: look at the gateway and its connection, not at each lamp."
     ),

@@ -12,7 +12,15 @@ from portals_api.description import Described
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
 from portals_api.observa import districts, energy, facilities, figures, ledger, precision, readings, series
-from portals_api.operator import credential_pages, entry, gateway_pages, letter_pages, registry, registry_pages
+from portals_api.operator import (
+    credential_pages,
+    entry,
+    gateway_pages,
+    letter_pages,
+    maintenance,
+    registry,
+    registry_pages,
+)
 from portals_api.operator import credentials as operator_credentials
 from portals_api.operator import letters as operator_letters
 from portals_api.operator import thresholds as operator_thresholds
@@ -32,6 +40,7 @@ _OPERATOR = (
     registry_pages,
     gateway_pages,
     registry,
+    maintenance,
     operator_thresholds,
 )
 _ROUTERS = tuple(module.router for module in (health, home, *_OBSERVA, *_CUIDA, *_PARTICIPA, *_OPERATOR))

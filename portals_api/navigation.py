@@ -89,6 +89,7 @@ OPERATOR = Door(
         Link("/operator/gateways", N_("Gateways")),
         Link("/operator/profiles", N_("Profiles")),
         Link("/operator/changes", N_("Changes")),
+        Link("/operator/maintenance", N_("Maintenance")),
         Link("/operator/thresholds", N_("Thresholds")),
         Link("/operator/credentials", N_("Credentials")),
     ),

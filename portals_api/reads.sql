@@ -112,7 +112,8 @@ SELECT a.asset_id AS id, a.name, a.attributes ->> 'kind' AS kind, a.district_id 
  ORDER BY a.asset_id LIMIT %(limit)s
 
 -- name: asset_alarms
-SELECT alarm_id AS id, fault, severity, scope_kind, scope_id, raised_at, cleared_at, parent_id AS parent, evidence
+SELECT alarm_id AS id, fault, severity, scope_kind, scope_id, raised_at, cleared_at, parent_id AS parent,
+       CASE WHEN cleared_at IS NULL THEN held_by END AS held_by, evidence
   FROM alarms WHERE scope_id = %(asset)s ORDER BY raised_at DESC LIMIT 20
 
 -- name: asset_kind

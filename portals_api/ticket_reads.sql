@@ -40,6 +40,7 @@ SELECT e.event_id AS id, e.kind, e.actor, e.at, e.from_state, e.to_state, coales
 -- name: ticket_alarms
 -- Alarms of a ticket, those that explain others first.
 SELECT a.alarm_id AS id, a.fault, a.severity, a.scope_kind, a.scope_id, a.raised_at, a.cleared_at, a.parent_id AS parent,
+       CASE WHEN a.cleared_at IS NULL THEN a.held_by END AS held_by,
        a.evidence
   FROM ticket_alarms l JOIN alarms a USING (alarm_id)
  WHERE l.ticket_id = %(id)s ORDER BY a.parent_id IS NOT NULL, a.cleared_at IS NOT NULL, a.raised_at, a.alarm_id LIMIT 500

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_STAFF = frozenset({"cabinet", "feeder", "gateway", "report_text"})
+_STAFF = frozenset({"cabinet", "feeder", "gateway", "substation", "network", "area", "report_text"})
 """An open cabinet or a dark feeder is a guide for copper thieves; what citizens wrote is for who answers it."""
 
 

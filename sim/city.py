@@ -32,6 +32,8 @@ GIJON_SEED = 33
 LAMPS = 30_000
 FACILITIES = 60
 
+_OPERATORS = "red-norte", "red-sur"
+"""Networks that gateways speak over, invented."""
 _GATEWAYS = 75
 _GATEWAY_LAMPS_MIN = 90
 _VILLAGES = 14
@@ -75,7 +77,7 @@ def generate_city(seed: int, lamps: int = LAMPS, facilities: int = FACILITIES, *
     return {
         "city.toml": CITY,
         "districts.geojson": _districts(),
-        "gateways.csv": _csv("gateway_id,name,lat,lon,district_id", plan.gateways),
+        "gateways.csv": _csv("gateway_id,name,lat,lon,district_id,operator", plan.gateways),
         "cabinets.csv": _csv("cabinet_id,gateway_id,substation,lat,lon,district_id", plan.cabinets),
         "feeders.csv": _csv("feeder_id,cabinet_id,switching,schedule_id", plan.feeders),
         "lamps.csv": _csv("lamp_id,feeder_id,phase,lamp_type,rated_w,lat,lon,district_id,street", plan.lamps),
@@ -124,7 +126,9 @@ def _light_district(
             # A gateway serves its neighbours, all in the area of one substation.
             spoken_for = 0
             gateway = f"GW-{len(plan.gateways) + 1:02d}"
-            plan.gateways.append((gateway, f"Concentrador {gateway} (simulado)", *place_cells(panel.place), district))
+            operator = _OPERATORS[len(plan.gateways) % len(_OPERATORS)]
+            name = f"Concentrador {gateway} (simulado)"
+            plan.gateways.append((gateway, name, *place_cells(panel.place), district, operator))
         spoken_for += count
         _build_panel(rng, plan, panel, gateway, district, mixed=mixed)
 

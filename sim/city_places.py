@@ -43,7 +43,7 @@ def add_facilities(rng: random.Random, plan: Plan, facilities: int) -> None:
     if facilities <= 0:
         return
     place = (*place_cells((-5.673, 43.530)), "west")
-    plan.gateways.append((AIR_STATION, "Estación de calidad del aire (simulada)", *place))
+    plan.gateways.append((AIR_STATION, "Estación de calidad del aire (simulada)", *place, ""))
     plan.facilities.append(("EA-CONSTITUCION", "air-station", "Estación Avenida de la Constitución (simulada)", *place))
     plan.devices.append((AIR_STATION, "EA-CONSTITUCION", AIR_STATION, "air-station"))
     nouns = list(NOUNS)
@@ -69,7 +69,7 @@ def _add(
     if kind.kind == "air-station":
         # A station speaks for itself, over a line of its own.
         gateway = f"EST-{number:02d}"
-        plan.gateways.append((gateway, name, *place))
+        plan.gateways.append((gateway, name, *place, ""))
         plan.devices.append((gateway, identity, gateway, kind.profile))
     else:
         plan.devices.append((f"S-{identity}", identity, _nearest_gateway(plan, point), kind.profile))

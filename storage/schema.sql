@@ -126,8 +126,9 @@ CREATE TABLE registry_events (                             -- who changed what o
     event_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at              timestamptz NOT NULL,
     actor           text NOT NULL,                         -- a role, never a name
-    kind            text NOT NULL CHECK (kind IN ('imported', 'added', 'changed', 'claimed', 'retired', 'released', 'restored')),
-    subject         text NOT NULL CHECK (subject IN ('pack', 'device', 'gateway', 'profile')),
+    kind            text NOT NULL CHECK (kind IN ('imported', 'added', 'changed', 'claimed', 'retired', 'released', 'restored', 'announced', 'ended',
+                                                  'withdrawn', 'reinstated')),
+    subject         text NOT NULL CHECK (subject IN ('pack', 'device', 'gateway', 'profile', 'maintenance')),
     subject_id      text NOT NULL,
     detail          jsonb NOT NULL DEFAULT '{}',
     registry_version bigint NOT NULL,
@@ -141,6 +142,19 @@ CREATE TABLE registry_events (                             -- who changed what o
 );
 CREATE INDEX registry_events_by_subject ON registry_events (subject, subject_id, event_id);
 CREATE INDEX registry_events_by_time ON registry_events (at);
+
+CREATE TABLE maintenance_windows (                         -- where works go on: no ticket is opened for what they do
+    window_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind            text NOT NULL CHECK (kind IN ('lamp', 'feeder', 'cabinet', 'gateway', 'facility', 'district')),
+    target_id       text NOT NULL,
+    starts_at       timestamptz NOT NULL,
+    ends_at         timestamptz NOT NULL CHECK (ends_at > starts_at), -- as announced
+    ended_at        timestamptz,                           -- earlier than announced
+    withdrawn       boolean NOT NULL DEFAULT false,
+    reason          text NOT NULL,                         -- an operator's words: nowhere else, so that they can be erased
+    announced_at    timestamptz NOT NULL
+);
+CREATE INDEX maintenance_windows_by_end ON maintenance_windows (coalesce(ended_at, ends_at), window_id);
 
 CREATE TABLE metrics (
     metric          text PRIMARY KEY,
@@ -417,8 +431,10 @@ CREATE TABLE alarms (
     cleared_at      timestamptz,
     parent_id       text,
     children        jsonb NOT NULL DEFAULT '[]',
-    evidence        jsonb NOT NULL
+    evidence        jsonb NOT NULL,
+    held_by         bigint                                 -- maintenance window during which it came: shown, without a ticket
 );
+CREATE INDEX alarms_by_window ON alarms (held_by) WHERE held_by IS NOT NULL;
 CREATE INDEX alarms_by_scope ON alarms (scope_id, raised_at DESC);
 CREATE INDEX alarms_by_parent ON alarms (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX alarms_by_fault ON alarms (fault, raised_at DESC);

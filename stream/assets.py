@@ -28,7 +28,7 @@ def asset_rows(pack: CityPack) -> Iterator[Row]:
             g.district_id,
             g.lat,
             g.lon,
-            {},
+            {"operator": g.operator} if g.operator else {},
         )
     for c in pack.cabinets:
         identity, group, gateway = c.cabinet_id, c.substation, c.gateway_id

@@ -65,7 +65,7 @@ async def publish(
         before_known = standing.log_identity == log.identity and standing.published_at_us >= renew_before_us
         if changed is not None and before_known and (standing.version, standing.published + 1) == (changed[0],) * 2:
             only, told_at_us = changed[1], standing.published_at_us
-        records = [_record(root, partitions, log, at_us) for root in await load_roots(connection, only)]
+        records = [_record(root, partitions, log, at_us) for root in await load_roots(connection, only, at_us)]
         for start in range(0, len(records), _APPEND_TOGETHER):
             await log.append(records[start : start + _APPEND_TOGETHER])
         note = {"version": standing.version, "at_us": told_at_us, "log_identity": log.identity}

@@ -11,7 +11,7 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg import AsyncCursor
 
 from city.alarm import FaultClass, Scope
-from city.asset import AssetKind, Switching, shard_of
+from city.asset import AssetKind, GatewayDefinition, Switching, shard_of
 from city.clock import SystemClock, to_datetime
 from city.errors import SettingsError
 from city.lighting import LightingSchedule
@@ -28,7 +28,7 @@ from city.registry import (
 from city.topics import SHARDS
 from storage import queries
 from storage.pool import Connection, engine_errors
-from stream import wire
+from stream import maintenance, wire
 from stream.assets import asset_rows
 from stream.installation import ensure_installation, load_clock, resume_clock
 from stream.lock import hold_registry
@@ -156,8 +156,15 @@ async def _piecewise(cursor: AsyncCursor[Any]) -> list[Any]:
     return rows
 
 
-async def load_roots(connection: Connection, only: Collection[str] | None = None) -> list[RootDefinition]:
+async def load_roots(
+    connection: Connection, only: Collection[str] | None = None, at_us: int = 0
+) -> list[RootDefinition]:
     """Load every cabinet and facility whole, in the order of their ids, or those named in `only`.
+
+    Parameters
+    ----------
+    at_us : int
+        Maintenance windows that ended long before are left out, µs UTC.
 
     Raises
     ------
@@ -171,12 +178,17 @@ async def load_roots(connection: Connection, only: Collection[str] | None = None
             roots = await (await connection.execute(_SQL.roots, which)).fetchall()
             feeder_rows = await (await connection.execute(_SQL.root_feeders, which)).fetchall()
             device_rows = await (await connection.execute(_SQL.root_devices, which)).fetchall()
+            gateway_rows = await (await connection.execute(_SQL.root_gateways, which)).fetchall()
+            windows = await maintenance.of_roots(connection, only, at_us)
     schedules = {s["schedule_id"]: LightingSchedule.from_plain(s) for s in standing.pack.get("schedules", ())}
     rules = FaultRules(**standing.pack.get("rules", {}))
     feeders: dict[str, list[FeederDefinition]] = defaultdict(list)
     for root, feeder, group, gateway, switching, schedule in feeder_rows:
         scope = Scope(AssetKind.FEEDER, feeder, root, group, feeder, gateway)
         feeders[root].append(FeederDefinition(scope, Switching(switching), schedules[schedule]))
+    gateways: dict[str, list[GatewayDefinition]] = defaultdict(list)
+    for root, *told in gateway_rows:
+        gateways[root].append(GatewayDefinition(*told))
     devices: dict[str, list[DeviceDefinition]] = defaultdict(list)
     for row in device_rows:
         devices[row[0]].append(_device(row))
@@ -191,6 +203,8 @@ async def load_roots(connection: Connection, only: Collection[str] | None = None
             rules,
             None if opening is None else from_plain(opening),
             timezone,
+            windows.get(root, ()),
+            tuple(gateways[root]),
         )
         for root, kind, group, opening, timezone in roots
     ]

@@ -282,3 +282,11 @@ SELECT a.root_id, d.device_id, a.kind, a.asset_id, a.correlation_group,
    AND NOT EXISTS (SELECT FROM assets g WHERE g.asset_id = d.gateway_id AND g.retired)
  GROUP BY d.device_id, a.asset_id
  ORDER BY a.root_id, d.device_id
+
+-- name: root_gateways
+-- Those that speak for what is below a root.
+SELECT DISTINCT a.root_id, g.asset_id, coalesce(g.attributes ->> 'operator', ''), coalesce(g.district_id, ''),
+       g.correlation_group
+  FROM devices d JOIN assets a USING (asset_id) JOIN assets g ON g.asset_id = d.gateway_id
+ WHERE NOT d.retired AND NOT g.retired AND (%(roots)s::text[] IS NULL OR a.root_id = ANY(%(roots)s))
+ ORDER BY a.root_id, g.asset_id

@@ -9,10 +9,22 @@ from numpy.typing import NDArray
 
 from anomaly.facilities import evidence, kernels
 from anomaly.facilities.calendar import Calendar
-from anomaly.facilities.layout import CLASSES, DEVICE, DEVICE_STATE, EVENT, FAULTS, INDOOR, POWER, SERIES, SERIES_STATE
+from anomaly.facilities.layout import (
+    CLASSES,
+    DEVICE,
+    DEVICE_STATE,
+    EVENT,
+    FAULTS,
+    INDOOR,
+    LEARNT,
+    LEARNT_DEVICE,
+    POWER,
+    SERIES,
+    SERIES_STATE,
+)
 from anomaly.facilities.metrics import OTHER, PARTS
 from anomaly.facilities.weather import WEATHER, take
-from anomaly.family import Context, Family, Layout, Rows, carry
+from anomaly.family import Context, Family, Layout, Learnt, Rows, carry
 from city.alarm import Scope, Suspicion
 from city.asset import AssetKind
 from city.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
@@ -114,6 +126,14 @@ class Facilities(Family):
             take(self._weather[0], now, context.outside_c)
             kernels.share(now, self._states, self._plan.series, self._columns, self._common)
         return []
+
+    def learnt(self) -> list[Learnt]:
+        plan = self._plan
+        of_series = [plan.scopes[device] for device in plan.series["device"].tolist()]
+        return [
+            Learnt("facilities", self._states, plan.names, plan.scopes, LEARNT_DEVICE),
+            Learnt("facility-series", self._columns, plan.series_names, of_series, LEARNT),
+        ]
 
     def keep(self) -> list[NDArray[Any]]:
         return [part.copy() for part in (self._common, self._weather, self._states, self._columns)]

@@ -94,6 +94,13 @@ LAMP = np.dtype(
 )
 assert sum(LAMP[name].itemsize for name in LAMP.names or ()) == LAMP.itemsize
 
+LEARNT = (
+    "cell", "cell_n", "volt", "covariance", "variance", "sigma", "level", "factor", "repeat_power", "repeat_voltage",
+    "standby", "volt_n", "factor_n", "standby_n", "sum_kwh", "sum_h", "told_h", "idle_h", "idle_burned_h", "rate",
+    "rate_sigma", "rate_level", "rate_n",
+)  # fmt: skip
+"""What is learnt of a lamp, sums of this night among it; the other fields are what goes on."""
+
 RULES = np.dtype(
     [
         ("confirm", "i8"),

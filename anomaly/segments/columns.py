@@ -57,6 +57,7 @@ class Columns:
     """What is fixed of all feeders of a partition."""
 
     device_ids: list[str] = field(default_factory=list)
+    scopes: list[Scope] = field(default_factory=list)
     lamps: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, LAMP))
     feeders: list[Feeder] = field(default_factory=list)
     cabinets: list[Scope] = field(default_factory=list)
@@ -72,7 +73,8 @@ class Columns:
     @classmethod
     def of(cls, layout: Layout) -> "Columns":
         """Lay out what a partition watches."""
-        made = cls(device_ids=[device.device_id for _, device in layout.devices])
+        devices = [device for _, device in layout.devices]
+        made = cls([device.device_id for device in devices], [device.asset for device in devices])
         number: dict[str, int] = {}
         definitions: dict[str, FeederDefinition] = {}
         for root in layout.roots:

@@ -8,10 +8,21 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.family import Context, Family, Layout, Rows, carry
+from anomaly.family import Context, Family, Layout, Learnt, Rows, carry
 from anomaly.segments import clock, kernels, parts, quiet, shape, switching, trips, voltage
 from anomaly.segments.columns import Columns, Feeder
-from anomaly.segments.layout import CABINET, COUNT, FEEDER, LOSS_MOST, NOW, SAID, SILENT
+from anomaly.segments.layout import (
+    CABINET,
+    COUNT,
+    FEEDER,
+    LEARNT,
+    LEARNT_CABINET,
+    LEARNT_FEEDER,
+    LOSS_MOST,
+    NOW,
+    SAID,
+    SILENT,
+)
 from anomaly.segments.shape import Shape
 from anomaly.segments.switching import Turn, turn_of
 from anomaly.segments.told import OPEN, PARTS
@@ -212,6 +223,15 @@ class Segments(Family):
         )
 
     # ------------------------------------------------------------ snapshot
+
+    def learnt(self) -> list[Learnt]:
+        columns, scopes = self._columns, [feeder.scope for feeder in self._columns.feeders]
+        cabinets = columns.cabinets
+        return [
+            Learnt("controllers", self._said, columns.device_ids, columns.scopes, LEARNT),
+            Learnt("feeders", self._feeders, [scope.asset_id for scope in scopes], scopes, LEARNT_FEEDER),
+            Learnt("cabinets", self._cabinets, [one.asset_id for one in cabinets], cabinets, LEARNT_CABINET),
+        ]
 
     def keep(self) -> list[NDArray[Any]]:
         counted_at = np.array([self._counted_at], np.int64)

@@ -103,6 +103,10 @@ LIMITS = np.dtype([("over", "f8"), ("under", "f8"), ("high", "f8"), ("low", "f8"
 
 TRIPS = 6
 HOURS = 24
+LEARNT = "interval_us", "slow_us", "slow_run", "loss"
+LEARNT_FEEDER = "usual_v", "visits"
+LEARNT_CABINET = "first_at", "nights", "right"
+"""What is learnt of controllers, feeders and cabinets; the other fields are what goes on."""
 FEEDER = np.dtype(
     [
         ("apart_since", "i8"),  # a fault is open since, µs UTC; 0: none is

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from anomaly.facilities.layout import NONE
 from anomaly.facilities.metrics import OTHER, PARTS
-from anomaly.family import Context, Family, Layout, Rows, carry
+from anomaly.family import Context, Family, Layout, Learnt, Rows, carry
 from anomaly.statistics.cells import hours_of_week
-from anomaly.statistics.layout import CHANNELS, STATE, STUCK
+from anomaly.statistics.layout import CHANNELS, LEARNT, STATE, STUCK
 from anomaly.statistics.parameters import Parameters
 from anomaly.statistics.rows import judge_rows
 from anomaly.statistics.tickets import CLOSED, EVENT, OPENED, WATCH, TicketRules
@@ -163,6 +163,10 @@ class Statistics(Family):
     def tick(self, now: int, context: Context) -> list[Suspicion]:
         """Say nothing: series are judged by what they send."""
         return []
+
+    def learnt(self) -> list[Learnt]:
+        scopes = [self._plan.scopes[device] for device in self._plan.device_of]
+        return [Learnt("statistics", self._states, self._plan.series_names, scopes, LEARNT)]
 
     def keep(self) -> list[NDArray[Any]]:
         return [self._states.copy(), self._watches.copy(), self._told.copy()]

@@ -66,3 +66,5 @@ STATE = np.dtype(
         ("spare", "u1", 21),  # fills the last cache line: rows stay aligned
     ]
 )
+LEARNT = tuple(name for name in STATE.names or () if name not in ("observed_at", "frozen"))
+"""All of it is learnt but where time stands."""

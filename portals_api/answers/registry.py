@@ -85,8 +85,20 @@ class ChangeOut(BaseModel):
     event_id: int
     at: str
     actor: str
-    kind: Literal["imported", "added", "changed", "claimed", "retired", "released", "restored"]
-    subject: Literal["pack", "device", "gateway", "profile"]
+    kind: Literal[
+        "imported",
+        "added",
+        "changed",
+        "claimed",
+        "retired",
+        "released",
+        "restored",
+        "announced",
+        "ended",
+        "withdrawn",
+        "reinstated",
+    ]
+    subject: Literal["pack", "device", "gateway", "profile", "maintenance"]
     subject_id: str
     detail: dict[str, Any]
     differences: list[DifferenceOut]

@@ -46,6 +46,7 @@ ALARM = {
     "raised_at": AT,
     "cleared_at": None,
     "parent": None,
+    "held_by": None,
     "evidence": {"rule": "power-below-expected", "observed": 0.4, "expected": 72.0, "unit": "W"},
     "verdict": None,
 }
@@ -87,6 +88,7 @@ class AlarmOut(BaseModel):
     raised_at: str
     cleared_at: str | None
     parent: str | None
+    held_by: int | None = Field(description="Maintenance window during which it came: it has no ticket")
     evidence: dict[str, Any]
     verdict: FoundOut | None = Field(description="What a crew or an operator said last; it decides nothing")
 

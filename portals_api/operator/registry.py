@@ -259,7 +259,7 @@ async def list_changes(
     operator: OperatorDep,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Next = None,
-    subject: Annotated[Literal["pack", "device", "gateway", "profile"] | None, Query()] = None,
+    subject: Annotated[Literal["pack", "device", "gateway", "profile", "maintenance"] | None, Query()] = None,
     name: NameQuery = None,
 ) -> dict[str, Any]:
     """List who changed what in the registry, the newest first."""

@@ -1,7 +1,7 @@
 """A small town as records of the log: two cabinets with two feeders each, one night, faults where a test wants them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from anomaly.correlate import CorrelateStage, CorrelatorState
@@ -12,6 +12,7 @@ from city.alarm import AlarmEvent, Scope
 from city.asset import AssetKind, Switching
 from city.clock import MINUTE_US, SECOND_US, from_datetime
 from city.lighting import LightingSchedule
+from city.maintenance import MaintenanceWindow
 from city.metric import ACTIVE_POWER, DIMMING_LEVEL
 from city.reading import Reading, ReadingBatch
 from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition, SeriesDefinition
@@ -59,11 +60,14 @@ class Town:
 
     behaviour: Behaviour = healthy
     hours: float = 14
+    windows: tuple[MaintenanceWindow, ...] = ()
+    """Of the first cabinet."""
     records: dict[int, list[Record]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for partition in range(2):
-            appends = list(self._appends(root(partition)))
+            cabinet = replace(root(partition), windows=() if partition else self.windows)
+            appends = list(self._appends(cabinet))
             self.records[partition] = [
                 Record(topics.READINGS, partition, offset, kind, value, at)
                 for offset, (kind, value, at) in enumerate(appends)
@@ -116,8 +120,8 @@ def correlate(appends: Sequence[Append], state: CorrelatorState | None = None) -
     return state, [a.value for a in stage.step(state, records).appends]
 
 
-def alarms(behaviour: Behaviour, hours: float = 14) -> list[AlarmEvent]:
+def alarms(behaviour: Behaviour, hours: float = 14, windows: tuple[MaintenanceWindow, ...] = ()) -> list[AlarmEvent]:
     """Return all that the town's night leads to."""
-    town = Town(behaviour, hours)
+    town = Town(behaviour, hours, windows)
     candidates = [a for records in town.records.values() for a in detect(records)[1]]
     return [codec.decode(AlarmEvent, value) for value in correlate(candidates)[1]]

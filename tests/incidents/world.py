@@ -16,6 +16,7 @@ FAILURE, SILENT, BY_DAY, SUPPLY = (
     FaultClass.SUPPLY_LOSS,
 )
 RAISED, FOLDED, CLEARED = AlarmEventKind.RAISED, AlarmEventKind.FOLDED, AlarmEventKind.CLEARED
+HELD = AlarmEventKind.HELD
 
 
 def lamp(number: int) -> Scope:
@@ -36,6 +37,7 @@ def event(
     cleared_at: int | None = None,
     parent: AlarmEvent | None = None,
     children: tuple[str, ...] = (),
+    held_by: int | None = None,
 ) -> AlarmEvent:
     return AlarmEvent(
         kind,
@@ -49,6 +51,7 @@ def event(
         cleared_at,
         None if parent is None else parent.alarm_id,
         children,
+        held_by,
     )
 
 

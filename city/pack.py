@@ -10,7 +10,7 @@ from city.lighting import LightingSchedule
 from city.metric import Metric
 from city.opening import OpeningHours
 from city.registry import FaultRules
-from city.tariff import Tariff
+from city.tariff import RelampingPrices, Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class CityPack:
         File → JavaScript of the vendors' decoders that profiles name.
     tariff : Tariff or None
         What electricity costs; None where the city does not say.
+    relamping : RelampingPrices or None
+        What changing a lamp costs; None where the city does not say.
     version : str
         SHA-256 of the files' names and contents: equal packs have equal versions.
     """
@@ -89,6 +91,7 @@ class CityPack:
     integrations: tuple[Integration, ...] = ()
     codecs: dict[str, str] = field(default_factory=dict)
     tariff: Tariff | None = None
+    relamping: RelampingPrices | None = None
 
     def opening_of(self, facility: Facility) -> OpeningHours | None:
         """Return when a facility is open: by its own hours, else by those of its kind; None where nobody says."""

@@ -69,6 +69,12 @@ class PackReading:
             tariff = packrules.tariff(
                 packfile.table(self._notes, "city.toml", self._texts["city.toml"], told, ("energy",))
             )
+        relamping = None
+        if "relamping" in city.values:
+            told = city.values["relamping"]
+            relamping = packrules.relamping(
+                packfile.table(self._notes, "city.toml", self._texts["city.toml"], told, ("relamping",))
+            )
         languages = city.names("languages")
         for language in languages:
             if not _LANGUAGE.fullmatch(language):
@@ -98,6 +104,7 @@ class PackReading:
             integrations=self._integrations(),
             codecs=self._codecs,
             tariff=tariff,
+            relamping=relamping,
         )
 
     def profiles(self, metrics: Sequence[Metric], without: frozenset[str] = frozenset()) -> list[DeviceProfile]:
@@ -174,7 +181,9 @@ class PackReading:
         if text is None or body is None:
             return Cells(Notes(), "city.toml", 0, {}, {})
         cells = packfile.table(self._notes, "city.toml", text, body)
-        cells.only(("name", "timezone", "languages", "simulated", "lat", "lon"), ("lamp_devices", "energy"))
+        cells.only(
+            ("name", "timezone", "languages", "simulated", "lat", "lon"), ("lamp_devices", "energy", "relamping")
+        )
         return cells
 
     def _opening(self, facilities: list[Facility]) -> dict[str, OpeningHours]:

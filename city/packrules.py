@@ -9,7 +9,7 @@ from city.alarm import FaultClass
 from city.pack import ServiceCategory
 from city.packfile import Cells, Notes, shown
 from city.registry import FaultRules
-from city.tariff import Tariff
+from city.tariff import RelampingPrices, Tariff
 
 _RULE_RANGES: dict[str, tuple[float, float]] = {
     "dark_below": (0.0, 1.0),
@@ -53,6 +53,7 @@ _RULE_RANGES: dict[str, tuple[float, float]] = {
     "trips_a_night": (2, 6),
 }
 _PRICE_MAX = 100.0
+_LAMP_MAX = 100_000.0
 """Of any currency in which a kilowatt-hour costs a few units at most; more is a price per MWh."""
 _CURRENCY = re.compile(r"[A-Z]{3}")
 assert set(_RULE_RANGES) == {f.name for f in fields(FaultRules)}
@@ -105,7 +106,21 @@ def tariff(cells: Cells) -> Tariff | None:
     if not cells.sound or not cells.only(("price_per_kwh", "currency")):
         return None
     price = cells.number("price_per_kwh", 0, _PRICE_MAX, above_low=True)
+    return Tariff(price, _currency(cells))
+
+
+def relamping(cells: Cells) -> RelampingPrices | None:
+    """Read the table ``relamping`` of ``city.toml``."""
+    if not cells.sound or not cells.only(("planned", "fault", "currency")):
+        return None
+    planned, fault = (cells.number(name, 0, _LAMP_MAX, above_low=True) for name in ("planned", "fault"))
+    if cells.sound and fault < planned:
+        cells.wrong("fault", f"fault {fault:g} is below planned {planned:g}: a crew that goes out costs no less")
+    return RelampingPrices(planned, fault, _currency(cells))
+
+
+def _currency(cells: Cells) -> str:
     currency = cells.text("currency")
     if currency and not _CURRENCY.fullmatch(currency):
         cells.wrong("currency", f"currency {shown(currency)} is not a code of three letters: write one such as EUR")
-    return Tariff(price, currency)
+    return currency

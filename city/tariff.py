@@ -1,4 +1,4 @@
-"""What a city pays for electricity."""
+"""What a city pays: for electricity, and for changing lamps."""
 
 from dataclasses import dataclass
 
@@ -13,3 +13,20 @@ class Tariff:
     def cost(self, kwh: float) -> float:
         """Return what `kwh` cost, in the tariff's currency."""
         return kwh * self.price_per_kwh
+
+
+@dataclass(frozen=True, slots=True)
+class RelampingPrices:
+    """What it costs to change one lamp, material and work together; `currency` after ISO 4217.
+
+    Attributes
+    ----------
+    planned : float
+        On a round on which a street is changed together.
+    fault : float
+        When it has failed and a crew goes out for it.
+    """
+
+    planned: float
+    fault: float
+    currency: str

@@ -11,7 +11,7 @@ from portals_api.deps import PortalDeps
 from portals_api.description import Described
 from portals_api.guard import Guard
 from portals_api.meter import Meter, RouteNote
-from portals_api.observa import districts, energy, facilities, figures, ledger, precision, readings, series
+from portals_api.observa import districts, energy, facilities, figures, ledger, lives, precision, readings, series
 from portals_api.operator import (
     credential_pages,
     entry,
@@ -28,7 +28,7 @@ from portals_api.participa import developers, feeds, status
 from portals_api.portal import Portal
 from portals_api.routing import known_district, known_parameters
 
-_OBSERVA = (figures, precision, energy, districts, facilities, series, readings, ledger)
+_OBSERVA = (figures, precision, energy, lives, districts, facilities, series, readings, ledger)
 _CUIDA = (overview, reports, tickets, alarms, crew, lamps, network, live_map, search, stream)
 _PARTICIPA = (status, feeds, developers)
 _OPERATOR = (

@@ -45,6 +45,7 @@ DOORS = (
             Link("/districts", N_("Districts")),
             Link("/air", N_("Air")),
             Link("/energy", N_("Energy")),
+            Link("/lives", N_("Lifetimes")),
             Link("/precision", N_("Alarms")),
             Link("/ledger", N_("Ledger")),
         ),

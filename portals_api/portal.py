@@ -1,5 +1,6 @@
 """What all routes share: engines, the installation, the viewer, and how a page is made."""
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from incidents.store import Desk
 from ingest.redeliver import Redelivery
 from ingest.registrar import Registrar
 from ingest.registry import RegistryFollower
+from observatory.lives_read import CityLives
 from portals_api import labels, reads
 from portals_api.deps import PortalDeps
 from portals_api.i18n import LANGUAGE_NAMES, Words, load_catalogues, negotiate
@@ -76,6 +78,8 @@ class Portal:
         self.redelivery = Redelivery(deps.pool, deps.log, deps.clock, RegistryFollower(deps.pool))
         self.registrar = Registrar(deps.pool, deps.log, deps.clock, self.redelivery)
         self.letters_counted: tuple[float, dict[str, tuple[int, int]]] | None = None
+        self.lives: tuple[float, CityLives] | None = None
+        self.lives_lock = asyncio.Lock()
         self._translations = load_catalogues(deps.options.languages)
         self._installation: tuple[float, Installation] | None = None
         self._templates = Environment(

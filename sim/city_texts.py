@@ -26,6 +26,13 @@ prefix = "N-"
 [energy]
 price_per_kwh = 0.15
 currency = "EUR"
+
+# What it costs to change one lamp, material and work together: on a round on which a street is changed, and when a crew
+# goes out for it. Made up likewise.
+[relamping]
+planned = 60.0
+fault = 180.0
+currency = "EUR"
 """
 
 PROFILES = """\

@@ -366,6 +366,7 @@ def _settings(pack: CityPack) -> dict[str, Any]:
         "lat": pack.lat,
         "lon": pack.lon,
         "tariff": None if pack.tariff is None else asdict(pack.tariff),
+        "relamping": None if pack.relamping is None else asdict(pack.relamping),
     }
 
 

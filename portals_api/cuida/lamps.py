@@ -14,6 +14,7 @@ from portals_api import network, reads, ticket_reads
 from portals_api.answers.lamps import LampPage, LampWhole
 from portals_api.explain import explained
 from portals_api.observa.energy import LOSSES, read_losses
+from portals_api.observa.lives import life_of
 from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.power import NIGHTS_US, expected_w, power_chart
@@ -154,6 +155,7 @@ async def lamp_page(request: Request, portal: PortalDep, lamp_id: Id) -> Respons
         power=power,
         chart=chart,
         **await _lost(portal, lamp_id),
+        life=await life_of(portal, lamp_id),
         why=None if told is None else await explained(portal, words, told),
         json_url=f"/api/v1/lamps/{lamp_id}",
     )

@@ -20,6 +20,7 @@ PAGES = (
     "/report",
     "/precision",
     "/energy",
+    "/lives",
     "/ledger",
     "/feeders",
     "/cabinets",

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from city.alarm import FaultClass
 from city.metric import ACTIVE_POWER
 from incidents.store import schedule_of
 from portals_api import alarm_reads, codes, reads
@@ -12,6 +13,7 @@ from portals_api.alarm_reads import Window, us
 from portals_api.chart import Frame, line_chart
 from portals_api.codes import N_
 from portals_api.i18n import Words
+from portals_api.meanings import MEANS
 from portals_api.portal import Portal
 from portals_api.power import power_chart
 from portals_api.rows import Row
@@ -46,7 +48,7 @@ RULES_SAY = {
         "Everything behind the gateway fell silent together: look at the gateway and its connection, not at each lamp."
     ),
 }
-"""Rule → what it means for who goes there; one that stands here with its name alone says no more."""
+"""Rule → what it means for who goes there, where it says more than the fault does (`meanings.MEANS`)."""
 SAME = {
     "asset": N_("the same place"),
     "feeder": N_("same feeder"),
@@ -66,7 +68,7 @@ async def explained(portal: Portal, words: Words, alarm: Mapping[str, Any]) -> d
     return {
         "alarm": alarm,
         "rule": words.text(codes.RULES.get(rule, rule)),
-        "meaning": words.text(RULES_SAY.get(rule, "")),
+        "meaning": words.text(RULES_SAY.get(rule) or MEANS[FaultClass(alarm["fault"])]),
         "difference": difference(alarm["evidence"], words),
         "chart": await _chart(portal, words, alarm),
         "similar": cases,

@@ -6,8 +6,8 @@ from markupsafe import Markup
 from observatory.lives import Fit
 from portals_api.i18n import Words
 
-WIDTH, HEIGHT = 640, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 16, 40
+WIDTH, HEIGHT = 640, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 16, 60
 _POINTS = 80
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -47,7 +47,7 @@ def survival_chart(fitted: Fit, change_at_h: float | None, title: str, axis: str
     for place, anchor in ((0.0, "start"), (0.5, "mid"), (1.0, "end")):
         parts.append(
             Markup('<text x="{}" y="{}" class="{}">{} h</text>').format(
-                x(place * most), HEIGHT - _BOTTOM + 16, anchor, words.number(place * most)
+                x(place * most), HEIGHT - _BOTTOM + 22, anchor, words.number(place * most)
             )
         )
     parts.append(

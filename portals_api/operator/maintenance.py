@@ -140,6 +140,8 @@ async def _page(
     now = portal.now()
     current = await maintenance_rows.windows(portal.pool, now, past=False, limit=200, cursor=None)
     past = await maintenance_rows.windows(portal.pool, now, past=True, limit=_SHOWN, cursor=cursor)
+    holding = [one["id"] for one in (*current["items"], *past["items"]) if one["held"]]
+    held = {number: (await maintenance_rows.window(portal.pool, now, number))["alarms"] for number in holding}
     city = await portal.installation()
     return await portal.page(
         request,
@@ -147,6 +149,7 @@ async def _page(
         200 if problem is None else status_of(problem),
         current=current["items"],
         past=past,
+        held=held,
         given=given,
         local_now=now.astimezone(ZoneInfo(city.timezone)).strftime("%Y-%m-%dT%H:%M"),
         kinds=[kind for kind in get_args(Kind) if kind != "district"],

@@ -34,6 +34,7 @@ PAGES = {
     "figure-none": "/observa/repair-time?district=east&step=day",
     "precision": "/precision",
     "energy": "/energy?days=90",
+    "lives": "/lives",
     "cuida": "/cuida",
     "participa": "/participa",
     "status": "/status",
@@ -65,6 +66,7 @@ PAGES = {
     "operator-profiles": "/operator/profiles",
     "operator-changes": "/operator/changes",
     "operator-thresholds": "/operator/thresholds",
+    "operator-maintenance": "/operator/maintenance",
     "missing": "/tickets/999",
 }
 

@@ -7,7 +7,7 @@ where the city pack knows neither, something in the district.
 
 Cabinets of one substation are one correlation group. Gateways of one network operator are not: every partition of
 `candidates` hears the same counts of all gateways and finds the same outages at the same moment; the one that the
-outage's own group belongs to tells it, the others only fold what is theirs (docs/decisions/0017).
+outage's own group belongs to tells it, the others only fold what is theirs (docs/decisions/0018).
 """
 
 import math

@@ -143,9 +143,9 @@ SERIES_STATE = np.dtype(
 
 LEARNT_DEVICE = "begin_share", "run_length", "longest"
 LEARNT = (
-    "begin_share", "run_length", "longest", "top_short", "top_long", "drift", "warm", "spread", "offset", "visits",
-    "hour_sum", "hour_n", "night_least", "night_z", "night_hours", "nights", "night_run", "night_ring", "night", "base",
-    "deviation", "drift_of", "seen", "heed", "heed_weight", "outside",
+    "begin_share", "run_length", "longest", "top_short", "top_long", "top_sum", "drift", "warm", "spread", "offset",
+    "visits", "hour_sum", "hour_n", "night_least", "night_z", "night_hours", "nights", "night_run", "night_ring",
+    "night", "base", "deviation", "drift_of", "seen", "heed", "heed_weight", "outside",
 )  # fmt: skip
 """What is learnt of a device and of a series, the night that goes on among it; the other fields are what goes on."""
 

@@ -68,6 +68,7 @@ def decide(
         wide += networks.of_cabinets(held.unattended_feeders(census, windows, now), found)
         events.extend(_begin_parents(cases, parents, rests, [*wide, *found], now, windows))
         _wait_on(cases, {c.feeder.asset_id for c in census if c.expected}, now)
+        _doubt(cases, {c.feeder.asset_id for c in census if c.beside_the_hour}, now)
     events.extend(_end_cases(cases, parents, rests, now, windows))
     events.extend(_settle_cases(cases, parents, rests, now, windows))
     life.forget(rests, now)
@@ -180,6 +181,16 @@ def _wait_on(cases: Cases, awake: set[str], now: int) -> None:
         if case.released and case.decide_at and case.scope.feeder_id:
             slept_us = 0 if case.scope.feeder_id in awake else now - case.awake_at
             cases[key] = replace(case, decide_at=case.decide_at + slept_us, awake_at=now)
+
+
+def _doubt(cases: Cases, beside: set[str], now: int) -> None:
+    """Let lamps that do what most of their feeder does beside the hour wait until the next day, or night, tells."""
+    if not beside:
+        return
+    for key, case in cases.items():
+        told = not case.raised and case.decide_at and case.parent_id is None
+        if told and case.scope.feeder_id in beside and case.scope.kind is AssetKind.LAMP and case.fault in life.TIMED:
+            cases[key] = replace(case, decide_at=max(case.decide_at, case.suspicion.at + life.DOUBT_US))
 
 
 # ------------------------------------------------------------ outages

@@ -21,7 +21,16 @@ from anomaly.layout import (
     SUSPECT,
     VOLTAGE,
 )
-from anomaly.powered import command_span, emit, last_on, listened_us, powered_until, powered_us
+from anomaly.powered import (
+    by_day_after,
+    command_span,
+    emit,
+    last_on,
+    listened_us,
+    powered_until,
+    powered_us,
+    sleeps,
+)
 
 EVENTS_A_MOMENT = 16
 """More than the readings of one moment can lead to."""
@@ -37,11 +46,12 @@ def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
     gap = at - heard
     if not device.switched and not state.silent_open and gap <= 2 * device.interval_us and gap <= device.silence_us:
         return n  # Silence is never longer than the gap.
-    powered = powered_us(device, heard, at, 0, first, on, off)
+    powered = powered_us(device, device.switched, heard, at, 0, first, on, off)
+    asleep = sleeps(device, state.by_day)
     if state.received_at >= at:
-        silence = powered_us(device, heard, at, device.guard_us, first, on, off)
+        silence = powered_us(device, asleep, heard, at, device.guard_us, first, on, off)
     else:
-        silence = listened_us(device, heard, at, first, on, off, deaf)
+        silence = listened_us(device, asleep, heard, at, first, on, off, deaf)
     if silence > 2 * device.interval_us:
         state.judge_after = at + device.guard_us
     elif device.switched and powered < at - heard:
@@ -54,13 +64,14 @@ def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
         state.silent_open = 0
         return emit(events, n, d, COMMUNICATION_FAILURE, CLEAR, state.silent_since, at, at, heard, 0.0, 0.0)
     if silence > device.silence_us:
-        since = powered_until(device, heard, device.interval_us, first, on, off)
+        since = powered_until(device, asleep, heard, device.interval_us, first, on, off)
         return emit(events, n, d, COMMUNICATION_FAILURE, SUSPECT, since, at, at, heard, 0.0, 0.0)
     return n
 
 
 @njit(cache=True)
-def _judge_lamp(d, device, rules, state, lamp, at, gap, command, values, first, on, off, events, n):
+def _judge_lamp(d, device, rules, state, lamps, at, gap, command, values, first, on, off, events, n):
+    lamp = lamps[d]
     power, voltage = values[POWER], values[VOLTAGE]
     if power != power:
         power = voltage * values[CURRENT] * abs(values[FACTOR])
@@ -73,7 +84,7 @@ def _judge_lamp(d, device, rules, state, lamp, at, gap, command, values, first, 
     if measured:
         lit = command == 1 and power > device.on_above_w
         n = judge_repeat(d, rules, lamp, at, lit, values, events, n)
-    n = judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, first, on, off, events, n)
+    n = judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, first, on, off, events, n)
     if not measured:
         return n
     if lamp.chance < HOLD_CHANCE:
@@ -146,6 +157,7 @@ def judge_rows(
             n_late += 1
             continue
         n_events = _return_from_silence(d, device, state, at, first, on, off, deaf, events, n_events)
+        state.by_day = by_day_after(device, state.by_day, heard, at, first, on, off)
         state.heard_at = at
         state.received_at = received
         if device.lamp:
@@ -154,7 +166,7 @@ def judge_rows(
                 schedule, guard_us = device.schedule, device.guard_us
                 command, command_from, command_until = command_span(schedule, at, guard_us, first, on, off)
             n_events = _judge_lamp(
-                d, device, rules[device.rules], state, lamps[d], at, at - heard, command, values, first, on, off,
+                d, device, rules[device.rules], state, lamps, at, at - heard, command, values, first, on, off,
                 events, n_events,
             )  # fmt: skip
     return n_events, n_late, i
@@ -186,8 +198,12 @@ def judge_tick(now, devices, states, first, on, off, deaf, events):
             continue
         # Silence runs from receipt: a device whose back-log is still coming in is not silent.
         last = max(heard, state.received_at)
-        if now - last > device.silence_us and listened_us(device, last, now, first, on, off, deaf) > device.silence_us:
-            since = powered_until(device, heard, device.interval_us, first, on, off)
+        asleep = sleeps(device, state.by_day)
+        if (
+            now - last > device.silence_us
+            and listened_us(device, asleep, last, now, first, on, off, deaf) > device.silence_us
+        ):
+            since = powered_until(device, asleep, heard, device.interval_us, first, on, off)
             state.silent_open = 1
             state.silent_since = since
             n_events = emit(events, n_events, d, COMMUNICATION_FAILURE, SUSPECT, since, 0, now, heard, 0.0, 0.0)

@@ -55,7 +55,9 @@ STATE = np.dtype(
         ("on_open", "u1"),
         ("silent_open", "u1"),
         ("lamp", "u1"),  # UNKNOWN, DARK, LIT or OFF at the last reading judged
-        ("reserved", "i4"),  # fills one cache line: padding would not be the same in every snapshot
+        ("by_day", "u1"),  # whether it speaks by day, see `anomaly.powered.by_day_after`
+        ("spare", "u1"),
+        ("reserved", "u2"),  # fills one cache line: padding would not be the same in every snapshot
     ],
     align=True,
 )

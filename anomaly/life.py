@@ -25,6 +25,10 @@ SAME_US = 12 * HOUR_US
 """What comes back within this after it cleared is the same alarm, not another one."""
 REMEMBERED_US = 48 * HOUR_US
 """A lamp that is missed for the first time within this after an outage above it cleared may not have spoken since."""
+DOUBT_US = 24 * HOUR_US
+"""What may be the hour's doing waits for so long at most: by then a lamp was told both to burn and not to."""
+TIMED = frozenset({FaultClass.LAMP_FAILURE, FaultClass.LAMP_UNEXPECTED_ON, FaultClass.DIMMING_FAILURE})
+"""What a lamp seems to have that is switched at a wrong hour."""
 DISCOVERY_RATE = 0.05
 """Of what statistics alone let become alarms, this share may be chance, within one correlation group."""
 

@@ -6,13 +6,14 @@ ingest did not listen.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anomaly.lamps.counters_oracle import judge_counters
 from anomaly.lamps.oracle import is_open, judge_off, judge_on, judge_repeat
 from anomaly.lamps.power import HOLD_CHANCE, NO_CELL, SUPPLIED_V
 from anomaly.layout import CLEAR, COMMUNICATION_FAILURE, CURRENT, FACTOR, POWER, STUCK_SENSOR, SUSPECT, VOLTAGE
+from anomaly.powered import ASLEEP, AWAKE, DAY_GUARD_US, DAY_US, SLOW_US
 
 Period = tuple[int, int]
 
@@ -89,6 +90,28 @@ def command_at(device: Device, at: int) -> int | None:
     return int(commanded_on(device, at))
 
 
+def awake(device: Device, by_day: int) -> Device:
+    """Return the device as silence is counted for it: one that sleeps by day has no supply then, for all we know."""
+    return replace(device, switched=1) if sleeps(device, by_day) else device
+
+
+def sleeps(device: Device, by_day: int) -> bool:
+    """Tell whether a controller says nothing by day."""
+    unheard = by_day == ASLEEP or (by_day == 0 and device.interval_us >= SLOW_US)
+    return device.switched != 0 or (device.scheduled and unheard)
+
+
+def by_day_after(device: Device, by_day: int, heard: int, at: int) -> int:
+    """Return what is known of whether a controller speaks by day."""
+    if not device.scheduled or device.switched:
+        return by_day
+    near = any(abs(edge - at) < DAY_GUARD_US for period in device.periods for edge in period)
+    if not near and not commanded_on(device, at):
+        return AWAKE
+    burned = sum(max(0, min(at, off) - max(heard, on)) for on, off in device.periods)
+    return max(by_day - 1, ASLEEP) if heard and at - heard - burned > DAY_US else by_day
+
+
 def judge_row(
     device: Device,
     rules: Any,
@@ -98,16 +121,21 @@ def judge_row(
     received: int,
     values: dict[int, float],
     deaf: Sequence[Period],
+    beside: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]] | None:
-    """Judge all readings that a device made at one moment; return events, or None where the moment came too late."""
+    """Judge all readings that a device made at one moment; return events, or None where the moment came too late.
+
+    `beside` are the other lamps: how their counters count says how this one's do.
+    """
     heard = state["heard_at"]
     if at <= heard:
         return None
     events = _return_from_silence(device, state, at, deaf)
+    state["by_day"] = by_day_after(device, state["by_day"], heard, at)
     state["heard_at"], state["received_at"] = at, received
     if device.lamp:
         known = {channel: value for channel, value in values.items() if not math.isnan(value)}
-        events += _judge_lamp(device, rules, state, lamp, at, at - heard, known)
+        events += _judge_lamp(device, rules, state, lamp, at, at - heard, known, beside)
     return events
 
 
@@ -118,8 +146,9 @@ def _return_from_silence(
     if heard == 0:
         return []
     told_by_backlog = state["received_at"] >= at
+    counted = awake(device, state["by_day"])
     silence = (
-        powered_us(device, heard, at, device.guard_us) if told_by_backlog else listened_us(device, heard, at, deaf)
+        powered_us(counted, heard, at, device.guard_us) if told_by_backlog else listened_us(counted, heard, at, deaf)
     )
     if silence > 2 * device.interval_us:
         state["judge_after"] = at + device.guard_us
@@ -131,7 +160,7 @@ def _return_from_silence(
         state["silent_open"] = 0
         return [{**event, "kind": CLEAR, "since": state["silent_since"]}]
     if silence > device.silence_us:
-        return [{**event, "kind": SUSPECT, "since": powered_until(device, heard, device.interval_us)}]
+        return [{**event, "kind": SUSPECT, "since": powered_until(counted, heard, device.interval_us)}]
     return []
 
 
@@ -143,6 +172,7 @@ def _judge_lamp(
     at: int,
     gap: int,
     values: dict[int, float],
+    beside: Sequence[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     if POWER not in values and {VOLTAGE, CURRENT, FACTOR} <= set(values):
         values[POWER] = values[VOLTAGE] * values[CURRENT] * abs(values[FACTOR])
@@ -154,7 +184,7 @@ def _judge_lamp(
     if measured:
         lit = command == 1 and values[POWER] > device.on_above_w
         events += judge_repeat(rules, lamp, at, lit, values)
-    events += judge_counters(device, rules, state, lamp, at, values, measured, stuck)
+    events += judge_counters(device, rules, state, lamp, at, values, measured, stuck, beside)
     if not measured:
         return events
     if lamp["chance"] < HOLD_CHANCE:
@@ -178,9 +208,10 @@ def judge_silence(device: Device, state: dict[str, Any], now: int, deaf: Sequenc
     heard = state["heard_at"]
     if heard == 0 or state["silent_open"]:
         return None
-    if listened_us(device, max(heard, state["received_at"]), now, deaf) <= device.silence_us:
+    counted = awake(device, state["by_day"])
+    if listened_us(counted, max(heard, state["received_at"]), now, deaf) <= device.silence_us:
         return None
-    since = powered_until(device, heard, device.interval_us)
+    since = powered_until(counted, heard, device.interval_us)
     state["silent_open"], state["silent_since"] = 1, since
     return {
         "fault": COMMUNICATION_FAILURE,

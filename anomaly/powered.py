@@ -7,6 +7,15 @@ Schedules come as one ragged array: the burning periods of schedule ``s`` are ``
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
 from numba import njit
 
+from city.clock import HOUR_US
+
+ASLEEP, AWAKE = 1, 4
+"""A controller that speaks by day is expected to; after three days without a word it is not any more."""
+SLOW_US = 2 * HOUR_US
+DAY_GUARD_US = HOUR_US
+"""So far from a switching time it is day, whatever clocks say."""
+DAY_US = 4 * HOUR_US
+"""A gap with so much of a day in it is a day without a word."""
 FOREVER = -(1 << 62), 1 << 62
 """µs UTC, both far beyond any reading."""
 
@@ -86,11 +95,40 @@ def count_within(edges, low, high, after, until):
 
 
 @njit(cache=True)
-def powered_us(device, start, end, guard_us, first, on, off):
-    """Return how long the device had supply in [start, end), whatever the cabinet's clock is off by within a guard."""
+def sleeps(device, by_day):
+    """Tell whether a controller says nothing by day: it has no supply then, or was not heard by day of late.
+
+    Of one that is new nobody knows; those that speak seldom do so at night more often than not.
+    """
+    if device.switched or device.schedule < 0:
+        return device.switched != 0
+    return by_day == ASLEEP or (by_day == 0 and device.interval_us >= SLOW_US)
+
+
+@njit(cache=True)
+def by_day_after(device, by_day, heard, at, first, on, off):
+    """Return what is known of a controller that is heard at `at`, and was at `heard` before.
+
+    0: nothing; `ASLEEP`: that it says nothing by day; more: that it does, and each silent day takes one off.
+    """
+    if device.schedule < 0 or device.switched or (by_day == AWAKE and at - heard <= DAY_US):
+        return by_day  # As nearly always.
+    if command_at(device.schedule, at, DAY_GUARD_US, first, on, off) == 0:
+        return AWAKE
+    if heard > 0 and at - heard - burning_us(device.schedule, heard, at, first, on, off) > DAY_US:
+        return max(by_day - 1, ASLEEP)
+    return by_day
+
+
+@njit(cache=True)
+def powered_us(device, asleep, start, end, guard_us, first, on, off):
+    """Return how long the device had supply in [start, end), whatever the cabinet's clock is off by within a guard.
+
+    Where it is `asleep` by day, see `sleeps`, the time in which its lamp is told to burn.
+    """
     if end <= start:
         return 0
-    if not device.switched:
+    if not asleep:
         return end - start
     total = 0
     low, high = first[device.schedule], first[device.schedule + 1]
@@ -102,29 +140,29 @@ def powered_us(device, start, end, guard_us, first, on, off):
 
 
 @njit(cache=True)
-def listened_us(device, start, end, first, on, off, deaf):
+def listened_us(device, asleep, start, end, first, on, off, deaf):
     """Return how long the device should have been heard in [start, end): it had supply, and ingest listened.
 
     What was due while nobody listened comes with the device's next report: it has one interval more for that.
     """
-    total = powered_us(device, start, end, device.guard_us, first, on, off)
+    total = powered_us(device, asleep, start, end, device.guard_us, first, on, off)
     for k in range(deaf.shape[0]):
         until = deaf[k, 1]
         if start < until:
             until += device.interval_us
         if k + 1 < deaf.shape[0]:
             until = min(until, deaf[k + 1, 0])
-        total -= powered_us(device, max(start, deaf[k, 0]), min(end, until), device.guard_us, first, on, off)
+        total -= powered_us(device, asleep, max(start, deaf[k, 0]), min(end, until), device.guard_us, first, on, off)
     return total
 
 
 @njit(cache=True)
-def powered_until(device, start, amount_us, first, on, off):
+def powered_until(device, asleep, start, amount_us, first, on, off):
     """Return when the device has had supply, beyond doubt, for `amount_us` since `start`.
 
     `start` where its schedule ends before.
     """
-    if not device.switched:
+    if not asleep:
         return start + amount_us
     low, high = first[device.schedule], first[device.schedule + 1]
     i = max(last_on(on, low, high, start), low)

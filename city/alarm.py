@@ -274,6 +274,8 @@ class Census:
     """Enough of its devices measure their voltage that one would have said so, had the supply gone."""
     whole: bool = True
     """The silence may be that of the whole feeder: not of a part, not of a clock, and lasting."""
+    beside_the_hour: bool = False
+    """Most of its lamps burn, or do not, as with a clock that is off, so near to a switching time that it may be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Reads ``assets.csv`` and makes a city of it: the same values that a city pack gives, so that roots come out alike."""
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anomaly.backtest.csv_files import Mistakes, rows
 from city.asset import Cabinet, Device, DeviceProfile, Facility, Feeder, Gateway, Lamp, Switching
+from city.errors import SettingsError
 from city.lighting import LightingSchedule
 from city.metric import AIR_METRICS, KNOWN_METRICS
 from city.pack import CityPack
@@ -23,6 +25,8 @@ SCHEDULE = "sun"
 
 _PHASES = {"R": "R", "S": "S", "T": "T", "L1": "R", "L2": "S", "L3": "T", "1": "R", "2": "S", "3": "T", "": ""}
 _PHASES |= {"A": "R", "B": "S", "C": "T", "U": "R", "V": "S", "W": "T"}
+_ALL_PHASES = frozenset({"RST", "L1L2L3", "L123", "123", "ABC", "UVW", "3", "3P", "NONE", "NA", "NAN", "NULL", "?"})
+"""What stands there for all three or for none: phases are evidence, never needed."""
 _INTERVAL_S_MAX = 7 * 86_400
 _SILENCE = ((1_800, 8.0), (7_200, 7.0))
 _SILENCE_SELDOM = 5.0
@@ -59,7 +63,6 @@ def read_assets(path: Path) -> list[FleetAsset]:
     mistakes = Mistakes(path)
     found: dict[str, FleetAsset] = {}
     lines: dict[str, int] = {}
-    switching: dict[str, tuple[Switching, str, int]] = {}
     for line, cells in rows(path, COLUMNS):
         asset = _asset(mistakes, line, cells)
         if asset is None:
@@ -68,15 +71,23 @@ def read_assets(path: Path) -> list[FleetAsset]:
             mistakes.add(line, f"{asset.asset!r} stands in line {lines[asset.asset]} already: name each asset once")
             continue
         found[asset.asset], lines[asset.asset] = asset, line
-        if asset.kind == LAMP:
-            told = switching.setdefault(asset.feeder, (asset.switching, asset.cabinet, line))
-            if told[:2] != (asset.switching, asset.cabinet):
-                mistakes.add(
-                    line,
-                    f"feeder {asset.feeder!r} has another switching or cabinet in line {told[2]}: it has one of each",
-                )
     mistakes.demand_none()
-    return list(found.values())
+    if not found:
+        raise SettingsError(f"{path} lists no asset: write a line for each lamp, meter and building that was recorded")
+    return _agreed(list(found.values()))
+
+
+def _agreed(assets: list[FleetAsset]) -> list[FleetAsset]:
+    """Let lamps of one feeder agree about its cabinet and switching: inventories are wrong about a few in a hundred.
+
+    What most of them say holds; of equally many, what comes first.
+    """
+    said: dict[str, Counter[tuple[str, Switching]]] = defaultdict(Counter)
+    for a in assets:
+        if a.kind == LAMP:
+            said[a.feeder][a.cabinet, a.switching] += 1
+    held = {feeder: votes.most_common(1)[0][0] for feeder, votes in said.items()}
+    return [replace(a, cabinet=held[a.feeder][0], switching=held[a.feeder][1]) if a.kind == LAMP else a for a in assets]
 
 
 def _asset(mistakes: Mistakes, line: int, cells: Mapping[str, str]) -> FleetAsset | None:
@@ -108,16 +119,14 @@ def _asset(mistakes: Mistakes, line: int, cells: Mapping[str, str]) -> FleetAsse
     if switching not in set(Switching):
         wrong = True
         mistakes.add(line, f"switching is {switching[:40]!r}: write permanent or switched")
-    if lamp and not cells["feeder"]:
-        wrong = True
-        mistakes.add(line, "a lamp needs its feeder: outages are those of a feeder; give it one of its own if need be")
-    phase = cells["phase"].upper()
+    phase = "".join(c for c in cells["phase"].upper() if c not in " ,;/+-")
+    phase = "" if phase in _ALL_PHASES else phase
     if phase not in _PHASES:
         wrong = True
-        mistakes.add(line, f"phase is {phase[:40]!r}: write R, S or T (or L1, L2, L3)")
+        mistakes.add(line, f"phase is {cells['phase'][:40]!r}: write R, S or T (or L1, L2, L3)")
     if wrong:
         return None
-    feeder = cells["feeder"]
+    feeder = cells["feeder"] or (cells["cabinet"] or name if lamp else "")
     cabinet = cells["cabinet"] or feeder or name
     return FleetAsset(
         name, kind, lat, lon, feeder, _PHASES[phase], cabinet, cells["gateway"] or cabinet, cells["lamp_type"],

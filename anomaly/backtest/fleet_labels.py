@@ -1,5 +1,6 @@
 """Reads labels: CSV with asset, fault, onset and end, or the JSON that the simulator writes."""
 
+import difflib
 import json
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -8,9 +9,17 @@ from typing import Any
 from anomaly.backtest.csv_files import Mistakes, open_bytes, rows
 from anomaly.backtest.labels import Label, in_order
 from anomaly.backtest.moments import HINT, parse_moment
+from city.alarm import FaultClass
 from city.errors import SettingsError
 
 COLUMNS = ("asset", "fault", "onset", "end")
+_FAULTS = tuple(str(fault) for fault in FaultClass)
+UNDETECTED = frozenset({
+    "absoluteLampPowerTooHigh", "absoluteLampPowerTooLow", "lampVoltageTooHigh", "lampVoltageTooLow", "currentTooHigh",
+    "currentTooLow", "relayFailure", "contactorError", "controlGearCommFailure", "leakageDetected", "highTemperature",
+    "invalidLampType", "localOverride", "cabinetDoorOpen", "photocellOutputOn",
+})  # fmt: skip
+"""Other events of TALQ: they may be labelled, and count as missed."""
 
 
 def read_labels(path: Path, known: Container[str]) -> list[Label]:
@@ -33,7 +42,9 @@ def read_labels(path: Path, known: Container[str]) -> list[Label]:
         label = _label(mistakes, line, cells)
         if label is None:
             continue
-        if label.asset not in known:
+        if label.fault not in _FAULTS and label.fault not in UNDETECTED:
+            mistakes.add(line, f"fault is {label.fault[:40]!r}: {_instead(label.fault)}")
+        elif label.asset not in known:
             mistakes.add(line, f"{label.asset!r} is no asset of the fleet, nor a feeder, cabinet or gateway of one")
         else:
             found.add(label)
@@ -57,6 +68,14 @@ def _label(mistakes: Mistakes, line: int, cells: dict[str, str]) -> Label | None
         mistakes.add(line, f"it ends at {cells['end']}, not after its onset: swap them, or leave end empty")
         return None
     return Label(onset_us, cells["asset"], cells["fault"], end_us)
+
+
+def _instead(fault: str) -> str:
+    """Return what to write instead of a name that no fault has."""
+    lower = {name.lower(): name for name in _FAULTS}
+    near = difflib.get_close_matches(fault.lower().replace("_", "").replace(" ", ""), lower, 1, 0.75)
+    meant = f"did you mean {lower[near[0]]}? " if near else ""
+    return f"{meant}write one of {', '.join(_FAULTS)}"
 
 
 def _from_json(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -26,6 +26,8 @@ COLUMNS = ("asset", "metric", "observed_at", "received_at", "value")
 AHEAD_US = 5 * MINUTE_US
 _BLOCK_BYTES = 8 << 20
 _NAMES_MAX = 20
+_NOTHING = pa.array(["", "nan", "na", "n/a", "null", "none", "-"])
+"""What others write where there is no value."""
 
 Progress = Callable[[int, int], None]
 """(bytes read, bytes to read)"""
@@ -177,7 +179,8 @@ class _Reading:
         if strange.any():
             self._count_unknown(columns["metric"], strange)
         kept = np.flatnonzero((asset >= 0) & (metric >= 0))
-        told = np.asarray(pc.not_equal(columns["value"].take(pa.array(kept)), "").to_numpy(zero_copy_only=False))
+        given = pc.utf8_lower(pc.utf8_trim_whitespace(columns["value"].take(pa.array(kept))))
+        told = ~np.asarray(pc.is_in(given, _NOTHING).to_numpy(zero_copy_only=False))
         report.empty += int((~told).sum())
         kept = kept[told]
         return self._rows(columns, kept, asset[kept], metric[kept], before)

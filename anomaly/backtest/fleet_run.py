@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from anomaly.backtest.fleet import Fleet
 from anomaly.backtest.fleet_assets import FleetAsset, known_metrics, pack_of, read_assets
+from anomaly.backtest.fleet_interval import nightly
 from anomaly.backtest.fleet_labels import read_labels
 from anomaly.backtest.fleet_readings import ReadReport, read_readings
 from anomaly.backtest.fleet_sun import learn_sun, sun_or_default
@@ -86,6 +87,7 @@ def run_fleet(
         sun = options.sun_below_deg
         if sun is None:
             sun = sun_or_default(learn_sun(spill.in_order(), listed, metrics[ACTIVE_POWER]))
+        listed = nightly(spill.in_order(), listed)
         names = list(metrics)
         measured: dict[str, set[str]] = defaultdict(set)
         for number, metric in report.pairs:

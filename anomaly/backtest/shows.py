@@ -103,6 +103,9 @@ def showing(label: Label, fleet: Fleet, data_end_us: int) -> Showing:
     members = fleet.below(label.asset)
     way, needs = _WAYS.get(label.fault, (Way.POWERED, ()))
     able = [member for member in members if not needs or not member.metrics.isdisjoint(needs)]
+    if way is Way.SWITCHED:
+        # A feeder that is always live shows its cabinet's clock by its lamps' power alone.
+        able = [m for m in able if _switched(m.feeder) or ACTIVE_POWER in m.metrics]
     start_us = label.onset_us + _SHOWS_AFTER_US.get(label.fault, 0)
     end_us = min(label.ends_by(data_end_us), data_end_us, start_us + LOOK_AHEAD_US)
     feeders = list({m.feeder.scope.asset_id: m.feeder for m in able if m.feeder is not None}.values())
@@ -154,7 +157,7 @@ def _windows(way: Way, feeder: FeederDefinition | None, label: Label, start_us: 
         case Way.SWITCHED:
             turns = np.sort(np.concatenate([on, off]))
             turns = turns[(turns >= start_us) & (turns < end_us)]
-            return [(int(turns[0]), end_us)] if _switched(feeder) and len(turns) else []
+            return [(int(turns[0]), end_us)] if len(turns) else []
         case _:
             return nights if _switched(feeder) else [(start_us, end_us)]
 

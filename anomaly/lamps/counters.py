@@ -33,7 +33,7 @@ from anomaly.layout import (
     SWITCH_ONS,
     SWITCHES,
 )
-from anomaly.powered import burning_us, command_at, count_within, emit, powered_us
+from anomaly.powered import burning_us, command_at, count_within, emit, powered_us, sleeps
 from anomaly.schedules import LOOK_BACK_US
 from city.clock import HOUR_US
 
@@ -46,12 +46,20 @@ IDLE_H = 1.5
 JITTER_H = 0.05
 """Hours that are rounded may seem to move by less."""
 NIGHTS = 4
+DIGITS = 3
+"""So many digits behind the point are more than anybody's doubt."""
+STAND_US = 2 * HOUR_US
+COMMANDS = 2
+"""Nights of one lamp that count as evidence."""
+STEP_SHARE = 0.1
+"""Counters that go in whole hours, or tenths of a kWh, are added up until their steps are less of the sum."""
 _RATE_FAULTS = (MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, DIMMING_FAILURE)
 
 
 @njit(cache=True)
-def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, first, on, off, events, n):
+def judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, first, on, off, events, n):
     """Judge what counters have added since they were last read; with `measured` power, only what power cannot tell."""
+    lamp = lamps[d]
     energy, hours, switches = values[ENERGY], values[HOURS], values[SWITCHES]
     known = (1 if energy == energy else 0) | (2 if hours == hours else 0) | (4 if switches == switches else 0)
     if known == 0 or known & lamp.counters != lamp.counters:
@@ -63,8 +71,10 @@ def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, f
     lamp.counted_at, lamp.counters = at, known
     if known & 1:
         lamp.energy = energy
+        lamp.energy_digits = max(lamp.energy_digits, _digits(energy))
     if known & 2:
         lamp.hours = hours
+        lamp.hours_digits = max(lamp.hours_digits, _digits(hours))
     if known & 4:
         lamp.switches = switches
     if had == 0:
@@ -87,14 +97,15 @@ def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, f
     slack_h = edges * (guard / HOUR_US)
     if added_h != added_h:
         added_h = _hours_of(rules, lamp, added_kwh)
-    missed = powered_us(device, start, at, 0, first, on, off) > device.interval_us * 8 // 5
+    asleep = sleeps(device, state.by_day)
+    missed = powered_us(device, asleep, start, at, 0, first, on, off) > device.interval_us * 8 // 5
     sure = count_within(on, low, high, lamp.moved_at + guard, at - guard) > 0
     caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
     forgetful = lamp.open & (1 << COUNTER_RESET) != 0 or (lamp.reset_at > 0 and at - lamp.reset_at <= rules.reset_us)
     if not forgetful:
         # Counters that begin again may show the same twice.
         n = _judge_standing(
-            d, state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, events, n
+            d, state, lamps, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, events, n
         )
     if caught_up:
         return n  # What was counted while nothing was shown says nothing of the time since.
@@ -106,9 +117,31 @@ def judge_counters(d, device, rules, state, lamp, at, values, measured, stuck, f
     lamp.sum_kwh += added_kwh
     lamp.sum_h += added_h if had & 2 else burning_h
     lamp.told_h += burning_h
-    if lamp.sum_h >= NIGHT_H and _is_whole(device, at, first, on, off):
+    enough = lamp.sum_h >= NIGHT_H and _step_share(lamp) <= STEP_SHARE
+    if enough and _is_whole(device, asleep, at, first, on, off):
         n = _judge_rate(d, device, rules, lamp, at, events, n)
     return n
+
+
+@njit(cache=True)
+def _digits(value):
+    """Return how many digits behind the point a counter shows."""
+    for digits in range(DIGITS):
+        scaled = value * 10.0**digits
+        if abs(scaled - np.floor(scaled + 0.5)) < 1e-4:
+            return digits
+    return DIGITS
+
+
+@njit(cache=True)
+def _step_share(lamp):
+    """Return how much of the mean power that was added up may be the steps in which the counters go."""
+    share = 0.0
+    if lamp.counters & 2 and lamp.hours_digits < DIGITS:
+        share += 10.0 ** -np.float64(lamp.hours_digits) / lamp.sum_h
+    if lamp.energy_digits < DIGITS and lamp.sum_kwh > 0.0:
+        share += 10.0 ** -np.float64(lamp.energy_digits) / lamp.sum_kwh
+    return share
 
 
 @njit(cache=True)
@@ -155,17 +188,21 @@ def _judge_switching(d, rules, lamp, at, dusks, added_on, burning_h, measured, e
 
 
 @njit(cache=True)
-def _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h, missed, sure, events, n):
+def _judge_standing(d, state, lamps, at, added_h, added_kwh, added_on, burning_h, missed, sure, events, n):
     """Judge counters that stand still while the lamp is commanded on.
 
-    A lamp that is dead is still switched on at dusk; where not even that was counted, the counters are dead.
+    A lamp that is dead is still switched on at dusk; where not even that was counted, the counters are dead, unless
+    those of this partition are known to count what burns.
     """
+    lamp = lamps[d]
     if added_on > 0.0:
         lamp.switched_at = at
     if added_h > JITTER_H:
         lamp.hours_at = at
     if added_h > 0.0 or added_kwh > 0.0 or added_on > 0.0:
         lamp.moved_at = at
+        if lamp.open & (1 << STUCK_SENSOR) and added_h < 0.5 * lamp.stand_h:
+            lamp.resumed = min(lamp.resumed + 1, 100)
         n = clear(events, n, d, lamp, STUCK_SENSOR, COUNTERS_STAND, at, added_h, burning_h)
     if burning_h <= 0.0 or added_h != added_h:
         return n
@@ -176,6 +213,8 @@ def _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h,
             n = emit(events, n, d, LAMP_FAILURE, CLEAR, state.dark_since, at, at, at, added_h, burning_h)
             events[n - 1].rule = HOURS_STAND
         return n
+    if lamp.switched_at > max(lamp.hours_at, lamp.commands_at) and at - lamp.switched_at >= STAND_US:
+        lamp.commands, lamp.commands_at = min(lamp.commands + 1, COMMANDS), lamp.switched_at
     if missed and lamp.stand_h == 0.0:
         return n  # It may have had no supply.
     if lamp.stand_h == 0.0:
@@ -184,7 +223,7 @@ def _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h,
     if lamp.stand_h < STAND_H or state.dark_open or lamp.open & (1 << STUCK_SENSOR):
         return n
     since, stand_h = lamp.stand_since, lamp.stand_h
-    if added_on == added_on and lamp.switched_at <= lamp.hours_at:
+    if added_on == added_on and lamp.switched_at <= lamp.hours_at and not _count_burning(lamps):
         if not sure:
             return n  # The next dusk tells.
         return suspect(events, n, d, lamp, STUCK_SENSOR, COUNTERS_STAND, since, at, 0.0, stand_h, 0.0, 0.0, 0)
@@ -192,6 +231,20 @@ def _judge_standing(d, state, lamp, at, added_h, added_kwh, added_on, burning_h,
     n = emit(events, n, d, LAMP_FAILURE, SUSPECT, since, 0, at, at, 0.0, stand_h)
     events[n - 1].rule = HOURS_STAND
     return n
+
+
+@njit(cache=True)
+def _count_burning(lamps):
+    """Tell whether the lamps' counters count what burns, so that a dead lamp's stand altogether.
+
+    Some were seen to stand and to go on from there, with nothing to catch up, and no fewer of them than nights in which
+    a dead lamp counted that it was switched on.
+    """
+    resumed, nights = 0, 0
+    for k in range(len(lamps)):
+        resumed += lamps[k].resumed
+        nights += lamps[k].commands
+    return resumed > 0 and resumed >= nights
 
 
 @njit(cache=True)
@@ -219,9 +272,9 @@ def _judge_idle(d, state, lamp, at, extra_h, rest_h, events, n):
 
 
 @njit(cache=True)
-def _is_whole(device, at, first, on, off):
+def _is_whole(device, asleep, at, first, on, off):
     """Tell whether what was added up is of nights whose parts are alike, or whole."""
-    if device.switched:
+    if asleep:
         return not device.dimmed
     return command_at(device.schedule, at, device.guard_us, first, on, off) == 0
 

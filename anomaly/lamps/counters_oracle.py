@@ -4,7 +4,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from anomaly.lamps.counters import BACK, IDLE_H, JITTER_H, NIGHT_H, NIGHTS, REST_H, STAND_H
+from anomaly.lamps.counters import (
+    BACK,
+    COMMANDS,
+    DIGITS,
+    IDLE_H,
+    JITTER_H,
+    NIGHT_H,
+    NIGHTS,
+    REST_H,
+    STAND_H,
+    STAND_US,
+    STEP_SHARE,
+)
 from anomaly.lamps.oracle import Columns, Events, cleared, is_open, suspected
 from anomaly.layout import (
     CLEAR,
@@ -31,6 +43,7 @@ from anomaly.layout import (
     SWITCH_ONS,
     SWITCHES,
 )
+from anomaly.powered import ASLEEP, SLOW_US
 from anomaly.schedules import LOOK_BACK_US
 from city.clock import HOUR_US
 
@@ -46,6 +59,7 @@ def judge_counters(
     values: dict[int, float],
     measured: bool,
     stuck: bool,
+    beside: Sequence[Columns] = (),
 ) -> Events:
     """Judge what counters have added since they were last read."""
     known = sum(bit for channel, (_, bit) in _NAMES.items() if channel in values)
@@ -58,6 +72,9 @@ def judge_counters(
     }  # fmt: skip
     for channel in added:
         lamp[_NAMES[channel][0]] = values[channel]
+    for channel, name in ((ENERGY, "energy_digits"), (HOURS, "hours_digits")):
+        if channel in values:
+            lamp[name] = max(lamp[name], _digits(values[channel]))
     lamp["counted_at"], lamp["counters"] = at, known
     if not had:
         lamp["moved_at"] = at
@@ -85,13 +102,15 @@ def judge_counters(
     slack_h = edges * (guard / HOUR_US)
     if math.isnan(added_h):
         added_h = _hours_of(lamp, added_kwh)
-    powered_us = burning_us if device.switched else at - start
+    unheard = state["by_day"] == ASLEEP or (state["by_day"] == 0 and device.interval_us >= SLOW_US)
+    asleep = device.switched or (device.scheduled and unheard)
+    powered_us = burning_us if asleep else at - start
     missed = powered_us > device.interval_us * 8 // 5
     sure = _within(ons, lamp["moved_at"] + guard, at - guard) > 0
     caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
     recent = lamp["reset_at"] > 0 and at - lamp["reset_at"] <= rules["reset_us"]
     if not (recent or is_open(lamp, COUNTER_RESET)):
-        events += _standing(state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure)
+        events += _standing(state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, beside)
     if caught_up:
         return events
     if not device.switched:
@@ -103,9 +122,27 @@ def judge_counters(
     lamp["sum_h"] += added_h if had & 2 else burning_h
     lamp["told_h"] += burning_h
     resting = not any(on - guard < at < off + guard for on, off in device.periods)
-    if lamp["sum_h"] >= NIGHT_H and (not device.dimmed if device.switched else resting):
+    enough = lamp["sum_h"] >= NIGHT_H and _step_share(lamp) <= STEP_SHARE
+    if enough and (not device.dimmed if asleep else resting):
         events += _rate(device, rules, lamp, at)
     return events
+
+
+def _digits(value: float) -> int:
+    for digits in range(DIGITS):
+        scaled = value * 10.0**digits
+        if abs(scaled - math.floor(scaled + 0.5)) < 1e-4:
+            return digits
+    return DIGITS
+
+
+def _step_share(lamp: Columns) -> float:
+    share = 0.0
+    if lamp["counters"] & 2 and lamp["hours_digits"] < DIGITS:
+        share += 10.0 ** -float(lamp["hours_digits"]) / lamp["sum_h"]
+    if lamp["energy_digits"] < DIGITS and lamp["sum_kwh"] > 0.0:
+        share += 10.0 ** -float(lamp["energy_digits"]) / lamp["sum_kwh"]
+    return share
 
 
 def _within(edges: Sequence[int], after: int, until: int) -> int:
@@ -150,7 +187,7 @@ def _switching(
 
 def _standing(
     state: Columns, lamp: Columns, at: int, added_h: float, added_kwh: float, added_on: float, burning_h: float,
-    missed: bool, sure: bool,
+    missed: bool, sure: bool, beside: Sequence[Columns],
 ) -> Events:  # fmt: skip
     events: Events = []
     moved = {"hours_at": added_h > JITTER_H, "switched_at": added_on > 0.0}
@@ -158,6 +195,8 @@ def _standing(
     for name, yes in moved.items():
         if yes:
             lamp[name] = at
+    if moved["moved_at"] and is_open(lamp, STUCK_SENSOR) and added_h < 0.5 * lamp["stand_h"]:
+        lamp["resumed"] = min(lamp["resumed"] + 1, 100)
     if moved["moved_at"]:
         events += cleared(lamp, STUCK_SENSOR, COUNTERS_STAND, at, added_h, burning_h)
     if burning_h <= 0.0 or math.isnan(added_h):
@@ -170,6 +209,9 @@ def _standing(
             end = {"kind": CLEAR, "since": state["dark_since"], "until": at}
             events.append({**event, **end, "observed": added_h, "expected": burning_h})
         return events
+    last = lamp["switched_at"]
+    if last > lamp["hours_at"] and last > lamp["commands_at"] and at - last >= STAND_US:
+        lamp["commands"], lamp["commands_at"] = min(lamp["commands"] + 1, COMMANDS), last
     if lamp["stand_h"] == 0.0:
         if missed:
             return events
@@ -178,7 +220,10 @@ def _standing(
     if lamp["stand_h"] < STAND_H or state["dark_open"] or is_open(lamp, STUCK_SENSOR):
         return events
     since, stand_h = lamp["stand_since"], lamp["stand_h"]
-    if not math.isnan(added_on) and lamp["switched_at"] <= lamp["hours_at"]:
+    fleet = {id(one): one for one in (lamp, *beside)}.values()
+    resumed, nights = sum(one["resumed"] for one in fleet), sum(one["commands"] for one in fleet)
+    burning = resumed > 0 and resumed >= nights
+    if not math.isnan(added_on) and lamp["switched_at"] <= lamp["hours_at"] and not burning:
         if sure:
             events += suspected(lamp, STUCK_SENSOR, COUNTERS_STAND, since, at, 0.0, stand_h)
         return events

@@ -84,11 +84,17 @@ LAMP = np.dtype(
         ("moved_at", "i8"),  # when any counter was last seen to move
         ("hours_at", "i8"),  # when hours were
         ("switched_at", "i8"),  # when switch-ons were
+        ("commands_at", "i8"),  # the last of them that counts in `commands`
         ("extra", "i4"),  # switch-ons of this night that nobody commanded
         ("counters", "u1"),  # which are known: 1 energy, 2 hours, 4 switches
         ("rate_n", "u1"),
         ("rate_sound", "u1"),
         ("small", "u1"),  # the module that was told lost was seen by its step alone
+        ("hours_digits", "u1"),  # behind the point, as shown so far
+        ("energy_digits", "u1"),
+        ("commands", "u1"),  # nights in which it was dead and counted that it was switched on
+        ("resumed", "u1"),  # times that its counters stood, and went on from there
+        ("spare", "u1", (4,)),
     ],
     align=True,
 )

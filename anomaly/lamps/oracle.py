@@ -172,10 +172,10 @@ def judge_on(
         expected = learned
     if power < device.dark_below * expected:
         return _dark(device, rules, state, lamp, at, gap, power, expected, voltage)
-    state["lamp"] = LIT
+    was, state["lamp"] = state["lamp"], LIT
     events: Events = []
     if state["dark_run"] > 0:
-        events += _come_back(rules, state, lamp, at, power, expected, voltage)
+        events += _come_back(rules, state, lamp, was, at, power, expected, voltage)
     sure = lamp["cell_n"][cell] >= rules["learn"]
     lamp["wary"] = max(lamp["wary"] - 1, 0)
     lamp["calm"] = min(lamp["calm"] + 1, 255)
@@ -221,7 +221,7 @@ def _dark(
 
 
 def _come_back(
-    rules: Any, state: Columns, lamp: Columns, at: int, power: float, expected: float, voltage: float | None
+    rules: Any, state: Columns, lamp: Columns, was: int, at: int, power: float, expected: float, voltage: float | None
 ) -> Events:
     run, state["dark_run"] = state["dark_run"], 0
     events: Events = []
@@ -232,7 +232,7 @@ def _come_back(
         if at - state["dark_since"] > MENDED_US:
             lamp["cell_n"] = [0] * CELLS
             return events
-    if lamp["after_gap"]:
+    if lamp["after_gap"] or was == OFF:
         return events
     if lamp["relit"] == 0 or state["dark_since"] - lamp["relit_since"] > NIGHTS_US:
         lamp["relit"], lamp["dark_total"], lamp["relit_since"] = 0, 0, state["dark_since"]

@@ -168,9 +168,9 @@ def judge_on(d, device, rules, state, lamp, at, gap, before, values, events, n):
         expected = device.rated_w * level / 100.0 if level == level else device.rated_w
     if power < device.dark_below * expected:
         return _judge_dark(d, device, rules, state, lamp, at, gap, power, expected, voltage, events, n)
-    state.lamp = LIT
+    was, state.lamp = state.lamp, LIT
     if state.dark_run > 0:
-        n = _come_back(d, rules, state, lamp, at, power, expected, voltage, events, n)
+        n = _come_back(d, rules, state, lamp, was, at, power, expected, voltage, events, n)
         sure = lamp.cell_n[cell] >= rules.learn
     lamp.wary = max(lamp.wary, 1) - 1
     lamp.calm = min(lamp.calm + 1, 255)
@@ -216,7 +216,7 @@ def _judge_dark(d, device, rules, state, lamp, at, gap, power, expected, voltage
 
 
 @njit(cache=True)
-def _come_back(d, rules, state, lamp, at, power, expected, voltage, events, n):
+def _come_back(d, rules, state, lamp, was, at, power, expected, voltage, events, n):
     """Judge a lamp that burns and was dark at its last reading."""
     dark_run = state.dark_run
     state.dark_run = 0
@@ -226,8 +226,8 @@ def _come_back(d, rules, state, lamp, at, power, expected, voltage, events, n):
         if at - state.dark_since > MENDED_US:
             lamp.cell_n[:] = 0  # What burns now may be another lamp.
             return n
-    if lamp.after_gap:
-        return n
+    if lamp.after_gap or was == OFF:
+        return n  # It was switched off meanwhile, and did not come back by itself.
     if lamp.relit == 0 or state.dark_since - lamp.relit_since > NIGHTS_US:
         lamp.relit = lamp.dark_total = 0
         lamp.relit_since = state.dark_since

@@ -1,7 +1,8 @@
-"""How far a cabinet's clock is off, from when the controllers of its switched feeders wake and fall asleep (pure).
+"""How far a cabinet's clock is off, from when its controllers wake and fall asleep, or its lamps go on and off (pure).
 
 Nobody sees the contactor. A controller that wakes says that it is closed by then; that it was not heard one interval
-and a boot before says that it was open then, and so at dawn. Each switching time bounds the error from both sides.
+and a boot before says that it was open then, and so at dawn. Each switching time bounds the error from both sides. On
+feeders that are always live the lamps' power tells the same.
 """
 
 from collections.abc import Iterable, Iterator

@@ -127,7 +127,7 @@ class Segments(Family):
         yield from voltage.judge(row, count, feeder.scope, feeder.rules, now)
         yield from switching.judge(
             row, count, feeder.scope, feeder.rules, turns[feeder.schedule], self._confirmed(number, turns),
-            feeder.switched, feeder.interval_us, self._spoke_at(feeder, count), now,
+            self._together(number, turns), feeder.switched, feeder.interval_us, self._spoke_at(feeder, count), now,
         )  # fmt: skip
         yield from self._trips(number, feeder, now)
 
@@ -151,6 +151,23 @@ class Segments(Family):
             for other in self._columns.beside[feeder.cabinet]
         )
 
+    def _together(self, number: int, turns: list[Turn]) -> bool:
+        """Tell whether all feeders of a cabinet that are always live do what its clock, if it is off, makes of them."""
+        feeder = self._columns.feeders[number]
+        if feeder.switched:
+            return False
+        live = [
+            other
+            for other in self._columns.beside[feeder.cabinet]
+            if not self._columns.feeders[other].switched and self._counts[other]["powered"] >= switching.LAMPS_MIN
+        ]
+        return len(live) > 1 and all(
+            switching.is_beside_the_hour(
+                self._counts[other], feeder.rules, turns[self._columns.feeders[other].schedule]
+            )
+            for other in live
+        )
+
     def _trips(self, number: int, feeder: Feeder, now: int) -> Iterator[Suspicion]:
         row, count = self._feeders[number], self._counts[number]
         lost_at = 0
@@ -163,11 +180,12 @@ class Segments(Family):
         yield from trips.judge(row, lost_at, feeder.scope, feeder.rules, now)
 
     def _clock(self, number: int, scope: Scope, turns: list[Turn], context: Context, now: int) -> Iterator[Suspicion]:
-        errors, due, rules = [], (0, 0), None
+        errors: dict[bool, list[clock.Error]] = {True: [], False: []}
+        due, rules = (0, 0), None
         for f in self._columns.beside[number]:
             feeder = self._columns.feeders[f]
             turn = turns[feeder.schedule]
-            if not feeder.switched or not turn.burning or turn.since_us < _CLOCK_AFTER_US or not len(feeder.rows):
+            if not turn.burning or turn.since_us < _CLOCK_AFTER_US or not len(feeder.rows):
                 continue
             if turn.began_at <= int(self._cabinets[number]["judged_at"]):
                 continue
@@ -179,8 +197,9 @@ class Segments(Family):
             due, rules = (slept_due, turn.began_at), feeder.rules
             error = clock.error_of(said, interval_us, *due)
             if error is not None:
-                errors.append(error)
-        error = clock.middle(errors)
+                errors[feeder.switched].append(error)
+        # A contactor is what the clock moves; lamps that always have supply may go by clocks of their own.
+        error = clock.middle(errors[True] or errors[False])
         if error is not None and rules is not None:
             yield from clock.judge(self._cabinets[number], error, scope, rules, *due, now)
 
@@ -218,6 +237,7 @@ class Segments(Family):
                 self._parts,
                 turns,
                 lambda number: self._confirmed(number, turns),
+                lambda number: self._together(number, turns),
                 now,
             )
         )

@@ -3,7 +3,15 @@
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call,untyped-decorator"
 from numba import njit
 
-from anomaly.powered import command_span, commanded_on, listened_us, powered_until, powered_us
+from anomaly.powered import (
+    by_day_after,
+    command_span,
+    commanded_on,
+    listened_us,
+    powered_until,
+    powered_us,
+    sleeps,
+)
 from anomaly.segments.layout import (
     ABSENT,
     ASLEEP,
@@ -48,7 +56,7 @@ def _learn(lamp, row, gap):
 def _notice_gap(lamp, row, at, first, on, off):
     """Learn from how long a controller had nothing to say."""
     gap = at - row.heard_at
-    powered = powered_us(lamp, row.heard_at, at, 0, first, on, off)
+    powered = powered_us(lamp, sleeps(lamp, row.by_day), row.heard_at, at, 0, first, on, off)
     if powered == gap:
         interval = _learn(lamp, row, gap)
         if 2 * gap > 3 * interval:
@@ -85,6 +93,20 @@ def _notice_load(lamp, row, at, command, has_power, power):
             row.live_run += 1
         elif has_power:
             row.live_run = 0
+
+
+@njit(cache=True)
+def _notice_turn(lamp, row, at, lit):
+    """Note when a lamp that always has supply was lit and went out: its cabinet's clock shows in that."""
+    interval = max(lamp.interval_us, row.interval_us)
+    if lit:
+        if row.unlit_at > row.lit_at and 2 * (at - row.unlit_at) <= 3 * interval:
+            row.woke_at = at
+        row.lit_at = at
+    else:
+        if row.lit_at > row.unlit_at and 2 * (at - row.lit_at) <= 3 * interval:
+            row.slept_at = row.lit_at
+        row.unlit_at = at
 
 
 @njit(cache=True)
@@ -135,6 +157,7 @@ def hear(device_of, observed_at, received_at, channel, value, lamps, said, first
             continue
         if row.heard_at > 0:
             _notice_gap(lamp, row, at, first, on, off)
+        row.by_day = by_day_after(lamp, row.by_day, row.heard_at, at, first, on, off)
         row.heard_at = at
         row.received_at = received
         if has_volts:
@@ -143,6 +166,8 @@ def hear(device_of, observed_at, received_at, channel, value, lamps, said, first
         if has_power:
             row.power_at = at
         if lamp.schedule >= 0:
+            if has_power and not lamp.switched:
+                _notice_turn(lamp, row, at, power > lamp.on_above_w)
             known = lamp.schedule == schedule and lamp.guard_us == guard_us
             if not (known and command_from <= at < command_until):
                 schedule, guard_us = lamp.schedule, lamp.guard_us
@@ -173,15 +198,16 @@ def _state(now, lamp, row, told, first, on, off, deaf):
     if row.heard_at == 0 or now - last > FORGOTTEN_US:
         told.state = ABSENT
         return
-    if lamp.switched and not commanded_on(lamp.schedule, now, first, on, off):
+    asleep = sleeps(lamp, row.by_day)
+    if asleep and not commanded_on(lamp.schedule, now, first, on, off):
         told.state = ASLEEP
         return
     interval = max(lamp.interval_us, row.interval_us)
     patience = interval + interval // 2
-    silence = listened_us(lamp, last, now, first, on, off, deaf)
+    silence = listened_us(lamp, asleep, last, now, first, on, off, deaf)
     tonight = silence
     since = row.heard_at + 1
-    if lamp.switched:
+    if asleep:
         i = _burning_period(now, lamp, first, on)
         if row.heard_at < on[i]:
             # What it missed the night before says little of tonight: it may have been mended by day.
@@ -189,7 +215,7 @@ def _state(now, lamp, row, told, first, on, off, deaf):
             tonight = now - since
             patience = min(interval + interval // 4, (off[i] - on[i]) // 4 * 3)
         else:
-            since = powered_until(lamp, row.heard_at, 1, first, on, off)
+            since = powered_until(lamp, asleep, row.heard_at, 1, first, on, off)
     if silence > interval + interval // 2 and tonight > patience:
         told.state = SILENT
         told.missed = silence // interval

@@ -46,10 +46,12 @@ SAID = np.dtype(
         ("slow_us", "i8"),  # shortest of the gaps in a row that were too long
         ("missed_from", "i8"),  # the latest gap in powered time that was too long
         ("missed_until", "i8"),
-        ("slept_at", "i8"),  # last heard before the latest pause that the schedule makes, and first after it
+        ("slept_at", "i8"),  # last heard, or lit, before the latest pause that the schedule makes, and first after it
         ("woke_at", "i8"),
         ("gasp_at", "i8"),
         ("power_at", "i8"),
+        ("lit_at", "i8"),  # latest readings with power and without, where supply does not come with the command
+        ("unlit_at", "i8"),
         ("dark_since", "i8"),
         ("live_since", "i8"),
         ("volts_at", "i8"),
@@ -59,6 +61,7 @@ SAID = np.dtype(
         ("dark_run", "i4"),  # readings in a row without power while told to burn
         ("live_run", "i4"),  # readings in a row with power, or with supply at all, while there should be none
         ("part", "i4"),  # belongs to a part of its feeder that is out
+        ("by_day", "i8"),  # whether it speaks by day, see `anomaly.powered.by_day_after`
     ],
     align=True,
 )

@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly.oracle import Device, Period, command_at, commanded_on, listened_us, powered_until, powered_us
+from anomaly.oracle import (
+    Device,
+    Period,
+    awake,
+    by_day_after,
+    command_at,
+    commanded_on,
+    listened_us,
+    powered_until,
+    powered_us,
+)
 from anomaly.segments.layout import (
     ABSENT,
     ASLEEP,
@@ -47,6 +57,8 @@ def hear(lamp: Lamp, said: Row, at: int, received: int, values: Mapping[int, flo
     gasp = volts is not None and volts < GASP_BELOW * NOMINAL_V
     if before > 0 and not gasp:
         _notice_gap(lamp, said, before, at)
+    if not gasp:
+        said["by_day"] = by_day_after(lamp.device, said["by_day"], before, at)
     said["heard_at"], said["received_at"] = at, received
     if gasp:
         said["gasp_at"] = at
@@ -56,12 +68,14 @@ def hear(lamp: Lamp, said: Row, at: int, received: int, values: Mapping[int, flo
     if power is not None:
         said["power_at"] = at
     if lamp.scheduled:
+        if power is not None and not lamp.device.switched:
+            _notice_turn(lamp, said, at, power > lamp.device.on_above_w)
         _notice_load(lamp, said, at, power)
 
 
 def _notice_gap(lamp: Lamp, said: Row, before: int, at: int) -> None:
     gap = at - before
-    powered = powered_us(lamp.device, before, at, 0)
+    powered = powered_us(awake(lamp.device, said["by_day"]), before, at, 0)
     if powered == gap:
         interval = max(lamp.interval_us, said["interval_us"])
         _learn(lamp, said, gap, interval)
@@ -86,6 +100,14 @@ def _learn(lamp: Lamp, said: Row, gap: int, interval: int) -> None:
         for _ in range(lost):
             said["loss"] += LOSS_STEP * (1.0 - said["loss"])
         said["loss"] -= LOSS_STEP * said["loss"]
+
+
+def _notice_turn(lamp: Lamp, said: Row, at: int, lit: bool) -> None:
+    interval = max(lamp.interval_us, said["interval_us"])
+    now, other, edge = ("lit_at", "unlit_at", "woke_at") if lit else ("unlit_at", "lit_at", "slept_at")
+    if said[other] > said[now] and 2 * (at - said[other]) <= 3 * interval:
+        said[edge] = at if lit else said["lit_at"]
+    said[now] = at
 
 
 def _notice_load(lamp: Lamp, said: Row, at: int, power: float | None) -> None:
@@ -117,7 +139,7 @@ def state(now: int, lamp: Lamp, said: Row, deaf: Sequence[Period]) -> Row:
     last = max(heard, said["received_at"])
     if lamp.feeder < 0 or heard == 0 or now - last > FORGOTTEN_US:
         return told
-    device = lamp.device
+    device = awake(lamp.device, said["by_day"])
     if device.switched and not commanded_on(device, now):
         return {**told, "state": ASLEEP}
     interval = max(lamp.interval_us, said["interval_us"])

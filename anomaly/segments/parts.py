@@ -120,6 +120,7 @@ def census(
     shapes: dict[int, Shape],
     turns: list[Turn],
     confirmed: Callable[[int], bool],
+    together: Callable[[int], bool],
     now: int,
 ) -> Iterator[Census]:
     """Yield the counts of each feeder, one for each gateway that hears it.
@@ -128,6 +129,8 @@ def census(
     ----------
     confirmed : callable
         Number of a feeder → whether another shows that the time is right.
+    together : callable
+        Number of a feeder → whether those beside it do the same beside the hour.
     """
     n, group = len(columns.groups), columns.group_of
     hung = np.flatnonzero(group >= 0)
@@ -168,6 +171,7 @@ def census(
             tells_supply=feeder.metered >= METERED_MIN,
             gasped=gaspeds[place],
             whole=_is_whole(number, feeder, feeders, shapes, turn, confirmed, sinces[place], now),
+            beside_the_hour=together(number),
         )
 
 

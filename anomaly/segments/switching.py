@@ -75,6 +75,17 @@ def as_it_should(count: np.void, turn: Turn, switched: bool, guard_us: int) -> b
     return int(count["powered"]) >= LAMPS_MIN and int(count["live"]) <= FEW * int(count["powered"])
 
 
+def is_beside_the_hour(count: np.void, rules: FaultRules, turn: Turn) -> bool:
+    """Tell whether a feeder that is always live does what a clock that is off would make of it, all of it."""
+    powered, doubt_us = int(count["powered"]), rules.clock_guard_s * 1_000_000
+    if powered < max(LAMPS_MIN, rules.outage_lamps_min):
+        return False
+    live = int(count["live"]) >= 0.5 * powered
+    if turn.burning and live and turn.began_at - int(count["live_since"]) <= doubt_us:
+        return True  # That it burned too early is said all night.
+    return not turn.within(doubt_us) and (live or int(count["dark"]) >= 0.5 * powered)
+
+
 def judge(
     feeder: np.void,
     count: np.void,
@@ -82,6 +93,7 @@ def judge(
     rules: FaultRules,
     turn: Turn,
     confirmed: bool,
+    together: bool,
     switched: bool,
     interval_us: int,
     spoke_at: int,
@@ -93,6 +105,8 @@ def judge(
     ----------
     confirmed : bool
         Another feeder shows that the time is right.
+    together : bool
+        The feeders beside it do the same, beside the hour: it may be their clock's doing.
     spoke_at : int
         When as many lamps as it takes were heard last, µs UTC.
     """
@@ -104,8 +118,13 @@ def judge(
     if within and turn.burning:
         yield from _judge_dark(feeder, count, scope, rules, certain, seen, now)
     if not switched or (within and not turn.burning):
-        # What each lamp with supply all day is believed alone, with its own clock, all of them are believed together.
-        certain = not switched or confirmed or turn.ago(now - spoke_at).within(doubt_us)
+        # What each lamp with supply all day is believed alone, with its own clock, all of them are believed together;
+        # not so where those of other feeders do the same.
+        alone = not switched and not together
+        if turn.burning:
+            certain = alone or turn.began_at - int(count["live_since"]) > doubt_us
+        else:
+            certain = alone or confirmed or turn.ago(now - spoke_at).within(doubt_us)
         by_day = not turn.burning and seen
         yield from _judge_live(feeder, count, scope, rules, certain, by_day, switched, now)
 

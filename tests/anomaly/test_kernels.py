@@ -157,6 +157,7 @@ def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
             received,
             values,
             world["deaf"],
+            slow_lamps,
         )
         if judged is None:
             expected_late += 1
@@ -225,7 +226,7 @@ def test_a_cabinet_whose_clock_is_off_is_no_outage_of_its_lamps() -> None:
     )
     # It goes off ten minutes early in the morning and comes on ten minutes late at dusk: a report missed at each.
     heard = 12 * HOUR_US - 24 * MINUTE_US
-    state = {"heard_at": heard, "received_at": heard, "silent_open": 0, "lamp": 0, "dark_run": 0}
+    state = {"heard_at": heard, "received_at": heard, "silent_open": 0, "lamp": 0, "dark_run": 0, "by_day": 0}
     for minute in range(-23, 12 * 60 + 24):
         assert oracle.judge_silence(device, state, 12 * HOUR_US + minute * MINUTE_US, []) is None
     # What stays silent in the middle of the night is missed as before.

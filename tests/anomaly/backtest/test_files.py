@@ -88,13 +88,13 @@ def test_what_is_unknown_or_impossible_is_skipped_and_counted(tmp_path: Path) ->
             ("L1", "brightness", AT, "", "x"),
             ("L7", "active_power_w", AT, "", "1"),
             ("L2", "active_power_w", AT, "", ""),
-            ("L2", "active_power_w", AT, "", "nan"),
+            ("L2", "active_power_w", AT, "", "NaN"),
             ("L2", "supply_voltage_v", AT, "", "9000"),
         ],
     )
     assert dict(report.unknown_metrics) == {"brightness": 2}
     assert dict(report.unknown_assets) == {"L7": 1}
-    assert (report.rows, report.empty, report.out_of_range, report.skipped) == (7, 1, 2, 6)
+    assert (report.rows, report.empty, report.out_of_range, report.skipped) == (7, 2, 1, 6)
     assert report.pairs == {(0, 0)}
 
 
@@ -179,15 +179,38 @@ def assets_refused(tmp_path: Path, **changed: object) -> str:
         ({"rated_w": -4}, "rated_w is '-4'"),
         ({"report_interval_s": 0}, "report_interval_s is '0'"),
         ({"switching": "sometimes"}, "write permanent or switched"),
-        ({"switching": "switched"}, "feeder 'F0' has another switching or cabinet in line 2"),
         ({"phase": "Q"}, "phase is 'Q'"),
-        ({"feeder": ""}, "a lamp needs its feeder"),
     ],
 )
 def test_mistakes_in_assets_are_told_by_line(tmp_path: Path, changed: dict[str, object], told: str) -> None:
     found = assets_refused(tmp_path, **changed)
     assert "assets.csv:13: " in found
     assert told in found
+
+
+def test_a_list_of_no_assets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="lists no asset"):
+        read_assets(write(tmp_path / "assets.csv", ASSETS, []))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"cabinet": "C9"}, ("F0", "C1", "permanent", "R")),
+        ({"switching": "switched"}, ("F0", "C1", "permanent", "R")),
+        ({"feeder": ""}, ("C1", "C1", "permanent", "R")),
+        ({"feeder": "", "cabinet": ""}, ("F0-L0", "F0-L0", "permanent", "R")),
+        ({"phase": "L1, L2, L3"}, ("F0", "C1", "permanent", "")),
+        ({"phase": "-"}, ("F0", "C1", "permanent", "")),
+    ],
+)
+def test_inventories_are_wrong_about_a_few_lamps_and_taken_all_the_same(
+    tmp_path: Path, changed: dict[str, object], told: tuple[str, ...]
+) -> None:
+    first, *rest = asset_rows()
+    row = [changed.get(name, cell) for name, cell in zip(ASSETS, first, strict=True)]
+    found = read_assets(write(tmp_path / "assets.csv", ASSETS, [row, *rest]))[0]
+    assert (found.feeder, found.cabinet, str(found.switching), found.phase) == told
 
 
 def test_facilities_and_meters_of_feeders_are_assets_too(tmp_path: Path) -> None:
@@ -209,6 +232,8 @@ def test_facilities_and_meters_of_feeders_are_assets_too(tmp_path: Path) -> None
         (("L1", "lampFailure", "", ""), "onset is ''"),
         (("L1", "lampFailure", "soon", ""), "onset is 'soon'"),
         (("L1", "lampFailure", AT, AT), "not after its onset"),
+        (("L1", "lamp_failure", AT, ""), "did you mean lampFailure? write one of lampFailure, lampUnexpectedOn, "),
+        (("L1", "alienAbduction", AT, ""), "fault is 'alienAbduction': write one of lampFailure, "),
     ],
 )
 def test_mistakes_in_labels_are_told_by_line(tmp_path: Path, row: tuple[str, ...], told: str) -> None:
@@ -217,6 +242,11 @@ def test_mistakes_in_labels_are_told_by_line(tmp_path: Path, row: tuple[str, ...
         read_labels(path, {"L1"})
     assert "labels.csv:3: " in str(refusal.value)
     assert told in str(refusal.value)
+
+
+def test_events_of_talq_that_nobody_detects_may_be_labelled(tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.csv", LABELS, [("L1", "leakageDetected", AT, "")])
+    assert read_labels(path, {"L1"}) == [Label(START, "L1", "leakageDetected")]
 
 
 def test_labels_are_read_from_what_the_simulator_writes(tmp_path: Path) -> None:

@@ -87,6 +87,11 @@ class Count:
     more_switch_ons: Callable[[int], int] = lambda _at: 0
     resets: Sequence[int] = ()
     frozen: tuple[int, int] = (0, 0)
+    hour_step: float = 0.01
+    again_at: int | None = None
+    """Frozen from then on as well, for as long."""
+    forgets: bool = False
+    """What would have been counted meanwhile never was: it did not burn, and nothing counts commands."""
 
 
 def counters(watched: Device, count: Count) -> list[Moment]:
@@ -94,7 +99,7 @@ def counters(watched: Device, count: Count) -> list[Moment]:
     told: list[Moment] = []
     energy, hours, switches = 500.0, 6_000.0, 600.0
     step = 5 * MINUTE_US
-    shown = (energy, hours, switches)
+    shown = real = (energy, hours, switches)
     for at in range(step, watched.periods[-1][1], step):
         on = is_on(watched, at)
         if on and not is_on(watched, at - step):
@@ -105,8 +110,14 @@ def counters(watched: Device, count: Count) -> list[Moment]:
             energy += count.watts(at) / 1000.0 * step / HOUR_US
         if at in count.resets:
             energy = hours = switches = 0.0
-        if not count.frozen[0] <= at < count.frozen[1]:
-            shown = (round(energy, 3), round(hours, 2), switches)
+        length = count.frozen[1] - count.frozen[0]
+        before = count.again_at is not None and count.again_at <= at < count.again_at + length
+        if before or count.frozen[0] <= at < count.frozen[1]:
+            if count.forgets:
+                energy, hours, switches = real
+        else:
+            real = (energy, hours, switches)
+            shown = (round(energy, 3), hours // count.hour_step * count.hour_step, switches)
         if at % watched.interval_us == 0 and (on or not watched.switched):
             told.append((at, dict(zip((ENERGY, HOURS, SWITCHES), shown, strict=True))))
     return told

@@ -1,9 +1,14 @@
 """Feeders and cabinets of a street: each fault under its own name, once, and nothing where lamps are well."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
 from city.alarm import AlarmEvent, AlarmEventKind, FaultClass
+from city.asset import Switching
 from city.clock import HOUR_US, MINUTE_US
+from city.registry import RootDefinition
 from tests.anomaly.segments.street import (
     DAWN,
     DUSK,
@@ -119,6 +124,38 @@ def test_a_feeder_that_a_wrong_clock_leaves_on_after_dawn_is_its_clocks_doing() 
     assert [(e.kind, e.fault, e.scope.asset_id) for e in events] == [
         (AlarmEventKind.RAISED, F.CABINET_CLOCK_WRONG, "C0")
     ]
+
+
+class AlwaysLive(Street):
+    """A street without contactors: its cabinets tell lamps when to burn."""
+
+    def bulbs(self) -> Iterator[Bulb]:
+        return (replace(bulb, switched=False) for bulb in super().bulbs())
+
+    def roots(self) -> list[RootDefinition]:
+        return [
+            replace(root, feeders=tuple(replace(one, switching=Switching.PERMANENT) for one in root.feeders))
+            for root in super().roots()
+        ]
+
+
+def beside(minutes: int, nights: int) -> Says:
+    """The clock of C0 tells its lamps to burn early (or late) for some nights, from the first."""
+
+    def says(bulb: Bulb, at: int, on: bool) -> Said:
+        wrong = bulb.cabinet == "C0" and at < NOON + nights * 24 * HOUR_US
+        return healthy(bulb, at, SCHEDULE.commanded_on(at + minutes * MINUTE_US) if wrong else on)
+
+    return says
+
+
+@pytest.mark.parametrize("minutes", [70, -70])
+def test_a_clock_that_moves_lamps_alone_is_told_as_the_cabinets_and_not_as_its_lamps(minutes: int) -> None:
+    """For seventy minutes all of them burn by day, or are dark at night: that is nothing of the lamps'."""
+    events = alarms(AlwaysLive(beside(minutes, 4), hours=24 * 6, lamps=6, cabinets=1).records())
+    assert raised(events) == [(F.CABINET_CLOCK_WRONG, "C0")]
+    assert delay(events, DUSK) <= (2 * 24 + 4) * HOUR_US
+    assert events[-1].kind is AlarmEventKind.CLEARED
 
 
 @pytest.mark.parametrize("minutes", [8, -8])

@@ -50,6 +50,7 @@ def fleets(draw: st.DrawFn) -> tuple[list[oracle.Lamp], list[tuple[int, int]]]:
             on_readings=1,
             lamp=1,
             switched=int(scheduled and draw(st.booleans())),
+            scheduled=scheduled,
             periods=nights if scheduled else [],
         )
         lamps.append(oracle.Lamp(device, draw(st.integers(-1, FEEDERS - 1)), scheduled))

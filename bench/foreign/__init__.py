@@ -1,0 +1,1 @@
+"""Fleets of another maker: a generator that shares nothing with `sim`, on which no rule was tuned."""

@@ -40,6 +40,8 @@ class JudgedAlarm:
     observed: float | None
     expected: float | None
     rated_w: float | None
+    learned: float = 0.0
+    """What had been learnt of the device: of a lamp that burns while off, its standby in W."""
 
 
 Statistic = Callable[[JudgedAlarm], float | None]
@@ -65,8 +67,10 @@ def _of_expected(alarm: JudgedAlarm) -> float | None:
     return None if alarm.observed is None or not alarm.expected else alarm.observed / alarm.expected
 
 
-def _of_rated(alarm: JudgedAlarm) -> float | None:
-    return None if alarm.observed is None or not alarm.rated_w else alarm.observed / alarm.rated_w
+def _above_standby(alarm: JudgedAlarm) -> float | None:
+    if alarm.observed is None or not alarm.rated_w:
+        return None
+    return (alarm.observed - alarm.learned) / alarm.rated_w
 
 
 def _fall(alarm: JudgedAlarm) -> float | None:
@@ -82,7 +86,7 @@ _F = FaultClass
 THRESHOLDS = (
     Threshold("dark_below", _F.LAMP_FAILURE, "power-below-expected", False, _of_expected),
     Threshold("unexpected_on_w", _F.LAMP_UNEXPECTED_ON, "power-while-commanded-off", True, _observed),
-    Threshold("unexpected_on_share", _F.LAMP_UNEXPECTED_ON, "power-while-commanded-off", True, _of_rated),
+    Threshold("unexpected_on_share", _F.LAMP_UNEXPECTED_ON, "power-while-commanded-off", True, _above_standby),
     Threshold("module_lost_share", _F.LED_MODULE_LOST, "power-stepped-down", True, _fall),
     Threshold("power_factor_low", _F.POWER_FACTOR_TOO_LOW, "power-factor-below-learned", False, _observed),
     Threshold("power_factor_drop", _F.POWER_FACTOR_TOO_LOW, "power-factor-below-learned", True, _below_learnt),

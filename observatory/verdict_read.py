@@ -60,7 +60,7 @@ async def threshold_proposals(pool: Pool) -> list[Proposal]:
     faults = sorted({str(one.fault) for one in THRESHOLDS})
     rows = await fetch_all(pool, _SQL.single, {"faults": faults, "limit": _ALARMS_MAX})
     alarms = [
-        JudgedAlarm(alarm_id, fault, rule or "", Finding(finding), observed, expected, rated_w)
-        for alarm_id, fault, rule, finding, observed, expected, rated_w in rows
+        JudgedAlarm(alarm_id, fault, rule or "", Finding(finding), observed, expected, rated_w, learned)
+        for alarm_id, fault, rule, finding, observed, expected, rated_w, learned in rows
     ]
     return proposals(rules[0][0] if rules else {}, alarms)

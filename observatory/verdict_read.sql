@@ -21,7 +21,8 @@ SELECT m.fault, coalesce(a.district_id, '') AS district, coalesce(d.profile_id, 
 -- name: single
 -- The latest judged alarms with their evidence, for proposals of thresholds.
 SELECT m.alarm_id, m.fault, m.evidence ->> 'rule', v.finding, (m.evidence ->> 'observed')::double precision,
-       (m.evidence ->> 'expected')::double precision, (a.attributes ->> 'rated_w')::double precision
+       (m.evidence ->> 'expected')::double precision, (a.attributes ->> 'rated_w')::double precision,
+       coalesce((m.evidence -> 'detail' ->> 'learned')::double precision, 0)
   FROM standing_verdicts v JOIN alarms m USING (alarm_id) LEFT JOIN assets a ON a.asset_id = m.scope_id
  WHERE m.fault = ANY(%(faults)s)
  ORDER BY m.raised_at DESC, m.alarm_id LIMIT %(limit)s

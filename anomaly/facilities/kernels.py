@@ -46,6 +46,8 @@ DAY_US = 24 * HOUR_US
 GAP_INTERVALS = 3
 FORGET_US = DAY_US
 """After so long without a reading what was a recent departure from habit is none."""
+UNSEEN_US = 2 * HOUR_US
+"""A limit that is passed before and after a longer gap is timed anew; whoever reports each hour is still timed."""
 QUIET_US = DAY_US
 QUIET_CLOSED_US, QUIET_OPEN_US = 10 * HOUR_US, 6 * HOUR_US
 QUIET_RULE_US = 2 * HOUR_US
@@ -206,6 +208,14 @@ def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, v
         for j in range(len(s.offset)):
             s.offset[j] = 0.0
             s.outside[j] = 0.0
+    if gap and past_us > UNSEEN_US:
+        # What held before and holds again need not have held between.
+        if role == HOT_WATER:
+            state.first_bad[HOT_WATER_TOO_COLD] = 0
+        elif role == COLD_ROOM:
+            state.first_bad[COLD_ROOM_TOO_WARM] = 0
+        elif role == CO2:
+            state.first_bad[CO2_TOO_HIGH] = 0
     before = s.observed_at
     repeats.take(s, known and value == s.value, at, before, 0.001, 0.1, state.since[STUCK] == 0)
     z = 0.0

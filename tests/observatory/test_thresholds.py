@@ -14,9 +14,9 @@ def dark(finding: Finding, observed: float, expected: float = 100.0) -> JudgedAl
     return JudgedAlarm(f"a{next(NUMBER)}", "lampFailure", "power-below-expected", finding, observed, expected, 100.0)
 
 
-def burning(finding: Finding, observed: float, rated_w: float = 36.0) -> JudgedAlarm:
+def burning(finding: Finding, observed: float, rated_w: float = 36.0, standby: float = 0.0) -> JudgedAlarm:
     rule = "power-while-commanded-off"
-    return JudgedAlarm(f"b{next(NUMBER)}", "lampUnexpectedOn", rule, finding, observed, 0.0, rated_w)
+    return JudgedAlarm(f"b{next(NUMBER)}", "lampUnexpectedOn", rule, finding, observed, 0.0, rated_w, standby)
 
 
 def test_a_value_keeps_every_true_alarm_and_drops_what_false_ones_it_can() -> None:
@@ -35,6 +35,13 @@ def test_a_rule_with_two_thresholds_has_a_proposal_for_each() -> None:
     assert (watts.value, watts.false_dropped) == (18.0, 2)
     share = propose(BY_KEY["unexpected_on_share"], 0.10, alarms)
     assert (share.value, share.false_dropped) == (0.5, 2)
+
+
+def test_a_share_of_the_rated_power_counts_above_standby_as_the_rule_does() -> None:
+    alarms = [burning(TRUE, 30.0, 100.0, 8.0)] * 9 + [burning(FALSE, 20.0, 100.0, 8.0)]
+    value = propose(BY_KEY["unexpected_on_share"], 0.10, alarms).value
+    assert value is not None
+    assert 0.12 <= value < 0.22
 
 
 def test_a_value_has_as_many_digits_as_it_needs_and_no_more() -> None:

@@ -237,3 +237,22 @@ def test_a_device_that_leaves_takes_its_faults_with_it() -> None:
     state.install(replace(building.root, devices=()))
     state.settle()
     assert [(s.kind, s.fault) for s in state.pending] == [(CandidateKind.CLEAR, fault)]
+
+
+def test_a_limit_that_is_passed_before_and_after_a_gap_is_timed_anew() -> None:
+    loading = START + 10 * DAY_US
+
+    def loaded(at: int, chance: random.Random) -> float | None:
+        if loading < at < loading + 6 * HOUR_US:
+            return None
+        return -10.0 if at in (loading, loading + 6 * HOUR_US) else world.cold_room(at, chance)
+
+    def broken(at: int, chance: random.Random) -> float | None:
+        if loading < at < loading + 6 * HOUR_US:
+            return None
+        return -10.0 if loading <= at < loading + 10 * HOUR_US else world.cold_room(at, chance)
+
+    room = Building(12, {"cold_room_temperature_deg_c": loaded}, metrics=("cold_room_temperature_deg_c",))
+    assert FaultClass.COLD_ROOM_TOO_WARM not in names(room)
+    warm = replace(room, changes={"cold_room_temperature_deg_c": broken})
+    assert FaultClass.COLD_ROOM_TOO_WARM in names(warm)

@@ -93,7 +93,8 @@ class BrokerLife:
 
     def _note_death(self) -> None:
         if self._died_s is not None and self.started_s is not None and len(self._deaths) < _DEATHS_MAX:
-            self._deaths.append(Death(self._died_s, self.started_s))
+            # Brokers tell whole seconds: one that came back within one may seem to have begun before it was last heard.
+            self._deaths.append(Death(min(self._died_s, self.started_s), self.started_s))
         self._died_s = None
 
     def _know(self, started_s: float, age_s: int) -> None:

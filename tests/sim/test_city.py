@@ -22,7 +22,9 @@ def pack() -> CityPack:
 
 
 def test_the_committed_pack_is_what_its_seed_makes() -> None:
-    assert read_files(GIJON) == generate_city(GIJON_SEED)
+    committed, made = read_files(GIJON), generate_city(GIJON_SEED)
+    # By name: whoever prints how thirty thousand lamps differ is busy for minutes.
+    assert [name for name in sorted({*committed, *made}) if committed.get(name) != made.get(name)] == []
 
 
 def test_equal_seeds_give_equal_cities_and_others_differ() -> None:

@@ -18,7 +18,7 @@ EVERY_CITY_S = 300.0
 EVERY_S_MIN = 1.0
 
 
-class OutsideAir:
+class OutsideWatch:
     """What stations lately said; a store that does not answer leaves what was known until it is old.
 
     Parameters

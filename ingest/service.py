@@ -16,7 +16,7 @@ from ingest.drops import DropKeeper
 from ingest.intake import Source
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
-from ingest.outside import OutsideAir
+from ingest.outside import OutsideWatch
 from ingest.presence import Presence
 from ingest.registry import RegistryFollower
 from ingest.shares import Shares, SharingSource
@@ -74,7 +74,7 @@ class Ingest:
         self._metrics = metrics or IngestMetrics()
         self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
-        self._outside = OutsideAir(pool, clock, self._lease.held)
+        self._outside = OutsideWatch(pool, clock, self._lease.held)
         self._bridge = Bridge(
             source,
             log,

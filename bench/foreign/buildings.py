@@ -116,4 +116,5 @@ def _outside(rng: np.random.Generator, town: Town, t: Floats, hour: Floats) -> F
     for k in range(1, len(days)):
         fronts[k] = 0.75 * fronts[k - 1] + rng.normal(0.0, 1.8)
     season = 12.0 - 7.0 * np.sign(town.lat) * np.cos(2 * np.pi * (t / DAY - 20) / 365.25)
-    return season + np.interp(t, days, fronts) + 4.0 * np.cos((hour - 15) * np.pi / 12)  # type: ignore[no-any-return]
+    outside: Floats = season + np.interp(t, days, fronts) + 4.0 * np.cos((hour - 15) * np.pi / 12)
+    return outside

@@ -206,7 +206,8 @@ def _power(rng: np.random.Generator, lamp: Lamp, dim: Floats, age: Floats, volts
     if lamp.kind == "led":
         return lamp.watt * (0.06 + 0.94 * dim**1.07) * (1.0 + 0.02 * np.exp(-age / 1_200.0)) * noise
     warm = 1.0 - 0.6 * np.exp(-np.maximum(age, 0.0) / 130.0)
-    return 1.13 * lamp.watt * warm * np.power(np.maximum(volts, 1.0) / 231.0, 1.75) * noise  # type: ignore[no-any-return]
+    power: Floats = 1.13 * lamp.watt * warm * np.power(np.maximum(volts, 1.0) / 231.0, 1.75) * noise
+    return power
 
 
 def measured(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -130,9 +130,10 @@ class Town:
     def local_hour(self, moments: Floats) -> Floats:
         """Hour of the local clock, daylight saving as the zone has it."""
         days = np.arange(self.start - 2 * DAY, self.start + (self.days + 3) * DAY, 3_600.0)
-        ahead = [datetime.fromtimestamp(d, self.zone).utcoffset().total_seconds() for d in days]  # type: ignore[union-attr]
+        ahead = [(datetime.fromtimestamp(d, self.zone).utcoffset() or timedelta()).total_seconds() for d in days]
         at = np.clip(np.searchsorted(days, moments, "right") - 1, 0, len(days) - 1)
-        return (moments + np.asarray(ahead)[at]) / 3_600.0 % 24.0  # type: ignore[no-any-return]
+        hour: Floats = (moments + np.asarray(ahead)[at]) / 3_600.0 % 24.0
+        return hour
 
 
 def sun_elevation(moments: Floats, lat: float, lon: float) -> Floats:
@@ -145,7 +146,8 @@ def sun_elevation(moments: Floats, lat: float, lon: float) -> Floats:
     )
     angle = np.radians((moments % DAY) / 240.0 + eq_min / 4.0 + lon - 180.0)
     phi = np.radians(lat)
-    return np.degrees(np.arcsin(np.sin(phi) * np.sin(decl) + np.cos(phi) * np.cos(decl) * np.cos(angle)))  # type: ignore[no-any-return]
+    elevation: Floats = np.degrees(np.arcsin(np.sin(phi) * np.sin(decl) + np.cos(phi) * np.cos(decl) * np.cos(angle)))
+    return elevation
 
 
 def switching(start: float, days: int, lat: float, lon: float, below_deg: float) -> tuple[Floats, Floats]:

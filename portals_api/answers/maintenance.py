@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from portals_api.answers.shape import AT, shown_by
+from portals_api.answers.tickets import ALARM
 
 WINDOW: dict[str, Any] = {
     "id": 3,
@@ -22,14 +23,8 @@ WINDOW: dict[str, Any] = {
     "held": 2,
 }
 HELD = {
-    "id": "6f1c0a5e",
-    "url": "/alarms/6f1c0a5e",
-    "fault": "lampFailure",
-    "severity": "medium",
-    "scope_kind": "lamp",
-    "scope_id": "L-00001",
-    "raised_at": AT,
-    "cleared_at": None,
+    name: ALARM[name]
+    for name in ("id", "url", "fault", "severity", "scope_kind", "scope_id", "raised_at", "cleared_at")
 }
 ANNOUNCED = {"id": 3}
 Kind = Literal["lamp", "feeder", "cabinet", "gateway", "facility", "district"]

@@ -7,7 +7,7 @@ import pytest
 
 from city.clock import HOUR_US, ManualClock
 from city.errors import EngineError
-from ingest.outside import OutsideAir
+from ingest.outside import OutsideWatch
 from storage.pool import open_pool
 from tests.support.small_city import NOW, add_data, make_city
 
@@ -46,7 +46,7 @@ def test_who_ticks_knows_what_stations_lately_said(city_url: str) -> None:
     async def main() -> None:
         async with await open_pool(city_url) as pool:
             clock = ManualClock(NOW)
-            air, other = OutsideAir(pool, clock, _yes), OutsideAir(pool, clock, _no)
+            air, other = OutsideWatch(pool, clock, _yes), OutsideWatch(pool, clock, _no)
             assert air.now_c() is None, "not asked yet"
             await air.look()
             await other.look()
@@ -62,7 +62,7 @@ def test_who_ticks_knows_what_stations_lately_said(city_url: str) -> None:
 def test_a_store_that_is_away_leaves_what_was_known(city_url: str) -> None:
     async def main() -> None:
         async with await open_pool(city_url, timeout_s=1.0) as pool:
-            air = OutsideAir(pool, ManualClock(NOW), _yes)
+            air = OutsideWatch(pool, ManualClock(NOW), _yes)
             await air.look()
             await pool.close()
             with pytest.raises(EngineError):
@@ -75,7 +75,7 @@ def test_a_store_that_is_away_leaves_what_was_known(city_url: str) -> None:
 def test_where_no_store_is_laid_out_nobody_knows(database_url: str) -> None:
     async def main() -> None:
         async with await open_pool(database_url) as pool:
-            air = OutsideAir(pool, ManualClock(NOW), _yes)
+            air = OutsideWatch(pool, ManualClock(NOW), _yes)
             await air.look()
             assert air.now_c() is None
 

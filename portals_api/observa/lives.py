@@ -26,6 +26,8 @@ router = APIRouter(tags=["lives"])
 _COLUMNS = tuple(name for name in LifeOut.model_fields if name != "url")
 _KEPT_S = 900.0
 """Lives change from day to day; they are asked for by every page of a lamp."""
+_EMPTY_KEPT_S = 15.0
+"""A city that has just begun has its first counters within minutes, and nobody should be told otherwise for longer."""
 _SHOWN = 20
 _SHARE = N_("Share of lamps that reach an age: {type}")
 _HOURS = N_("hours of burning")
@@ -40,7 +42,8 @@ async def lives_of(portal: Portal) -> CityLives:
         The database did not answer.
     """
     async with portal.lives_lock:
-        if portal.lives is None or time.monotonic() - portal.lives[0] > _KEPT_S:
+        kept_s = _KEPT_S if portal.lives and portal.lives[1].lives else _EMPTY_KEPT_S
+        if portal.lives is None or time.monotonic() - portal.lives[0] > kept_s:
             portal.lives = (time.monotonic(), await city_lives(portal.pool))
         return portal.lives[1]
 

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from city.clock import DAY_US, HOUR_US
+from portals_api.observa import lives
 from tests.incidents.world import BY_DAY, CLEARED, FAILURE, HELD, RAISED, event, lamp
 from tests.portals_api.conftest import Open, Portals
 from tests.portals_api.test_pages import HTML
@@ -22,6 +24,10 @@ FIRST = NOW - DAYS * DAY_US
 @pytest.fixture
 def counted(data: None, rows: Any) -> None:
     """Counters of lamps 1 to 11 over a hundred days: lamp n began at 2,000 n hours, and burns twelve hours a day."""
+    count(rows)
+
+
+def count(rows: Any) -> None:
     rows("""INSERT INTO metrics (metric, unit, low, high) VALUES ('operating_hours_h', 'h', 0, 1e7),
             ('switch_on_count', '1', 0, 1e7) RETURNING 1""")
     rows("""INSERT INTO series (device_id, metric) SELECT 'N-L-' || n, m FROM generate_series(1, 11) AS n,
@@ -154,5 +160,28 @@ def test_a_city_without_counters_or_prices_says_so(portals: Open) -> None:
                 "district": None, "prices": None, "types": [], "items": [], "next": None
             }  # fmt: skip
             assert "No lamp reports how many hours" in (await p.http.get("/lives", headers=EN)).text
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_the_first_counters_are_seen_within_seconds_though_lives_are_kept(
+    portals: Open, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed_s = 1_000.0
+    monkeypatch.setattr(lives, "time", SimpleNamespace(monotonic=lambda: passed_s))
+
+    async def main() -> None:
+        nonlocal passed_s
+        async with portals() as p:
+            assert (await p.json("/api/v1/lives"))["types"] == []
+            count(rows)
+            passed_s += 20
+            assert [one["lamps"] for one in (await p.json("/api/v1/lives"))["types"]] == [11]
+            await fail(p, 10, 52)
+            passed_s += 20
+            assert [one["failures"] for one in (await p.json("/api/v1/lives"))["types"]] == [0], "kept for minutes"
+            passed_s += 900
+            assert [one["failures"] for one in (await p.json("/api/v1/lives"))["types"]] == [1]
 
     run(main())

@@ -1,5 +1,6 @@
 """Checkpoints: state, offset and generation in one row. They are the truth; offsets committed to the log show lag."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,15 @@ class Checkpoint:
     generation: int
     next_offset: int
     state: bytes | None
+
+
+async def without(connection: Connection, group: str, sources: Sequence[TopicPartition]) -> list[TopicPartition]:
+    """Return the partitions of which a group has no checkpoint: it never worked on them, or forgot them."""
+    known = {
+        TopicPartition(topic, partition)
+        for topic, partition in await (await connection.execute(_SQL.known, {"group": group})).fetchall()
+    }
+    return [source for source in sources if source not in known]
 
 
 async def claim(

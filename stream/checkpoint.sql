@@ -1,3 +1,7 @@
+-- name: known
+-- Where a group goes on from a checkpoint.
+SELECT topic, partition FROM checkpoints WHERE worker_group = %(group)s AND next_offset >= 0
+
 -- name: claim
 -- Take a partition over: the next generation, and what the last owner saved. The older owner is fenced from now on.
 -- A group that never worked, or that forgot where it was, begins at the first record that the log still has.

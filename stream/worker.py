@@ -160,14 +160,19 @@ class Worker(Generic[S]):
         for source in self._owned.keys() - poll.assignment:
             del self._owned[source]
         claimable = sorted(poll.assignment - self._owned.keys())
-        bounds = {topic: await self._log.bounds(topic) for topic in sorted({source.topic for source in claimable})}
+        async with transaction(self._pool) as connection:
+            beginners = await checkpoints.without(connection, self._stage.group, claimable)
+        # Retention waits for groups that have committed. One that begins says so before it reads where the log begins:
+        # its first step may take longer than the log keeps records.
+        await consumer.commit(await self._begins(beginners))
+        begins = await self._begins(claimable)
         for source in claimable:
             async with transaction(self._pool) as connection:
                 claimed = await checkpoints.claim(
                     connection,
                     self._stage.group,
                     source,
-                    first_offset=bounds[source.topic][source.partition].begin,
+                    first_offset=begins[source],
                     log_identity=self._log.identity,
                     code_version=self._stage.code_version,
                 )
@@ -175,6 +180,11 @@ class Worker(Generic[S]):
             self._owned[source] = _Owned(state, claimed.generation, claimed.next_offset, claimed.next_offset)
             await consumer.seek(source, claimed.next_offset)
         self._metrics.partitions.labels(self._stage.group).set(len(self._owned))
+
+    async def _begins(self, sources: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the first offset that the log still has of each partition."""
+        bounds = {topic: await self._log.bounds(topic) for topic in sorted({source.topic for source in sources})}
+        return {source: bounds[source.topic][source.partition].begin for source in sources}
 
     async def _move(self, consumer: Consumer, poll: Poll) -> list[TopicPartition]:
         """Take one poll's records through the stage; return the partitions that moved."""

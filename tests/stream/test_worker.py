@@ -1,6 +1,7 @@
 """The worker loop on a real log: what it promises when things die in between."""
 
 import asyncio
+import contextlib
 import json
 import random
 import threading
@@ -271,6 +272,27 @@ def test_a_group_that_is_new_begins_where_retention_has_left_the_log(database_ur
             async with running(Worker(Collecting(), log, pool, OPTIONS)):
                 await until(lambda: passed(pool, "collecting", 33))
             assert sorted(await collected(pool)) == ["r30", "r31", "r32"]
+
+    asyncio.run(main())
+
+
+def test_retention_waits_for_a_group_that_has_begun_and_saved_nothing_yet(database_url: str) -> None:
+    async def main() -> None:
+        async with world(database_url) as (pool, log):
+            await fill(log, 30)
+            async with running(Worker(Collecting(), log, pool, OPTIONS)):
+                await until(lambda: passed(pool, "collecting", 30))
+            never = WorkerOptions(checkpoint_every_s=1e9, poll_timeout_s=0.02)
+            worker = Worker(Numbering(), log, pool, never)
+            killed = asyncio.create_task(worker.run(asyncio.Event()))
+            await until(lambda: outputs(log))
+            assert set((await log.trim("in", 1)).values()) == {0}, "what a group has yet to save must stay"
+            killed.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await killed
+            async with running(Worker(Numbering(), log, pool, OPTIONS)):
+                await until(lambda: passed(pool, "numbering", 30))
+            assert set((await log.trim("in", 1)).values()) == {10}
 
     asyncio.run(main())
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from portals_api.answers.devices import METRIC, DeviceOut, MetricOut
+from portals_api.answers.maintenance import WORKS, WorksOut
 from portals_api.answers.shape import AT, shown_by
 from portals_api.answers.tickets import AlarmOut, TicketOut
 
@@ -60,6 +61,7 @@ class FacilityWhole(FacilityOut):
             "devices": [],
             "alarm_list": [],
             "tickets": [],
+            "works": [WORKS],
         }
     )
 
@@ -71,6 +73,7 @@ class FacilityWhole(FacilityOut):
     devices: list[DeviceOut]
     alarm_list: list[AlarmOut]
     tickets: list[TicketOut]
+    works: list[WorksOut]
 
 
 SENSOR = {"metric": "co2_ppm", "unit": "[ppm]", "value": 640.0, "observed_at": AT, "silent": False}

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from portals_api.answers.devices import DEVICE, METRIC, DeviceOut, MetricOut
+from portals_api.answers.maintenance import WORKS, WorksOut
 from portals_api.answers.shape import shown_by
 from portals_api.answers.tickets import ALARM, TICKET, AlarmOut, TicketOut
 
@@ -96,6 +97,7 @@ class LampWhole(LampOut):
             "neighbours": [{**LAMP, "id": "L-00002", "url": "/lamps/L-00002", "state": "ok", "ticket": None}],
             "alarms": [ALARM],
             "tickets": [TICKET],
+            "works": [WORKS],
         }
     )
 
@@ -108,3 +110,4 @@ class LampWhole(LampOut):
     neighbours: list[LampOut]
     alarms: list[AlarmOut]
     tickets: list[TicketOut]
+    works: list[WorksOut]

@@ -27,7 +27,18 @@ HELD = {
     for name in ("id", "url", "fault", "severity", "scope_kind", "scope_id", "raised_at", "cleared_at")
 }
 ANNOUNCED = {"id": 3}
+WORKS = {"from": "2026-11-24T07:00:00Z", "to": "2026-11-24T15:00:00Z", "running": True}
 Kind = Literal["lamp", "feeder", "cabinet", "gateway", "facility", "district"]
+
+
+class WorksOut(BaseModel):
+    """Works at an asset or at what it hangs on, as everyone may know of them."""
+
+    model_config = shown_by(WORKS)
+
+    works_from: str = Field(alias="from")
+    works_to: str = Field(alias="to", description="As announced")
+    running: bool = Field(description="They go on now; else they begin within seven days")
 
 
 class WindowIn(BaseModel):

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from portals_api.answers.devices import MetricOut
 from portals_api.answers.lamps import LAMP, STATES, LampStates
 from portals_api.answers.ledger import LEDGER, LedgerRow
+from portals_api.answers.maintenance import WORKS, WorksOut
 from portals_api.answers.shape import AT, shown_by
 from portals_api.answers.tickets import ALARM, TICKET, AlarmOut, TicketOut
 
@@ -38,6 +39,7 @@ PLACED = {
     "lon": -5.673073,
     "tickets": [TICKET],
     "alarms": [ALARM],
+    "works": [WORKS],
 }
 
 
@@ -83,6 +85,7 @@ class Placed(BaseModel):
     lon: float | None
     tickets: list[TicketOut]
     alarms: list[AlarmOut]
+    works: list[WorksOut]
 
 
 class FeederLamp(BaseModel):

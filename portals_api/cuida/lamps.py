@@ -21,6 +21,7 @@ from portals_api.power import NIGHTS_US, expected_w, power_chart
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
 from portals_api.ticket_reads import TicketFilter
+from portals_api.works import works_at
 from storage.pool import transaction
 
 router = APIRouter(tags=["lamps"])
@@ -64,6 +65,7 @@ async def _whole(portal: Portal, lamp_id: str) -> tuple[Row, LightingSchedule | 
         "neighbours": await network.neighbours(portal.pool, viewer, lamp),
         "alarms": await reads.asset_alarms(portal.pool, lamp_id),
         "tickets": tickets["items"],
+        "works": await works_at(portal.pool, portal.deps.clock, lamp_id),
     }, schedule
 
 

@@ -12,6 +12,7 @@ from portals_api.params import LIMIT_DEFAULT, Id, Limit, NameQuery, Next
 from portals_api.portal import Portal, address
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
+from portals_api.works import works_at
 from storage.pool import transaction
 
 router = APIRouter(tags=["network"])
@@ -23,7 +24,12 @@ async def _feeder(portal: Portal, feeder_id: str) -> Row:
     found = await network.feeder(portal.pool, await portal.viewer(), feeder_id)
     async with transaction(portal.pool) as connection:
         schedule = await schedule_of(connection, "feeder", feeder_id)
-    return {**found, "commanded_on": schedule.commanded_on(portal.deps.clock.now_us()) if schedule else None}
+    commanded = {"commanded_on": schedule.commanded_on(portal.deps.clock.now_us()) if schedule else None}
+    return await _with_works(portal, {**found, **commanded})
+
+
+async def _with_works(portal: Portal, one: Row) -> Row:
+    return {**one, "works": await works_at(portal.pool, portal.deps.clock, one["id"])}
 
 
 async def _listed(portal: Portal, kind: str, limit: int, cursor: str | None, district: str | None) -> Row:
@@ -87,13 +93,13 @@ async def get_feeder(portal: PortalDep, feeder_id: Id) -> dict[str, Any]:
 @router.get("/api/v1/cabinets/{cabinet_id}", summary="Get a cabinet", **documented(CabinetWhole, 404))
 async def get_cabinet(portal: PortalDep, cabinet_id: Id) -> dict[str, Any]:
     """Return one cabinet with its feeders, alarms and tickets."""
-    return await network.cabinet(portal.pool, await portal.viewer(), cabinet_id)
+    return await _with_works(portal, await network.cabinet(portal.pool, await portal.viewer(), cabinet_id))
 
 
 @router.get("/api/v1/gateways/{gateway_id}", summary="Get a gateway", **documented(GatewayWhole, 404))
 async def get_gateway(portal: PortalDep, gateway_id: Id) -> dict[str, Any]:
     """Return one gateway: connected or not, the devices it speaks for, its ledger of the last hours."""
-    return await network.gateway(portal.pool, await portal.viewer(), gateway_id)
+    return await _with_works(portal, await network.gateway(portal.pool, await portal.viewer(), gateway_id))
 
 
 @router.get("/feeders", include_in_schema=False)

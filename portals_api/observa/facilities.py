@@ -14,6 +14,7 @@ from portals_api.portal import Portal
 from portals_api.routing import PortalDep, documented
 from portals_api.rows import Row
 from portals_api.ticket_reads import TicketFilter
+from portals_api.works import works_at
 
 router = APIRouter(tags=["facilities"])
 
@@ -39,6 +40,7 @@ async def _whole(portal: Portal, facility_id: str) -> Row:
         "devices": network.for_viewer(await network.devices_of(portal.pool, facility_id), viewer),
         "alarm_list": await reads.asset_alarms(portal.pool, facility_id),
         "tickets": tickets["items"],
+        "works": await works_at(portal.pool, portal.deps.clock, facility_id),
     }
 
 

@@ -217,3 +217,38 @@ def test_the_page_announces_ends_and_says_what_is_wrong(portals: Open) -> None:
             assert (await p.json(f"{AT}/2"))["kind"] == "district"
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "told"),
+    [
+        ("lamp", "L-1", {"lamps/L-1"}),
+        ("feeder", "C-1.F1", {"lamps/L-1", "feeders/C-1.F1"}),
+        ("cabinet", "C-1", {"lamps/L-1", "feeders/C-1.F1", "cabinets/C-1"}),
+        ("gateway", "G-1", {"lamps/L-1", "feeders/C-1.F1", "cabinets/C-1", "gateways/G-1", "facilities/SCHOOL"}),
+    ],
+)
+def test_everyone_reads_of_works_at_an_asset_or_at_what_it_hangs_on(
+    portals: Open, kind: str, target: str, told: set[str]
+) -> None:
+    pages = ("lamps/L-1", "feeders/C-1.F1", "cabinets/C-1", "gateways/G-1", "facilities/SCHOOL")
+    english = {**HTML, "Accept-Language": "en"}
+
+    async def main() -> None:
+        async with portals(operator_on_loopback=True) as p:
+            number = await announce(p, kind=kind, target=target)
+            later = await announce(p, kind=kind, target=target, begin_h=48)
+            await announce(p, kind=kind, target=target, begin_h=24 * 9)
+            running = {"from": isoformat(NOW - HOUR_US), "to": isoformat(NOW + 3 * HOUR_US), "running": True}
+            planned = {"from": isoformat(NOW + 48 * HOUR_US), "to": isoformat(NOW + 52 * HOUR_US), "running": False}
+            for one in pages:
+                works = (await p.json(f"/api/v1/{one}"))["works"]
+                assert works == ([running, planned] if one in told else []), one
+                text = (await p.http.get(f"/{one}", headers=english)).text
+                assert ("Works go on here until" in text, "Works are announced here" in text) == (one in told,) * 2
+                assert "contactor" not in text, "why is for staff"
+            await p.http.post(f"{AT}/{number}/end")
+            await p.http.post(f"{AT}/{later}/withdraw")
+            assert [(await p.json(f"/api/v1/{one}"))["works"] for one in pages] == [[]] * len(pages)
+
+    run(main())

@@ -14,7 +14,7 @@ from city.packfile import Cells, Notes, shown
 from city.packread import PackReading
 
 DEVICE_COLUMNS = ("device_id", "asset_id", "gateway_id", "profile_id", "address")
-GATEWAY_COLUMNS = ("gateway_id", "name", "lat", "lon", "district_id")
+GATEWAY_COLUMNS = ("gateway_id", "name", "lat", "lon", "district_id", "operator")
 ROWS_MAX = 100_000
 """Of one list: more belongs into the city pack."""
 ADDRESS_CHARACTERS_MAX = 128
@@ -34,6 +34,8 @@ class ListedGateway(NamedTuple):
 
     line: int
     gateway: Gateway
+    keeps_operator: bool = False
+    """The list says nothing of network operators: who is known stays."""
 
 
 def read_devices(text: str) -> list[ListedDevice]:
@@ -48,14 +50,14 @@ def read_devices(text: str) -> list[ListedDevice]:
 
 
 def read_gateways(text: str) -> list[ListedGateway]:
-    """Read a list of gateways with the columns of the pack's ``gateways.csv``.
+    """Read a list of gateways with the columns of the pack's ``gateways.csv``; `operator` may be left out.
 
     Raises
     ------
     PackError
         With every mistake of the list itself.
     """
-    return _read("gateways.csv", text, GATEWAY_COLUMNS, (), _gateway)
+    return _read("gateways.csv", text, GATEWAY_COLUMNS[:-1], ("operator",), _gateway)
 
 
 def read_profiles(text: str, metrics: Sequence[Metric]) -> tuple[list[DeviceProfile], dict[str, str]]:
@@ -129,4 +131,6 @@ def _device(cells: Cells) -> ListedDevice:
 def _gateway(cells: Cells) -> ListedGateway:
     lat, lon = cells.number("lat", -90, 90), cells.number("lon", -180, 180)
     district = cells.name("district_id")
-    return ListedGateway(cells.line, Gateway(cells.name("gateway_id"), cells.text("name"), lat, lon, district))
+    operator = cells.name("operator") if cells.values.get("operator") else ""
+    gateway = Gateway(cells.name("gateway_id"), cells.text("name"), lat, lon, district, operator)
+    return ListedGateway(cells.line, gateway, keeps_operator="operator" not in cells.values)

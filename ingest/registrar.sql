@@ -4,5 +4,5 @@ SELECT device_id, asset_id, gateway_id, profile_id, address FROM devices WHERE N
 
 -- name: gateways
 -- All gateways in service, in the columns of an import.
-SELECT a.asset_id, a.name, a.lat, a.lon, a.district_id FROM assets a
+SELECT a.asset_id, a.name, a.lat, a.lon, a.district_id, coalesce(a.attributes ->> 'operator', '') FROM assets a
  WHERE a.kind = 'gateway' AND NOT a.retired ORDER BY a.asset_id

@@ -1,19 +1,19 @@
 -- What operators write of gateways.
 
 -- name: gateways_as_they_are
-SELECT asset_id, kind, name, lat, lon, district_id, retired FROM assets WHERE asset_id = ANY(%(gateways)s)
+SELECT asset_id, kind, name, lat, lon, district_id, coalesce(attributes ->> 'operator', ''), retired FROM assets WHERE asset_id = ANY(%(gateways)s)
 
 -- name: known_districts
 SELECT district_id FROM districts
 
 -- name: put_gateway
 INSERT INTO assets AS a (asset_id, kind, name, parent_id, root_id, correlation_group, gateway_id, district_id, lat, lon,
-                         origin)
+                         attributes, origin)
 VALUES (%(gateway)s, 'gateway', %(name)s, NULL, %(gateway)s, %(gateway)s, %(gateway)s, %(district)s, %(lat)s, %(lon)s,
-        'operator')
+        CASE %(operator)s WHEN '' THEN '{}' ELSE jsonb_build_object('operator', %(operator)s::text) END, 'operator')
 ON CONFLICT (asset_id) DO UPDATE
    SET name = EXCLUDED.name, district_id = EXCLUDED.district_id, lat = EXCLUDED.lat, lon = EXCLUDED.lon,
-       origin = 'operator', retired = false
+       attributes = a.attributes - 'operator' || EXCLUDED.attributes, origin = 'operator', retired = false
 
 -- name: number_gateway
 INSERT INTO gateways (gateway_id) VALUES (%(gateway)s) ON CONFLICT DO NOTHING

@@ -129,6 +129,7 @@ GATEWAY = {
     "lat": 43.535731,
     "lon": -5.671204,
     "district": "centre",
+    "network_operator": "red-norte",
     "state": "online",
     "origin": "pack",
     "retired": False,
@@ -146,6 +147,7 @@ class RegistryGateway(BaseModel):
     lat: float | None
     lon: float | None
     district: str | None
+    network_operator: str | None = Field(description="Whose network it speaks over")
     state: str
     origin: Literal["pack", "operator"]
     retired: bool

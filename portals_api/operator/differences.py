@@ -12,6 +12,7 @@ FIELDS = (
     "lat",
     "lon",
     "district",
+    "network_operator",
     "metrics",
     "names",
     "ignore",

@@ -24,7 +24,8 @@ SELECT s.series_id AS series, s.metric, m.unit, s.retired
   FROM series s JOIN metrics m USING (metric) WHERE s.device_id = %(device)s ORDER BY s.metric
 
 -- name: gateways
-SELECT g.gateway_id AS gateway, a.name, a.lat, a.lon, a.district_id AS district, g.state, a.origin, a.retired,
+SELECT g.gateway_id AS gateway, a.name, a.lat, a.lon, a.district_id AS district, a.attributes ->> 'operator' AS network_operator,
+       g.state, a.origin, a.retired,
        (SELECT count(*) FROM devices d WHERE d.gateway_id = g.gateway_id AND NOT d.retired) AS devices
   FROM gateways g JOIN assets a ON a.asset_id = g.gateway_id
  WHERE (%(after)s::text IS NULL OR g.gateway_id > %(after)s)
@@ -34,7 +35,8 @@ SELECT g.gateway_id AS gateway, a.name, a.lat, a.lon, a.district_id AS district,
  LIMIT %(limit)s
 
 -- name: gateway
-SELECT g.gateway_id AS gateway, a.name, a.lat, a.lon, a.district_id AS district, g.state, a.origin, a.retired,
+SELECT g.gateway_id AS gateway, a.name, a.lat, a.lon, a.district_id AS district, a.attributes ->> 'operator' AS network_operator,
+       g.state, a.origin, a.retired,
        (SELECT count(*) FROM devices d WHERE d.gateway_id = g.gateway_id AND NOT d.retired) AS devices,
        (SELECT count(*) FROM credentials c WHERE c.gateway_id = g.gateway_id AND c.revoked_at IS NULL
            AND (c.expires_at IS NULL OR c.expires_at > now())) AS credentials

@@ -14,7 +14,7 @@ from city.profile import parse_pack
 from city.topics import PARTITIONS
 from storage.pool import Connection, Pool, open_pool
 from stream import registrar, registrar_gateways, registrar_profiles
-from stream.changes import Author
+from stream.changes import Author, ChangeReport
 from stream.installation import ensure_installation
 from stream.logs.postgres import open_postgres_log
 from stream.publication import publish
@@ -189,6 +189,34 @@ def test_gateways_are_added_and_changed(database_url: str) -> None:
         ):
             with pytest.raises(PackError, match=word):
                 await registrar_gateways.put_gateways(connection, [ListedGateway(2, gateway)], OPERATOR)
+
+    with_city(database_url, main)
+
+
+def test_a_gateways_network_operator_is_written_kept_and_told_to_detection(database_url: str) -> None:
+    async def main(connection: Connection) -> None:
+        async def put(text: str) -> ChangeReport:
+            return await registrar_gateways.put_gateways(connection, read_gateways(text), OPERATOR)
+
+        async def told() -> dict[str, str]:
+            roots = await load_roots(connection)
+            return {g.gateway_id: g.operator for root in roots for g in root.gateways}
+
+        header = "gateway_id,name,lat,lon,district_id"
+        before = await told()
+        assert before["GW-1"] == ""
+        named = await put(f"{header},operator\nGW-1,Uno,43.5,-5.6,centre,red-norte\nGW-9,Nueve,43.5,-5.6,centre,\n")
+        assert (named.added, named.changed) == (("GW-9",), ("GW-1",))
+        assert "CM-1" in named.roots, "detection must hear of it"
+        assert await told() == {**before, "GW-1": "red-norte"}
+        moved = await put(f"{header}\nGW-1,Uno,43.6,-5.6,centre\n")
+        assert moved.changed == ("GW-1",)
+        assert await told() == {**before, "GW-1": "red-norte"}, "a list that says nothing of it keeps it"
+        assert (await put(f"{header}\nGW-1,Uno,43.6,-5.6,centre\n")).unchanged == 1
+        await put(f"{header},operator\nGW-1,Uno,43.6,-5.6,centre,\n")
+        assert await told() == before
+        with pytest.raises(PackError, match="operator"):
+            read_gateways(f"{header},operator\nGW-1,Uno,43.6,-5.6,centre,red norte\n")
 
     with_city(database_url, main)
 

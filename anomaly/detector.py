@@ -100,6 +100,7 @@ class DetectStage:
         before = state.tick_at
         count = tick.at // CENSUS_EVERY_US > before // CENSUS_EVERY_US
         state.hear_tick(tick.at, tick.period_us, tick.outside_c)
+        state.hear_links(tick.links)
         found = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
         every_us = networks.EVERY_US
         count_gateways = count and tick.at // every_us > before // every_us

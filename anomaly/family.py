@@ -7,7 +7,7 @@ of the partition's snapshot. Nothing else may influence what it says.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from anomaly.schedules import BurningPeriods
 from city.alarm import Census, Scope, Suspicion
 from city.lighting import LightingSchedule
+from city.link import GatewayLink
 from city.registry import DeviceDefinition, RootDefinition
 
 
@@ -73,12 +74,15 @@ class Context:
         The last tick, µs UTC.
     outside_c : float, °C
         How warm it was outside then; NaN where nobody measures it.
+    links : mapping
+        Gateway → whether it is connected, where the broker has told.
     """
 
     periods: BurningPeriods
     deaf: NDArray[np.int64]
     tick_at: int
     outside_c: float = math.nan
+    links: Mapping[str, GatewayLink] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

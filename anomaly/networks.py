@@ -14,7 +14,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from anomaly.outage import HEARD_SHARE, SILENT_SHARE, SLACK_US, STALL_US, Outage, is_out
+from anomaly.outage import HEARD_SHARE, SILENT_SHARE, SLACK_US, STALL_US, Outage, is_out, online
 from city.alarm import Census, Evidence, FaultClass, GatewayCount, Scope
 from city.asset import DISTRICT_GROUP, AssetKind, GatewayDefinition
 from city.clock import DAY_US
@@ -46,6 +46,7 @@ def counts_of(gateways: Mapping[str, GatewayDefinition], census: Iterable[Census
                 heard_at=max(c.heard_at for c in counts),
                 interval_us=max(c.interval_us for c in out or counts),
                 gasped=sum(c.gasped for c in counts),
+                online=online(counts),
             )
         )
     return found
@@ -126,7 +127,12 @@ def is_shared(fault: FaultClass, kind: AssetKind) -> bool:
 
 
 def _is_silent(one: GatewayCount, now: int) -> bool:
-    """Tell whether a gateway is silent for longer than uplinks stall, and not because all below it lost its supply."""
+    """Tell whether a gateway is silent for longer than uplinks stall, and not because all below it lost its supply.
+
+    One that the broker is connected with has its network.
+    """
+    if one.online:
+        return False
     since = max(one.silent_since, one.heard_at)
     lasts = now - since >= one.interval_us + STALL_US
     return one.expected > 0 and not one.gasped and lasts and one.silent >= SILENT_SHARE * one.expected
@@ -168,6 +174,7 @@ def _sum(one: GatewayCount, other: GatewayCount) -> GatewayCount:
         max(one.heard_at, other.heard_at),
         max(one.interval_us, other.interval_us),
         one.gasped + other.gasped,
+        one.online if one.online is not None else other.online,
     )
 
 

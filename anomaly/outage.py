@@ -6,6 +6,9 @@ silent, the common cause is the explanation. A gateway of which nothing was hear
 many broken feeders, unless some said with their last words that their supply is gone, and also where some of its
 devices report too seldom to be missed yet; but one message of a gateway carries many devices, and uplinks stall, so its
 silence has to last. Feeders of one cabinet that are all out are one event of the cabinet.
+
+Where the broker tells whether the gateway is connected, that decides between it and the only cabinet that it hears: one
+that is not connected is what is out, one that is hears nothing because there is nothing to hear.
 """
 
 import math
@@ -25,6 +28,8 @@ HEARD_SHARE = 0.50
 STALL_US = 45 * MINUTE_US
 """Uplinks stall for so long, and send what they kept: a gateway that is out is silent for longer beyond an interval."""
 SLACK_US = MINUTE_US
+TOLD_US = 5 * MINUTE_US
+"""A gateway's clock, and the broker's patience with a connection that is gone, are off by less."""
 TOGETHER = 2
 """Feeders that fell silent within so many intervals did so together."""
 
@@ -60,14 +65,21 @@ def find(census: Iterable[Census], now: int) -> list[Outage]:
     outages: list[Outage] = []
     for gateway_id, counts in sorted(by_gateway.items()):
         silent = [count for count in counts if is_out(count)]
-        lost = {c.feeder.root_id for c in silent if c.gasped or _is_alive(counts, c) or _must_be_supply(counts, c)}
-        if lost:
+        connected = online(counts)
+        lost = {c.feeder.root_id for c in silent if c.gasped or _is_alive(counts, c)}
+        if connected is not False:
+            lost |= {c.feeder.root_id for c in silent if _must_be_supply(counts, c)}
+        if lost and connected is not False:
             lost |= _lost_too([c for c in counts if c.feeder.root_id not in lost])
+        left = [count for count in counts if count.feeder.root_id not in lost]
+        if connected and (alone := _only_cabinet(left)):
+            stalls = now - max(max(c.silent_since, c.online_at) for c in left) < _stall_us(left)
+            lost |= set() if stalls else alone
+            left = []
         # Where one feeder of a cabinet has lost its supply, the cabinet explains the others better than the gateway.
         for count in silent:
             if count.feeder.root_id in lost:
                 out[count.feeder.root_id].append(count)
-        left = [count for count in counts if count.feeder.root_id not in lost]
         if any(is_out(count) for count in left):
             outages += _of_gateway(gateway_id, left, now)
     for root_id, counts in sorted(out.items()):
@@ -87,12 +99,18 @@ def is_out(count: Census) -> bool:
     return count.expected > 0 and count.unexplained and count.expected - count.heard >= SILENT_SHARE * count.expected
 
 
+def online(counts: list[Census]) -> bool | None:
+    """Tell whether a gateway is connected, as the broker saw; None where nobody tells, or what is heard contradicts."""
+    told, since = counts[0].online, max(c.online_at for c in counts)
+    return None if told is False and max(c.heard_at for c in counts) > since + TOLD_US else told
+
+
 def _of_gateway(gateway_id: str, counts: list[Census], now: int) -> list[Outage]:
     if sum(c.expected - c.heard for c in counts if is_out(c)) < HEARD_SHARE * sum(c.expected for c in counts):
         return []
     since = max(c.silent_since for c in counts)
     interval_us = min(c.interval_us for c in counts if is_out(c))
-    if now - max(since, *(c.heard_at for c in counts)) < interval_us + STALL_US:
+    if now - max(since, *(c.heard_at for c in counts)) < _stall_us(counts):
         return []
     group = min(c.feeder.group for c in counts)
     scope = Scope(AssetKind.GATEWAY, gateway_id, gateway_id, group, "", gateway_id)
@@ -112,6 +130,22 @@ def _must_be_supply(counts: list[Census], silent: Census) -> bool:
     Nobody can tell it from an outage of the gateway then; a feeder is out more often.
     """
     return not silent.tells_supply and sum(c.expected > 0 for c in counts) == 1
+
+
+def _stall_us(counts: list[Census]) -> int:
+    """Return for how long a gateway has to be silent until no stall explains it."""
+    return min(c.interval_us for c in counts if is_out(c)) + STALL_US
+
+
+def _only_cabinet(counts: list[Census]) -> set[str]:
+    """Return the one cabinet that a gateway should hear and does not, though it is connected all the time.
+
+    Several at once are the gateway's radio sooner than the supply of each. A gateway that has just come back sends what
+    it kept first, and one whose uplink stalls stays connected.
+    """
+    awake = [count for count in counts if count.expected]
+    roots = {count.feeder.root_id for count in awake}
+    return roots if len(roots) == 1 and all(is_out(count) for count in awake) else set()
 
 
 def _lost_too(left: list[Census]) -> set[str]:

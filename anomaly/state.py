@@ -32,6 +32,7 @@ from city.alarm import Scope, Suspicion
 from city.asset import AssetKind, GatewayDefinition, Switching
 from city.clock import MINUTE_US, SECOND_US
 from city.lighting import LightingSchedule
+from city.link import GatewayLink
 from city.maintenance import MaintenanceWindow
 from city.metric import (
     ACTIVE_ENERGY,
@@ -97,6 +98,8 @@ class DetectorState:
         The last tick; 0 before the first.
     outside_c : float or None
         How warm it was outside at the last tick, °C.
+    links : dict
+        Gateway → whether it is connected, as ticks have told; gateways that nobody tells of are not there.
     resumed_at : int
         When ticks came back after an outage of ours while nothing was heard yet since; else 0.
     pending : list of Suspicion
@@ -118,6 +121,7 @@ class DetectorState:
     tick_at: int = 0
     tick_period_us: int = 0
     outside_c: float | None = None
+    links: dict[str, GatewayLink] = field(default_factory=dict)
     resumed_at: int = 0
     pending: list[Suspicion] = field(default_factory=list)
     deaf: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
@@ -182,6 +186,13 @@ class DetectorState:
             self.deaf[-1, 1] = at
         self.tick_at, self.tick_period_us, self.outside_c = at, period_us, outside_c
 
+    def hear_links(self, links: Iterable[GatewayLink]) -> None:
+        """Take what a tick says of gateways' connections; a state that is said again lasts since it was said first."""
+        for link in links:
+            known = self.links.get(link.gateway_id)
+            if known is None or known.online != link.online:
+                self.links[link.gateway_id] = link
+
     def windows(self, now: int) -> list[MaintenanceWindow]:
         """Return the maintenance windows that correlation has to know of at `now`, µs UTC, one for each root."""
         return [w for _, root in sorted(self.roots.items()) for w in root.windows if w.is_told(now)]
@@ -205,7 +216,7 @@ class DetectorState:
     def context(self, earliest: int, latest: int) -> Context:
         """Return what is known beside readings of [earliest, latest], µs UTC."""
         outside_c = math.nan if self.outside_c is None else self.outside_c
-        return Context(self.periods.around(earliest, latest), self.deaf, self.tick_at, outside_c)
+        return Context(self.periods.around(earliest, latest), self.deaf, self.tick_at, outside_c, self.links)
 
     def _compile(self) -> Layout:
         roots = [self.roots[root_id] for root_id in sorted(self.roots)]
@@ -251,6 +262,7 @@ class DetectorState:
             "partition": self.partition,
             "tick": [self.tick_at, self.tick_period_us],
             "outside": self.outside_c,
+            "links": [[one.gateway_id, one.online, one.since] for _, one in sorted(self.links.items())],
             "resumed": self.resumed_at,
             "latest": self.buffer.latest,
         }
@@ -292,6 +304,7 @@ class DetectorState:
         state.tick_at, state.tick_period_us = header["tick"]
         state.resumed_at = header.get("resumed", 0)
         state.outside_c = header.get("outside")
+        state.links = {name: GatewayLink(name, online, since) for name, online, since in header.get("links", ())}
         state.unlearning = Unlearning.of_plain(header.get("unlearning", ()))
         return state
 

@@ -276,6 +276,10 @@ class Census:
     """The silence may be that of the whole feeder: not of a part, not of a clock, and lasting."""
     beside_the_hour: bool = False
     """Most of its lamps burn, or do not, as with a clock that is off, so near to a switching time that it may be."""
+    online: bool | None = None
+    """Whether its gateway is connected, as the broker saw; None where nobody tells."""
+    online_at: int = 0
+    """Since when it is, or is not, µs UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +296,8 @@ class GatewayCount:
         Latest of those feeders, and of all, µs UTC; 0: none.
     gasped : int
         Devices whose last words were that their supply is gone.
+    online : bool or None
+        Whether the broker is connected with it, as of `Census`.
     """
 
     gateway: GatewayDefinition
@@ -302,6 +308,7 @@ class GatewayCount:
     heard_at: int
     interval_us: int
     gasped: int
+    online: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

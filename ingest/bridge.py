@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from city.clock import Clock
 from city.errors import EngineError, LogFullError, RecordTooLargeError
+from city.link import GatewayLink
 from city.registry import IngestRegistry
 from ingest.births import BirthStore
 from ingest.codecs import Codecs
@@ -116,6 +117,10 @@ def _unknown() -> None:
     return None
 
 
+def _no_links(_now_us: int) -> tuple[GatewayLink, ...]:
+    return ()
+
+
 class Bridge:
     """Moves messages from `source` to `log` until told to stop.
 
@@ -127,6 +132,8 @@ class Bridge:
         Tells whether this process is the one that ticks; without it there are no ticks.
     outside_c : callable
         Tells how warm it is outside, °C, for the ticks.
+    links : callable
+        Tells what ticks have to say of gateways' connections.
     states : StateStore, optional
         Takes gateways' birth messages and last wills.
     births : BirthStore, optional
@@ -144,6 +151,7 @@ class Bridge:
         *,
         may_tick: Callable[[], Awaitable[bool]] = _nobody,
         outside_c: Callable[[], float | None] = _unknown,
+        links: Callable[[int], tuple[GatewayLink, ...]] = _no_links,
         states: StateStore | None = None,
         births: BirthStore | None = None,
     ) -> None:
@@ -156,7 +164,7 @@ class Bridge:
         self._states = states
         self._births = births
         self._division: Division | None = None
-        self._marks = Marks(source, clock, self._options.marks, may_tick, outside_c)
+        self._marks = Marks(source, clock, self._options.marks, may_tick, outside_c, links)
         self._formats = Formats()
         self._fairness = Fairness(self._options.fairness)
         self._codecs = Codecs(metrics=self._metrics)

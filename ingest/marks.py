@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from city.clock import SECOND_US, Clock
+from city.link import GatewayLink
 from ingest.intake import Source
 from ingest.records import tick_records
 from stream.log import Append
@@ -39,6 +40,8 @@ class Marks:
         Tells whether this process is the one that ticks.
     outside_c : callable
         Tells how warm it is outside, °C, if anybody measures it.
+    links : callable
+        City time, µs UTC → what is to be told of gateways' connections.
 
     Attributes
     ----------
@@ -53,6 +56,7 @@ class Marks:
         options: MarkOptions,
         may_tick: Callable[[], Awaitable[bool]],
         outside_c: Callable[[], float | None],
+        links: Callable[[int], tuple[GatewayLink, ...]],
     ) -> None:
         self.every_s = max(options.tick_city_s / clock.speed, options.tick_real_s)
         self._source = source
@@ -60,6 +64,7 @@ class Marks:
         self._patience_s = options.patience_s
         self._may_tick = may_tick
         self._outside_c = outside_c
+        self._links = links
         self._mark = b""
         self._sent_at = float("-inf")
         self._warned = False
@@ -103,4 +108,4 @@ class Marks:
         if not await self._may_tick():
             return []
         period_us = int(self.every_s * self._clock.speed * SECOND_US)
-        return tick_records(at_us, period_us, partitions, self._outside_c())
+        return tick_records(at_us, period_us, partitions, self._outside_c(), self._links(at_us))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from city.clock import hour_of
 from city.errors import DataError
+from city.link import GatewayLink
 from city.reading import CAUSES
 from city.registry import IngestRegistry
 from city.topics import READINGS
@@ -194,9 +195,15 @@ def causes_of(qualities: Iterable["array[int] | NDArray[np.uint8]"]) -> dict[str
     return {cause: int(counts[code]) for code, cause in CAUSES.items() if counts[code]}
 
 
-def tick_records(at_us: int, period_us: int, partitions: int, outside_c: float | None = None) -> list[Append]:
+def tick_records(
+    at_us: int,
+    period_us: int,
+    partitions: int,
+    outside_c: float | None = None,
+    links: tuple[GatewayLink, ...] = (),
+) -> list[Append]:
     """Return one tick for every partition of readings."""
-    value = codec.encode(Tick(at_us, period_us, outside_c))
+    value = codec.encode(Tick(at_us, period_us, outside_c, links))
     return [Append(READINGS, partition, TICK, value, at_us) for partition in range(partitions)]
 
 

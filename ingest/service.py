@@ -14,6 +14,7 @@ from ingest.deaths import LifeKeeper
 from ingest.division import Division, Split, settle
 from ingest.drops import DropKeeper
 from ingest.intake import Source
+from ingest.links import LinkWatch
 from ingest.message import OWN_FILTERS
 from ingest.metrics import IngestMetrics
 from ingest.outside import OutsideWatch
@@ -75,6 +76,7 @@ class Ingest:
         self._registry = RegistryFollower(pool, poll_s=options.registry_poll_s, changed=self._listen)
         self._lease = TickLease(options.database_url)
         self._outside = OutsideWatch(pool, clock, self._lease.held)
+        self._links = LinkWatch(pool, clock, self._lease.held)
         self._bridge = Bridge(
             source,
             log,
@@ -84,6 +86,7 @@ class Ingest:
             self._metrics,
             may_tick=self._lease.held,
             outside_c=self._outside.now_c,
+            links=self._links.due,
             states=StateStore(pool),
             births=BirthStore(pool),
         )
@@ -131,6 +134,7 @@ class Ingest:
             self._lease.run(stop),
             self._life.run(stop),
             self._outside.run(stop),
+            self._links.run(stop),
             self._follow_lease(stop),
             self._bridge_then(stop, drained),
             *presence,

@@ -175,8 +175,9 @@ class LampColumns:
         return out
 
     def _aged(self, at_us: int) -> Values:
-        """Return each lamp's power over that of a new one; lamps are replaced at the end of their life."""
-        share = (at_us / self._life_us + self._first_age) % 1.0
+        """Return each lamp's power over that of a new one; lamps are replaced at the end of their life, at noon."""
+        noon_us = (at_us - DAY_US // 2) // DAY_US * DAY_US + DAY_US // 2
+        share = at_us / self._life_us + self._first_age - np.floor(noon_us / self._life_us + self._first_age)
         # Drivers with constant light output begin low, and draw more and more on purpose.
         return np.where(self._constant_light, 0.86 + 0.14 * share, 1 + self._ageing * share)
 

@@ -18,7 +18,7 @@ from city.topics import readings_topic, state_topic
 
 logger = logging.getLogger(__name__)
 
-_KEEPALIVE_S = 15
+KEEPALIVE_S = 15
 _BACKOFF_S = (1, 8)
 _FAREWELL_S = 3.0
 
@@ -139,7 +139,7 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect; UP tells when it is done."""
-        self._client.connect_async(self._address.host, self._address.port, keepalive=_KEEPALIVE_S)
+        self._client.connect_async(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
 
     def publish(self, payload: bytes) -> int | None:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from city.errors import DataError
+from city.link import GatewayLink
 from city.reading import ReadingBatch
 from stream.batch_form import END, WIDTHS, BatchForm, column_words, learn
 
@@ -131,11 +132,14 @@ class Tick:
     outside_c : float or None
         How warm it was in the streets, as the city's stations lately said, °C: what each partition has to know and
         none hears of itself. None where nobody measures it.
+    links : tuple of GatewayLink
+        What has changed of gateways' connections, and from time to time what has not; of all others nothing is said.
     """
 
     at: int
     period_us: int
     outside_c: float | None = None
+    links: tuple[GatewayLink, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from anomaly.rerun import Correlation, Detection
 from city import topics
 from city.alarm import AlarmEvent
 from city.clock import MINUTE_US
+from city.link import GatewayLink
 from city.outside import OutsideAir
 from city.reading import ReadingBatch
 from city.registry import RootDefinition
@@ -61,6 +62,8 @@ class OfflineRun:
         `tick_for` unless given.
     see : callable or None
         Is shown every batch, as `watch.Watch.see`.
+    links : iterable of GatewayLink
+        How gateways' connections changed, where that is known.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class OfflineRun:
         roots: Sequence[RootDefinition],
         tick_us: int | None = None,
         see: Callable[[ReadingBatch], None] | None = None,
+        links: Iterable[GatewayLink] = (),
     ) -> None:
         self._tick_us = tick_us or tick_for(roots)
         self._see = see
@@ -76,6 +80,7 @@ class OfflineRun:
         self._offset = 0
         self._tick_at = 0
         self._outside = OutsideAir(roots)
+        self._links = sorted(links, key=lambda link: (link.since, link.gateway_id), reverse=True)
         self.book = TicketBook()
         self.readings = 0
         self.first_us = 0
@@ -113,7 +118,10 @@ class OfflineRun:
         self._put_tick()
 
     def _put_tick(self) -> None:
-        tick = Tick(self._tick_at, self._tick_us, self._outside.at(self._tick_at))
+        links = []
+        while self._links and self._links[-1].since <= self._tick_at:
+            links.append(self._links.pop())
+        tick = Tick(self._tick_at, self._tick_us, self._outside.at(self._tick_at), tuple(links))
         self._put(codec.TICK, [codec.encode(tick)], self._tick_at)
 
     def _put_batch(self, batch: ReadingBatch, rows: slice) -> None:
@@ -141,6 +149,7 @@ def backtest(
     end_us: int,
     tick_us: int | None = None,
     not_before: Mapping[Label, int] | None = None,
+    links: Iterable[GatewayLink] = (),
 ) -> Scored:
     """Run a fleet's readings through detection and score it.
 
@@ -152,12 +161,14 @@ def backtest(
         Until when the data reach, µs UTC: what could show only later is not observable.
     not_before : mapping or None
         Label → when it can show at the soonest, µs UTC, where somebody knows more than `shows.showing`.
+    links : iterable of GatewayLink
+        How gateways' connections changed, as a broker would have told.
     """
     fleet = Fleet(roots)
     known = in_order(labels)
     later = not_before or {}
     watch = Watch(fleet, known, [showing(label, fleet, end_us).after(later.get(label, 0)) for label in known])
-    run = OfflineRun(roots, tick_us, watch.see)
+    run = OfflineRun(roots, tick_us, watch.see, links)
     for batch in batches:
         run.take(batch)
     run.advance(end_us)

@@ -238,6 +238,7 @@ class Segments(Family):
                 turns,
                 lambda number: self._confirmed(number, turns),
                 lambda number: self._together(number, turns),
+                context.links,
                 now,
             )
         )

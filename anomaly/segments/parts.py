@@ -1,7 +1,7 @@
 """Parts of feeders that are out, and what correlation is told of the rest: whole feeders, cabinets, gateways."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from anomaly.segments.switching import Turn
 from anomaly.segments.told import PARTS, lamps
 from city.alarm import CandidateKind, Census, Evidence, Suspicion
 from city.clock import HOUR_US, MINUTE_US
+from city.link import GatewayLink
 
 _RULES = {PHASE: "phase-silent", TAIL: "tail-silent"}
 MEMBER, LEFT = 1, 2
@@ -121,6 +122,7 @@ def census(
     turns: list[Turn],
     confirmed: Callable[[int], bool],
     together: Callable[[int], bool],
+    links: Mapping[str, GatewayLink],
     now: int,
 ) -> Iterator[Census]:
     """Yield the counts of each feeder, one for each gateway that hears it.
@@ -131,6 +133,8 @@ def census(
         Number of a feeder → whether another shows that the time is right.
     together : callable
         Number of a feeder → whether those beside it do the same beside the hour.
+    links : mapping
+        Gateway → whether it is connected, where the broker has told.
     """
     n, group = len(columns.groups), columns.group_of
     hung = np.flatnonzero(group >= 0)
@@ -155,6 +159,7 @@ def census(
             continue
         feeder = columns.feeders[number]
         turn, rules = turns[feeder.schedule], feeder.rules
+        link = links.get(scope.gateway_id)
         woke = not feeder.switched or not turn.burning
         yield Census(
             feeder=scope,
@@ -172,6 +177,8 @@ def census(
             gasped=gaspeds[place],
             whole=_is_whole(number, feeder, feeders, shapes, turn, confirmed, sinces[place], now),
             beside_the_hour=together(number),
+            online=None if link is None else link.online,
+            online_at=0 if link is None else link.since,
         )
 
 

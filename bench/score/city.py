@@ -99,7 +99,7 @@ def play(plan: FleetPlan, show: int = 0) -> Told:
     labels = [*map(label_of, faults), *standing(plan, pack)]
     player = Player(plan, pack, roots, faults)
     later = facilities_show(plan, pack, faults)
-    scored = backtest(roots, labels, player.batches(), end_us=plan.end_us, not_before=later)
+    scored = backtest(roots, labels, player.batches(), end_us=plan.end_us, not_before=later, links=player.links())
     missed, false = told(scored.verdict, plan, show)
     return Told(plan, scored.tally, missed, false, scored.readings, time.perf_counter() - began)
 

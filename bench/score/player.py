@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.score.fleets import FACILITIES, FleetPlan
+from city.alarm import FaultClass
 from city.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from city.link import GatewayLink
 from city.metric import ACTIVE_POWER
 from city.pack import CityPack
 from city.reading import ReadingBatch
 from city.registry import RootDefinition
 from sim.faults import PlantedFault
+from sim.link import KEEPALIVE_S
 from sim.observed import Heard
 from sim.realism import REAL
 from sim.sensor_noise import SensorNoise
@@ -19,6 +22,8 @@ from sim.world import GATEWAY_KEEPS_US, World
 
 WINDOW_US = 6 * HOUR_US
 _ON_THE_WAY_US = 2 * SECOND_US
+_MISSED_US = 3 * KEEPALIVE_S * SECOND_US // 2
+"""A broker misses a client after one and a half of its intervals of life signs."""
 NOISE = {
     "indoor_temperature_deg_c": 0.15,
     "indoor_humidity_pct": 1.0,
@@ -64,7 +69,21 @@ class Player:
         self._tables: dict[tuple[int, tuple[str, ...]], NDArray[np.int32]] = {}
         self._kept: list[tuple[str, ...]] = []
         self._release: dict[str, int] = {}
+        self._faults = faults
         self._rng = np.random.default_rng([plan.seed, plan.cadence])
+
+    def links(self) -> Iterator[GatewayLink]:
+        """Yield what the broker tells of gateways' connections: all are there at first, and one that fails is missed.
+
+        A stall takes no connection with it.
+        """
+        for gateway in self._world.gateways:
+            yield GatewayLink(gateway, True, self._plan.start_us)
+            for fault in self._faults:
+                if fault.asset_id == gateway and fault.fault is FaultClass.COMMUNICATION_FAILURE:
+                    yield GatewayLink(gateway, False, fault.onset_us + _MISSED_US)
+                    if fault.end_us is not None:
+                        yield GatewayLink(gateway, True, fault.end_us)
 
     def batches(self) -> Iterator[ReadingBatch]:
         """Yield everything that is received from start to end, in the order of receipt."""

@@ -168,6 +168,46 @@ def test_last_words_tell_an_outage_of_supply_from_one_of_the_gateway() -> None:
     assert decided(tells_supply=False) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0")], "none of them could"
 
 
+def test_the_broker_tells_an_outage_of_a_gateway_from_one_of_its_only_cabinet() -> None:
+    def decided(minute: int = 90, beside: tuple[Census, ...] = (), **fields: object) -> Told:
+        mine = [dead(0, 0, **fields), dead(1, 0, **fields), *(replace(one, **fields) for one in beside)]
+        return told(CorrelatorState(1).hear(batch(0, minute, census=mine)))
+
+    at = {"online_at": T0 + MINUTE_US}
+    out, lost = [(K.RAISED, F.COMMUNICATION_FAILURE, "G1")], [(K.RAISED, F.SUPPLY_LOSS, "C1")]
+    for mute in (True, False):
+        assert decided(tells_supply=not mute, online=False, **at) == out, "it is not connected"
+        assert decided(tells_supply=not mute, online=True) == lost, "it is, and hears nothing"
+        assert decided(tells_supply=not mute) == out, "nobody tells"
+    assert decided(55, online=True) == [], "an uplink may stall that long, and its connection stays"
+    assert decided(online=True, online_at=T0 + 60 * MINUTE_US) == [], "it has just come back and sends what it kept"
+    far = replace(dead(5, 0), feeder=replace(feeder(1, 5), root_id="C5"))
+    assert decided(beside=(far,), online=True) == out, "two cabinets at once: its radio"
+    alone = dead(0, 0, tells_supply=False, online=False, **at)
+    asleep = replace(alive(1, 0), expected=0, heard=0, online=False, **at)
+    assert told(CorrelatorState(1).hear(batch(0, 90, census=[alone, asleep]))) == out, "one feeder awake"
+
+
+def test_what_a_clock_may_silence_beside_a_lost_cabinet_is_not_a_connected_gateway() -> None:
+    far = replace(dead(5, 80, whole=False), feeder=replace(feeder(1, 5), root_id="C5"))
+    beside = [dead(0, 0), dead(1, 0)]
+    assert (K.RAISED, F.COMMUNICATION_FAILURE, "G1") in told(
+        CorrelatorState(1).hear(batch(0, 160, census=[*beside, far]))
+    )
+    events = CorrelatorState(1).hear(batch(0, 160, census=[replace(c, online=True) for c in (*beside, far)]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "C1")]
+
+
+def test_a_gateway_that_speaks_though_it_is_said_to_be_gone_is_there() -> None:
+    state = {"online": False, "online_at": T0}
+    spoke = [dead(0, 30, **state), dead(1, 30, **state)]
+    assert told(CorrelatorState(1).hear(batch(0, 120, census=spoke))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G1")]
+    mute = {**state, "tells_supply": False}
+    asleep = replace(alive(1, 0), expected=0, heard=0, **state)
+    events = CorrelatorState(1).hear(batch(0, 120, census=[dead(0, 30, **mute), asleep]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0")], "as where nobody tells"
+
+
 def test_nothing_is_said_of_a_whole_feeder_of_which_only_a_part_may_be_out() -> None:
     assert CorrelatorState(1).hear(batch(0, 40, census=[dead(0, 0, whole=False), alive(1, 39)])) == []
 

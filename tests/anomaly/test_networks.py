@@ -125,7 +125,8 @@ def test_a_gateway_that_is_heard_elsewhere_or_lost_its_supply_is_no_part_of_it()
     counts = outage_of(3)
     alive = [*counts[:2], census(feeder(2), 70, 5), census(feeder(2, 1), 70)]
     gasped = [*counts[:2], census(feeder(2), 70, 5, gasped=2)]
-    for third in (alive, gasped):
+    connected = [*counts[:2], census(feeder(2), 70, 5, online=True)]
+    for third in (alive, gasped, connected):
         events = City().hear(
             minute_of(known, [*third, *outage_of(3)[3:], *(census(feeder(n), 70) for n in (4, 5))], 70)
         )

@@ -122,3 +122,12 @@ def test_the_same_moment_gives_the_same_values_and_another_seed_others() -> None
 def test_no_lamps_measure_nothing() -> None:
     none = LampColumns([], [], [], [], [], 1, REAL)
     assert len(none.measure(NOW, stand(True, NOW, n=0)).power_w) == 0
+
+
+def test_worn_lamps_are_replaced_by_day() -> None:
+    columns = group(copies=30)
+    hours = NOW // DAY_US * DAY_US + np.arange(200 * 24) * HOUR_US
+    shares = np.array([columns._aged(int(at_us)) for at_us in hours])
+    renewed = np.flatnonzero((np.abs(np.diff(shares, axis=0)) > 0.02).any(axis=1)) + 1
+    assert len(renewed) >= 3
+    assert set(hours[renewed] % DAY_US) == {DAY_US // 2}

@@ -11,6 +11,7 @@ from city.alarm import AlarmEvent, AlarmEventKind, FaultClass, Scope
 from city.asset import AssetKind, Switching
 from city.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, from_datetime
 from city.lighting import LightingSchedule
+from city.link import GatewayLink
 from city.metric import ACTIVE_POWER, DIMMING_LEVEL, SUPPLY_VOLTAGE
 from city.reading import Reading, ReadingBatch
 from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition, SeriesDefinition
@@ -67,6 +68,7 @@ class Street:
     interval_s: int = 900
     phases: str = "RST"
     rules: FaultRules = field(default_factory=FaultRules)
+    links: Sequence[GatewayLink] = ()
 
     def bulbs(self) -> Iterator[Bulb]:
         for c in range(self.cabinets):
@@ -111,7 +113,8 @@ class Street:
             yield codec.REGISTRY, codec.encode(root), NOON
         bulbs = list(self.bulbs())
         for at in range(NOON, NOON + int(self.hours * 60) * MINUTE_US, MINUTE_US):
-            yield codec.TICK, codec.encode(Tick(at, MINUTE_US)), at
+            links = tuple(link for link in self.links if at - MINUTE_US < link.since <= at)
+            yield codec.TICK, codec.encode(Tick(at, MINUTE_US, None, links)), at
             on = SCHEDULE.commanded_on(at)
             readings = [
                 Reading(1 + len(METRICS) * number + k, 0, at, at + 2 * SECOND_US, metered(value, k, number, at))

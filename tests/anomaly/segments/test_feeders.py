@@ -8,6 +8,7 @@ import pytest
 from city.alarm import AlarmEvent, AlarmEventKind, FaultClass
 from city.asset import Switching
 from city.clock import HOUR_US, MINUTE_US
+from city.link import GatewayLink
 from city.registry import RootDefinition
 from tests.anomaly.segments.street import (
     DAWN,
@@ -60,6 +61,16 @@ def test_what_is_silent_together_is_one_alarm_of_what_feeds_it(says: Says, told:
     assert delay(events) <= HOUR_US
     (end,) = (event for event in events if event.kind is AlarmEventKind.CLEARED and event.fault is told[0])
     assert 0 < end.at - END <= 30 * MINUTE_US
+
+
+@pytest.mark.parametrize(("online", "told"), [(True, (F.SUPPLY_LOSS, "C0")), (False, (F.COMMUNICATION_FAILURE, "G0"))])
+def test_a_gateways_connection_tells_it_from_its_only_cabinet(online: bool, told: tuple[FaultClass, str]) -> None:
+    links = [GatewayLink("G0", True, NOON), GatewayLink("G0", online, BEGIN + MINUTE_US)]
+    records = Street(silent("C0"), hours=19, cabinets=1, links=links).records()
+    events = alarms(records)
+    assert raised(events) == [told]
+    assert delay(events) <= 2 * HOUR_US
+    assert alarms(records, chunk=11, save_every=2) == events
 
 
 def test_hourly_lamps_tell_within_three_hours() -> None:

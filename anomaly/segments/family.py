@@ -176,7 +176,7 @@ class Segments(Family):
             gateway = lamps["gateway"][feeder.rows[0]]
             others = (lamps["gateway"] == gateway) & (lamps["feeder"] >= 0) & (lamps["feeder"] != number)
             back_us = 2 * int(np.maximum(lamps["interval_us"], self._said["interval_us"])[feeder.rows].max())
-            lost_at = trips.loss_at(self._said[feeder.rows], self._said[others], now, back_us)
+            lost_at = trips.loss_at(self._said[feeder.rows], self._said[others], now, back_us, int(row["trips"][-1]))
         yield from trips.judge(row, lost_at, feeder.scope, feeder.rules, now)
 
     def _clock(self, number: int, scope: Scope, turns: list[Turn], context: Context, now: int) -> Iterator[Suspicion]:

@@ -26,7 +26,7 @@ SMALL = 10
 """In so small a feeder one controller's last words are all that can be hoped for: a fifth at most manages any."""
 
 
-def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_us: int) -> int:
+def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_us: int, counted_at: int) -> int:
     """Return when a feeder last lost its supply for a while, as its lamps tell by now, µs UTC; 0: it did not.
 
     Parameters
@@ -37,6 +37,9 @@ def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_
         Of what is heard through the same gateway, on other feeders.
     gateway_us : int
         How far back to look.
+    counted_at : int
+        When the loss was that was counted last, µs UTC. Controllers fall silent and come back one by one: who has not
+        been heard since tells of that one, and of no other.
     """
     gasps = said["gasp_at"][said["gasp_at"] > now - gateway_us]
     if len(gasps):
@@ -48,17 +51,20 @@ def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_
     if int(back.sum()) < 2:
         return 0
     for moment in np.unique(said["missed_from"][back])[::-1].tolist():
-        if _missing(said, moment) >= MOST:
+        if _missing(said, moment, counted_at) >= MOST:
             return moment if len(others) >= 2 and _missing(others, moment) <= OTHERS else 0
     return 0
 
 
-def _missing(said: NDArray[np.void], moment: int) -> float:
-    """Return the share of controllers that were not heard right after a moment, of those that tell."""
+def _missing(said: NDArray[np.void], moment: int, heard_after: int = 0) -> float:
+    """Return the share of controllers that fell silent since `heard_after` and were not heard right after a moment.
+
+    Of those that tell whether they were heard then.
+    """
     missed = (said["missed_from"] <= moment) & (said["missed_until"] > moment + MINUTE_US)
     heard = ~missed & (said["heard_at"] > moment)
     told = int(missed.sum() + heard.sum())
-    return int(missed.sum()) / told if told else 1.0
+    return int((missed & (said["missed_from"] > heard_after)).sum()) / told if told else 1.0
 
 
 def judge(feeder: np.void, lost_at: int, scope: Scope, rules: FaultRules, now: int) -> Iterator[Suspicion]:

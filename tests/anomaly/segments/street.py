@@ -67,6 +67,8 @@ class Street:
     cabinets: int = 2
     interval_s: int = 900
     phases: str = "RST"
+    spread_min: int = 5
+    """Controllers of a feeder speak within so many minutes."""
     rules: FaultRules = field(default_factory=FaultRules)
     links: Sequence[GatewayLink] = ()
 
@@ -120,7 +122,7 @@ class Street:
                 Reading(1 + len(METRICS) * number + k, 0, at, at + 2 * SECOND_US, metered(value, k, number, at))
                 for number, bulb in enumerate(bulbs)
                 # Controllers of a street do not speak at one moment.
-                if (at - NOON - bulb.place % 5 * MINUTE_US) % (self.interval_s * SECOND_US) == 0
+                if (at - NOON - bulb.place % self.spread_min * MINUTE_US) % (self.interval_s * SECOND_US) == 0
                 for k, value in enumerate(self.says(bulb, at, on) or ())
             ]
             if readings:

@@ -229,6 +229,17 @@ def test_supply_that_goes_and_comes_twice_in_a_night_is_a_breaker_that_recloses(
     assert delay(events, BEGIN + 2 * HOUR_US) <= 40 * MINUTE_US
 
 
+@pytest.mark.parametrize("hours", [1, 3, 8])
+def test_one_loss_is_no_trip_after_trip_because_controllers_fell_silent_and_come_back_one_by_one(hours: int) -> None:
+    begin = MIDNIGHT - 4 * HOUR_US + 7 * MINUTE_US
+
+    def says(bulb: Bulb, at: int, on: bool) -> Said:
+        return None if bulb.feeder == "C0F0" and begin <= at < begin + hours * HOUR_US else healthy(bulb, at, on)
+
+    events = alarms(Street(says, hours=20, lamps=14, spread_min=15).records())
+    assert raised(events) == [(F.SUPPLY_LOSS, "C0F0")]
+
+
 def test_the_same_comes_whatever_the_batches_and_snapshots() -> None:
     records = Street(silent("C0F1", place=range(5, 12)), hours=17).records()
     once = alarms(records, chunk=len(records))

@@ -314,9 +314,12 @@ def _power(
         return []
     slope = (lamp["covariance"] + (0.0 if device.led else 6e-6)) / (lamp["variance"] + 4e-6)
     scale = 1.0 + min(max(slope, 0.0), 2.5) * shift
+    wrong = is_open(lamp, MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, FLICKER, DIMMING_FAILURE)
     if not sure:
         seen, count = power / scale, lamp["cell_n"][cell]
-        if count == 0 or abs(seen - learned) > 0.1 * learned:
+        if wrong:
+            pass
+        elif count == 0 or abs(seen - learned) > 0.1 * learned:
             lamp["cell"][cell], lamp["cell_n"][cell] = float(np.float32(seen)), 1
         else:
             lamp["cell_n"][cell] = count + 1

@@ -63,6 +63,8 @@ ABRUPT = 0.08 / 0.15
 SHIFT_US = 6 * HOUR_US // 4
 """Programs that go by local clocks shift by an hour twice a year, for all lamps that do not report their level."""
 _OFF_POWER = (1 << MODULE_LOST) | (1 << POWER_TOO_LOW) | (1 << POWER_TOO_HIGH)
+_TEACHES_NOTHING = _OFF_POWER | (1 << FLICKER) | (1 << DIMMING_FAILURE)
+"""While one of these stands, power is no habit: not at a level or in an hour that is new, either."""
 
 
 @njit(cache=True)
@@ -324,7 +326,8 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
     slope = (lamp.covariance + (0.0 if device.led else 6e-6)) / (lamp.variance + 4e-6)
     scale = 1.0 + min(max(slope, 0.0), 2.5) * shift
     if not sure:
-        _learn_first(lamp, cell, learned, power / scale)
+        if lamp.open & _TEACHES_NOTHING == 0:
+            _learn_first(lamp, cell, learned, power / scale)
         lamp.known = 0
         return n
     expected = learned * scale
@@ -365,7 +368,7 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
             d, device, rules, lamp, at, power, level, expected, learned, voltage, r, sigma, allowed, like_before,
             abrupt, events, n,
         )  # fmt: skip
-    if lamp.open & (_OFF_POWER | (1 << FLICKER) | (1 << DIMMING_FAILURE)) == 0 and lamp.jumps == 0:
+    if lamp.open & _TEACHES_NOTHING == 0 and lamp.jumps == 0:
         _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, same_side)
     return n
 

@@ -47,3 +47,13 @@ def test_other_faults_keep_their_names(share: float, fault: str, interval_us: in
 def test_the_power_factor_of_a_dimmed_lamp_is_no_fault_where_nobody_says_that_it_is_dimmed() -> None:
     program = half_from(22, 22)
     assert told(Lamp(level=program, factor=lambda at: 0.93 if program(at) > 60 else 0.5), HOUR_US // 4) == []
+
+
+@pytest.mark.parametrize("interval_us", [HOUR_US // 4, HOUR_US])
+def test_an_hour_that_first_burns_during_a_fault_does_not_take_it_for_its_habit(interval_us: int) -> None:
+    """Nights grow: an hour of dusk is dark for the first time while part of the lamp is out, and then it is mended."""
+    mended = ONSET + 6 * DAY_US
+    nights = [(begin + (begin < ONSET) * HOUR_US, end) for begin, end in NIGHTS]
+    lamp = Lamp(level=half_from(22, 22), share=lambda at: 0.75 if ONSET <= at < mended else 1.0)
+    watched = device(DAYS, periods=nights, interval_us=interval_us, early=int(interval_us < HOUR_US))
+    assert suspected(watched, readings(watched, lamp, channels=CHANNELS)) == ["ledModuleLost"]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly import kernels, networks, ordering, suspicions
+from anomaly.copies import Copies
 from anomaly.family import Rows
 from anomaly.layout import EVENT
 from anomaly.metrics import DetectMetrics
@@ -49,16 +50,19 @@ class DetectStage:
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
         self._candidate_partitions = candidate_partitions
         self._set_back: set[int] = set()
+        self._copies = Copies()
         self._metrics = metrics or DetectMetrics()
 
     def open(self, source: TopicPartition, snapshot: bytes | None) -> DetectorState:
-        return DetectorState(source.partition) if snapshot is None else DetectorState.restore(snapshot)
+        state = DetectorState(source.partition) if snapshot is None else DetectorState.restore(snapshot)
+        self._copies.reserve(state.copy_bytes())
+        return state
 
     def snapshot(self, state: DetectorState) -> bytes:
         return state.snapshot()
 
     def freeze(self, state: DetectorState) -> Callable[[], bytes]:
-        return state.freeze()
+        return state.freeze(self._copies)
 
     async def write(self, connection: Connection, effects: object) -> None:
         """Write nothing: all that detection says goes to the log."""
@@ -68,22 +72,28 @@ class DetectStage:
         outcome = Outcome()
         for record in records:
             if record.kind == codec.BATCH:
-                state.settle()
+                self._settle(state)
                 state.hear_readings()
                 readings = codec.decode_batch(record.value)
                 self._metrics.readings.inc(len(readings))
                 state.pending.extend(_judge(state, state.buffer.push(readings)))
             elif record.kind == codec.REGISTRY:
-                state.install(codec.decode(RootDefinition, record.value))
+                state.install(codec.decode(RootDefinition, record.value), record.value)
             elif record.kind == codec.TICK:
                 tick = codec.decode(Tick, record.value)
                 if tick.at > state.tick_at:
                     self._set_back.discard(state.partition)
-                    state.settle()
+                    self._settle(state)
                     outcome.appends.extend(self._take_tick(state, tick, record.offset))
                 elif tick.at < state.tick_at - SET_BACK_US:
                     self._tell_set_back(state, tick.at)
         return outcome
+
+    def _settle(self, state: DetectorState) -> None:
+        """Lay out what has arrived, and have the memory at hand that a copy of it takes."""
+        if state.arrived:
+            state.settle()
+            self._copies.reserve(state.copy_bytes())
 
     def _tell_set_back(self, state: DetectorState, at: int) -> None:
         """Say once that time stands still here: a clock that ran ahead would silence detection without a word."""

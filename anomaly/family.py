@@ -147,7 +147,10 @@ class Family(ABC):
 
     @abstractmethod
     def keep(self) -> list[NDArray[Any]]:
-        """Return copies of what is kept, as a snapshot holds it; equal states give equal bytes."""
+        """Return what is kept, in the order in which a snapshot holds it; equal states give equal bytes.
+
+        The columns themselves, not copies: whoever asks copies them before the next reading.
+        """
 
     @abstractmethod
     def restore(self, snapshot: bytes) -> None:

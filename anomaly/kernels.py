@@ -14,11 +14,14 @@ from anomaly.layout import (
     CLEAR,
     COMMUNICATION_FAILURE,
     CURRENT,
+    ENERGY,
     FACTOR,
+    HOURS,
     OTHER,
     POWER,
     STUCK_SENSOR,
     SUSPECT,
+    SWITCHES,
     VOLTAGE,
 )
 from anomaly.powered import (
@@ -38,7 +41,7 @@ NO_SCHEDULE = -2
 """Number of none, not even of that which is always on."""
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
     heard = state.heard_at
     if heard == 0:
@@ -69,7 +72,7 @@ def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _judge_lamp(d, device, rules, state, lamps, at, gap, command, values, first, on, off, events, n):
     lamp = lamps[d]
     power, voltage = values[POWER], values[VOLTAGE]
@@ -84,7 +87,8 @@ def _judge_lamp(d, device, rules, state, lamps, at, gap, command, values, first,
     if measured:
         lit = command == 1 and power > device.on_above_w
         n = judge_repeat(d, rules, lamp, at, lit, values, events, n)
-    n = judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, first, on, off, events, n)
+    if values[ENERGY] == values[ENERGY] or values[HOURS] == values[HOURS] or values[SWITCHES] == values[SWITCHES]:
+        n = judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, first, on, off, events, n)
     if not measured:
         return n
     if lamp.chance < HOLD_CHANCE:

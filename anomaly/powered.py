@@ -54,7 +54,7 @@ def command_at(schedule, at, guard_us, first, on, off):
     return 1 if i >= low and at < off[i] else 0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def command_span(schedule, at, guard_us, first, on, off):
     """Return what `command_at` does, and from when up to when (exclusive) around `at` it returns the same.
 
@@ -105,7 +105,7 @@ def sleeps(device, by_day):
     return by_day == ASLEEP or (by_day == 0 and device.interval_us >= SLOW_US)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def by_day_after(device, by_day, heard, at, first, on, off):
     """Return what is known of a controller that is heard at `at`, and was at `heard` before.
 

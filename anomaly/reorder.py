@@ -47,7 +47,11 @@ class ReorderBuffer:
     @property
     def held(self) -> ReadingBatch:
         """Readings that wait, in the order of receipt."""
-        return ReadingBatch.concatenate([piece.rows for piece in self._pieces])
+        return ReadingBatch.concatenate(self.waiting())
+
+    def waiting(self) -> list[ReadingBatch]:
+        """Return readings that wait, as they came: they never change, so another thread may join them."""
+        return [piece.rows for piece in self._pieces]
 
     @property
     def latest(self) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """The state of one partition of `readings`: what is known of its roots, its devices' columns, and their snapshot."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from anomaly import snapshot, suspicions
 from anomaly.families import families
+from anomaly.copies import Copies
 from anomaly.family import Context, Family, Layout, Learnt
 from anomaly.lamps.layout import LAMP, LEARNT, RULES
 from anomaly.layout import (
@@ -25,6 +26,7 @@ from anomaly.layout import (
     SWITCHES,
     VOLTAGE,
 )
+from anomaly.packed_roots import PackedRoots, Text, text_of
 from anomaly.reorder import ReorderBuffer
 from anomaly.schedules import PeriodTable
 from anomaly.unlearn import Unlearning
@@ -44,6 +46,7 @@ from city.metric import (
     SUPPLY_VOLTAGE,
     SWITCH_ON_COUNT,
 )
+from city.reading import ReadingBatch
 from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition
 from stream import codec
 
@@ -63,19 +66,6 @@ WAIT_US = 15 * MINUTE_US
 RETURN_US = 30 * MINUTE_US
 """So long after an outage of ours gateways may take to come back before their silence counts."""
 _OPEN_FIELDS = ("dark_open", "on_open", "silent_open", "dark_run", "on_run")
-
-
-class _Packed:
-    """Roots as a snapshot holds them: they hardly ever change, and are by far the longest to write, so once."""
-
-    def __init__(self, roots: Mapping[str, RootDefinition], saved: bytes | None = None) -> None:
-        self._roots = roots
-        self._saved = saved
-
-    def bytes(self) -> bytes:
-        if self._saved is None:
-            self._saved = snapshot.pack(b"\n".join(codec.encode(self._roots[name]) for name in sorted(self._roots)))
-        return self._saved
 
 
 @dataclass(slots=True)
@@ -106,7 +96,7 @@ class DetectorState:
         What was found since the last tick and will be said at the next.
     arrived : dict
         Roots that came with the log and are not laid out yet.
-    packed : _Packed
+    packed : PackedRoots
         `roots` as a snapshot holds them; another one when they change.
     unlearning : Unlearning
         What was learnt before works that go on.
@@ -134,25 +124,36 @@ class DetectorState:
     device_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     channel_of: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     periods: PeriodTable = field(default_factory=lambda: PeriodTable(()))
-    packed: "_Packed" = field(default_factory=lambda: _Packed({}))
+    packed: PackedRoots = field(default_factory=PackedRoots)
     unlearning: Unlearning = field(default_factory=Unlearning)
     families: list[Family] = field(default_factory=families)
+    _windows: list[MaintenanceWindow] = field(default_factory=list)
+    """Of `roots`, as `_gateways` are: whoever asked each root at every tick would ask thousands of them."""
+    _gateways: dict[str, GatewayDefinition] = field(default_factory=dict)
+    _texts: dict[str, Text] = field(default_factory=dict)
+    """`arrived` as they came."""
 
-    def install(self, root: RootDefinition) -> None:
+    def install(self, root: RootDefinition, text: bytes | None = None) -> None:
         """Learn or replace what is below one root, from the next judgement on.
 
         A city's roots arrive in a row: laying the columns out anew for each would cost the square of their number.
+
+        Parameters
+        ----------
+        text : bytes, optional
+            The root as the log has it.
         """
         if self.arrived.get(root.root_id, self.roots.get(root.root_id)) != root:
             self.arrived[root.root_id] = root
+            self._texts[root.root_id] = root if text is None else text
 
     def settle(self) -> None:
         """Lay the columns out for the roots that have arrived; devices that stay where they are keep their state."""
         if not self.arrived:
             return
         self.roots |= self.arrived
-        self.arrived = {}
-        self.packed = _Packed(dict(self.roots))
+        self.packed = self.packed.joined(self._texts)
+        self.arrived, self._texts = {}, {}
         if self.unlearning.kept:
             self.unlearning.due = None
         kept = dict(zip(self.device_ids, zip(self.states, self.lamps, self.scopes, strict=True), strict=True))
@@ -195,19 +196,18 @@ class DetectorState:
 
     def windows(self, now: int) -> list[MaintenanceWindow]:
         """Return the maintenance windows that correlation has to know of at `now`, µs UTC, one for each root."""
-        return [w for _, root in sorted(self.roots.items()) for w in root.windows if w.is_told(now)]
+        return [w for w in self._windows if w.is_told(now)]
 
     def gateways(self) -> dict[str, GatewayDefinition]:
         """Return the gateways that speak for what is watched here, by id."""
-        return {one.gateway_id: one for _, root in sorted(self.roots.items()) for one in root.gateways}
+        return self._gateways
 
     def unlearn(self, now: int) -> None:
         """Keep works out of what is learnt; called once all that was measured up to `now`, µs UTC, was judged."""
-        windows = [w for root in self.roots.values() for w in root.windows]
-        if self.unlearning.pass_time(windows, None, now):
+        if self.unlearning.pass_time(self._windows, None, now):
             own = Learnt("lamps", self.lamps, self.device_ids, self.scopes, LEARNT)
             columns = [own, *(one for family in self.families for one in family.learnt())]
-            self.unlearning.pass_time(windows, columns, now)
+            self.unlearning.pass_time(self._windows, columns, now)
 
     def hear_readings(self) -> None:
         """Note that something was heard: after an outage of ours, the city is back."""
@@ -226,6 +226,8 @@ class DetectorState:
             for feeder in root.feeders:
                 schedules.setdefault(feeder.schedule, len(schedules))
                 feeders[feeder.scope.asset_id] = (len(feeders), feeder)
+        self._windows = [window for root in roots for window in root.windows]
+        self._gateways = {one.gateway_id: one for root in roots for one in root.gateways}
         self.periods = PeriodTable(tuple(schedules))
         rows = [(root, device) for root in roots for device in root.devices]
         self.device_ids = [device.device_id for _, device in rows]
@@ -252,11 +254,18 @@ class DetectorState:
             self.device_of[definition.series_id] = row
             self.channel_of[definition.series_id] = CHANNELS.get(definition.metric, OTHER)
 
-    def freeze(self) -> Callable[[], bytes]:
-        """Copy the state as it is now; return what makes the bytes of a snapshot of the copy, in whatever thread."""
-        columns = self.states.copy(), self.lamps.copy(), self.deaf.copy()
-        held, pending, arrived, roots = self.buffer.held, list(self.pending), list(self.arrived.values()), self.packed
-        kept = {family.name: family.keep() for family in self.families}
+    def freeze(self, copies: Copies | None = None) -> Callable[[], bytes]:
+        """Copy the state as it is now; return what makes the bytes of a snapshot of the copy, in whatever thread.
+
+        Parameters
+        ----------
+        copies : Copies, optional
+            Whose memory to copy into: given back as soon as the bytes are made.
+        """
+        own, kept = self._columns()
+        copy = (copies or Copies()).of([*own, *(piece for pieces in kept.values() for piece in pieces)])
+        held, pending = self.buffer.waiting(), list(self.pending)
+        arrived, roots = list(self._texts.values()), self.packed
         before_works = Unlearning(self.unlearning.kept)
         header: dict[str, Any] = {
             "partition": self.partition,
@@ -270,12 +279,25 @@ class DetectorState:
         def pack() -> bytes:
             header["pending"] = [codec.encode(suspicion).decode() for suspicion in pending]
             header["unlearning"] = before_works.as_plain()
-            header["arrived"] = [codec.encode(root).decode() for root in arrived]
-            parts = [roots.bytes(), *map(snapshot.pack, columns), snapshot.pack(codec.encode_batch(held))]
+            header["arrived"] = [text_of(root).decode() for root in arrived]
+            copied = iter(copy.pieces())
+            parts = [roots.bytes(), *(snapshot.pack(next(copied)) for _ in own)]
+            parts.append(snapshot.pack(codec.encode_batch(ReadingBatch.concatenate(held))))
             header["families"] = {name: len(parts) + number for number, name in enumerate(kept)}
-            return snapshot.join(header, [*parts, *(snapshot.pack(*pieces) for pieces in kept.values())])
+            parts += [snapshot.pack(*(next(copied) for _ in pieces)) for pieces in kept.values()]
+            copy.release()
+            return snapshot.join(header, parts)
 
         return pack
+
+    def _columns(self) -> tuple[list[NDArray[Any]], dict[str, list[NDArray[Any]]]]:
+        """Return the columns that a snapshot holds, not copies: those of all devices, and each family's."""
+        return [self.states, self.lamps, self.deaf], {family.name: family.keep() for family in self.families}
+
+    def copy_bytes(self) -> int:
+        """Return how much memory a copy takes."""
+        own, kept = self._columns()
+        return sum(column.nbytes for columns in (own, *kept.values()) for column in columns)
 
     def snapshot(self) -> bytes:
         """Return the state as bytes."""
@@ -288,9 +310,9 @@ class DetectorState:
         roots = [codec.decode(RootDefinition, text) for text in snapshot.unpack(parts[0]).splitlines()]
         state = cls(header["partition"])
         state.roots = {root.root_id: root for root in roots}
-        state.packed = _Packed(state.roots, parts[0])
+        state.packed = PackedRoots(tuple(state.roots), parts[0])
         for text in header["arrived"]:
-            state.install(codec.decode(RootDefinition, text.encode()))
+            state.install(codec.decode(RootDefinition, text.encode()), text.encode())
         state.pending = [codec.decode(Suspicion, text.encode()) for text in header["pending"]]
         layout = state._compile()
         for family in state.families:

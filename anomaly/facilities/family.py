@@ -92,6 +92,8 @@ class Facilities(Family):
 
     def judge(self, rows: Rows, context: Context) -> list[Suspicion]:
         plan = self._plan
+        if not plan.names:
+            return []
         device = plan.row_of[rows.device]
         mine = device >= 0
         if not mine.any():
@@ -136,7 +138,7 @@ class Facilities(Family):
         ]
 
     def keep(self) -> list[NDArray[Any]]:
-        return [part.copy() for part in (self._common, self._weather, self._states, self._columns)]
+        return [self._common, self._weather, self._states, self._columns]
 
     def restore(self, snapshot: bytes) -> None:
         sizes = (2 * CLASSES, 1, len(self._plan.names), len(self._plan.series_names))

@@ -89,7 +89,7 @@ def clear(events, n, d, lamp, fault, rule, at, observed, expected):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def judge_repeat(d, rules, lamp, at, lit, values, events, n):
     """Look whether a sensor repeats itself beyond what it is used to.
 
@@ -128,7 +128,7 @@ def judge_repeat(d, rules, lamp, at, lit, values, events, n):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def judge_off(d, device, state, lamp, at, power, events, n):
     """Judge a lamp that is commanded off."""
     state.lamp = OFF
@@ -156,7 +156,7 @@ def judge_off(d, device, state, lamp, at, power, events, n):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def judge_on(d, device, rules, state, lamp, at, gap, before, values, events, n):
     """Judge a lamp that is commanded on."""
     level, power, voltage = values[DIMMING], values[POWER], values[VOLTAGE]
@@ -290,7 +290,7 @@ def _judge_factor(d, device, rules, lamp, at, power, values, events, n):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _voltage_shift(rules, lamp, voltage):
     """Return the voltage relative to what was learnt, NaN where it is too far off to judge power by; learn it."""
     if voltage != voltage:
@@ -317,7 +317,7 @@ def _most(rules, lamp):
     return most
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell, sure, learned, events, n):
     shift = _voltage_shift(rules, lamp, voltage)
     if shift != shift:
@@ -373,7 +373,7 @@ def _judge_power(d, device, rules, lamp, at, before, power, level, voltage, cell
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _is_abrupt(device, rules, lamp, level, cell, r, sigma, expected):
     """Tell whether the power of an LED that was normal fell between two readings of a night, told the same level."""
     if not device.led or level != level or lamp.known == 0 or lamp.last_cell != cell:
@@ -392,7 +392,7 @@ def _learn_first(lamp, cell, learned, power):
         lamp.cell[cell] = learned + (power - learned) / lamp.cell_n[cell]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, same_side):
     if abs(r) <= allowed or not same_side:
         # What is off to the same side again and again is no noise.
@@ -408,7 +408,7 @@ def _learn(device, lamp, cell, power, learned, scale, shift, r, sigma, allowed, 
         lamp.variance += weight * (shift * shift - lamp.variance)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _other_level(lamp, rules, at, cell, level, before, power, r, sigma, scale):
     """Return the learned power of another level that a lamp draws instead of its own, 0 where it does not.
 
@@ -457,7 +457,7 @@ def _wrong_level(d, device, rules, lamp, at, level, power, expected, other, volt
     )
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _leap(rules, lamp, at, r, sigma):
     """Tell whether power leapt; note whether it leapt back."""
     leapt, back = False, 0
@@ -476,7 +476,7 @@ def _leap(rules, lamp, at, r, sigma):
     return leapt
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _judge_flicker(d, device, rules, lamp, at, power, expected, learned, voltage, leapt, events, n):
     if lamp.open & (1 << FLICKER):
         lamp.sound_run = 0 if leapt else lamp.sound_run + 1
@@ -522,7 +522,7 @@ def _needed(device, rules, lamp, level):
     return max(rules.confirm, HOUR_US // device.interval_us + 2)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _judge_drift(
     d, device, rules, lamp, at, power, level, expected, learned, voltage, r, sigma, allowed, like_before, abrupt,
     events, n,

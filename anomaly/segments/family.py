@@ -256,7 +256,7 @@ class Segments(Family):
 
     def keep(self) -> list[NDArray[Any]]:
         counted_at = np.array([self._counted_at], np.int64)
-        return [counted_at, self._said.copy(), self._feeders.copy(), self._cabinets.copy()]
+        return [counted_at, self._said, self._feeders, self._cabinets]
 
     def restore(self, snapshot: bytes) -> None:
         self._counted_at = int.from_bytes(snapshot[:8], "little")

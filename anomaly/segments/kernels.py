@@ -30,7 +30,7 @@ from anomaly.segments.layout import (
 )
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _learn(lamp, row, gap):
     """Learn from a gap in powered time how often a controller speaks, and how much of that is lost."""
     interval = max(lamp.interval_us, row.interval_us)
@@ -52,7 +52,7 @@ def _learn(lamp, row, gap):
     return interval
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _notice_gap(lamp, row, at, first, on, off):
     """Learn from how long a controller had nothing to say."""
     gap = at - row.heard_at
@@ -67,7 +67,7 @@ def _notice_gap(lamp, row, at, first, on, off):
         row.woke_at = at
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _notice_load(lamp, row, at, command, has_power, power):
     """Note whether a lamp burns where it should not, or does not where it should."""
     if command < 0:
@@ -95,7 +95,7 @@ def _notice_load(lamp, row, at, command, has_power, power):
             row.live_run = 0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _notice_turn(lamp, row, at, lit):
     """Note when a lamp that always has supply was lit and went out: its cabinet's clock shows in that."""
     interval = max(lamp.interval_us, row.interval_us)
@@ -188,7 +188,7 @@ def _burning_period(now, lamp, first, on):
     return low - 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _state(now, lamp, row, told, first, on, off, deaf):
     """Write what a controller is at `now`."""
     told.since = 0
@@ -227,7 +227,7 @@ def _state(now, lamp, row, told, first, on, off, deaf):
         told.state = LATE
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _weigh_volts(row, limit, count):
     count.volts += 1
     count.volts_sum += row.volts

@@ -169,7 +169,7 @@ class Statistics(Family):
         return [Learnt("statistics", self._states, self._plan.series_names, scopes, LEARNT)]
 
     def keep(self) -> list[NDArray[Any]]:
-        return [self._states.copy(), self._watches.copy(), self._told.copy()]
+        return [self._states, self._watches, self._told]
 
     def restore(self, snapshot: bytes) -> None:
         first = len(self._plan.series_names) * STATE.itemsize

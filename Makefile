@@ -26,18 +26,23 @@ endif
 
 help:
 	@echo "make up [PORT=8000] [DATA=./data] [SPEED=60]   start the simulated city; Ctrl-C stops it"
+	@echo "make venv                                      install, and compile the kernels beforehand"
 	@echo "make test                                      bring the test engines and run all tests"
 	@echo "make check                                     format, lint, types, import floors"
 	@echo "make bench [ONLY=ingest]                       measure here, write docs/benchmarks.md"
 	@echo "make score [ONLY=nab]                          score detection, write docs/benchmarks.md"
 
-up: venv
+up: .venv/.runtime
 	@exec "$(RUN)/citynerve" up --port "$(PORT)" --data "$(DATA)" $(if $(SPEED),--speed "$(SPEED)")
 
-down: venv
+down: .venv/.runtime
 	@"$(RUN)/citynerve" down --data "$(DATA)"
 
+# A city that was not installed beforehand does not wait for a compiler: its pages come up while detection compiles.
 venv: .venv/.runtime
+	@echo "compiling the kernels of ingest and detection (a minute, once)"
+	@"$(RUN)/citynerve" warm
+
 venv-dev: .venv/.dev
 
 .venv/.runtime: pyproject.toml uv.lock $(STALE)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly import snapshot, suspicions
-from anomaly.families import families
 from anomaly.copies import Copies
+from anomaly.families import families
 from anomaly.family import Context, Family, Layout, Learnt
 from anomaly.lamps.layout import LAMP, LEARNT, RULES
 from anomaly.layout import (

@@ -22,9 +22,10 @@ def warm() -> None:
     devices, states = np.zeros(0, DEVICE), np.zeros(0, STATE)
     fleet = devices, np.zeros(0, RULES), states, np.zeros(0, LAMP)
     deaf = np.zeros((0, 2), np.int64)
-    one = np.zeros(1, np.int64)
-    one.flags.writeable = False  # As what was read from the log is.
-    ordering.note(one.astype(np.int32), one, np.zeros(1, np.int64))
+    gateways, moments = np.zeros(1, np.int32), np.zeros(1, np.int64)
+    for column in (gateways, moments):
+        column.flags.writeable = False  # As what was read from the log is.
+    ordering.note(gateways, moments, np.zeros(1, np.int64))
     ordering.by_device(nothing, times, times, np.zeros(0), nothing, np.zeros(0, np.uint8), 0)
     kernels.judge_rows(
         0, nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)

@@ -1,4 +1,4 @@
-"""Checkpoints beside the work: what is packed is the state of the moment of its copy, however much happens meanwhile."""
+"""Checkpoints beside the work: what is packed is the state of the moment of its copy, whatever happens meanwhile."""
 
 from collections import deque
 from collections.abc import Callable

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app import kernels
+from app import kernels, processes
+from app.settings import Settings
 from city.errors import SettingsError
 
 
@@ -122,3 +123,18 @@ def test_kernels_in_a_folder_of_a_package_are_compiled_anew_too(
     source.write_text("from numba import njit  # another\n")
     kernels.forget_changed("anomaly", folder)
     assert not compiled.exists()
+
+
+@pytest.mark.parametrize(("role", "packages"), [("ingest", ["ingest"]), ("detect", ["anomaly"])])
+def test_a_worker_has_its_kernels_before_it_joins_its_group(
+    role: str, packages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    async def run(name: str, _: Settings) -> None:
+        done.append(name)
+
+    monkeypatch.setattr(kernels, "warm", lambda _, *names: done.extend(names))
+    monkeypatch.setattr(processes, "_run", run)
+    processes.run_role(role, Settings(data=tmp_path, mqtt_url="mqtt://localhost"))
+    assert done == [*packages, role]

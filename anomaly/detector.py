@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import kernels, networks, ordering, suspicions
+from anomaly import gaps, kernels, networks, ordering, suspicions
 from anomaly.copies import Copies
 from anomaly.family import Rows
 from anomaly.layout import EVENT
@@ -18,7 +18,7 @@ from anomaly.state import DetectorState
 from city import topics
 from city.alarm import CandidateBatch, Census, Suspicion
 from city.asset import correlation_partition
-from city.clock import MINUTE_US, isoformat
+from city.clock import HOUR_US, MINUTE_US, isoformat
 from city.reading import ReadingBatch
 from city.registry import RootDefinition
 from storage.pool import Connection
@@ -44,7 +44,7 @@ class DetectStage:
 
     group = "detect"
     topics = (topics.READINGS,)
-    code_version = "detect-10"
+    code_version = "detect-12"
     transactional = False
 
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:
@@ -114,6 +114,8 @@ class DetectStage:
         found = [*state.pending, *_judge(state, state.buffer.pass_time(tick.at))]
         every_us = networks.EVERY_US
         count_gateways = count and tick.at // every_us > before // every_us
+        if count:
+            _reckon_gaps(state, tick.at, anew=tick.at // HOUR_US > before // HOUR_US)
         silent, census = _judge_tick(state, tick.at, count=count)
         gateways = tuple(networks.counts_of(state.gateways(), census)) if count_gateways else None
         state.pending = []
@@ -172,6 +174,7 @@ def _judge(state: DetectorState, rows: ReadingBatch) -> list[Suspicion]:
             state.rules,
             state.states,
             state.lamps,
+            state.gaps,
             *_arrays(context.periods),
             state.deaf,
             events,
@@ -188,7 +191,9 @@ def _judge_tick(state: DetectorState, now: int, *, count: bool) -> tuple[list[Su
         return [], []
     context = state.context(now, now)
     events = np.zeros(len(state.devices), EVENT)
-    n_events = kernels.judge_tick(now, state.devices, state.states, *_arrays(context.periods), state.deaf, events)
+    n_events = kernels.judge_tick(
+        now, state.devices, state.states, state.gaps, *_arrays(context.periods), state.deaf, events
+    )
     found = [_suspicion(state, event) for event in events[:n_events]]
     census: list[Census] = []
     for family in state.families:
@@ -196,6 +201,13 @@ def _judge_tick(state: DetectorState, now: int, *, count: bool) -> tuple[list[Su
         if count:
             census.extend(family.census(now, context))
     return found, census if count else []
+
+
+def _reckon_gaps(state: DetectorState, now: int, *, anew: bool) -> None:
+    """Learn from gaps, and, `anew`, how long everybody is waited for from now on."""
+    gaps.learn(now, state.devices, state.states, state.gaps, state.by_gateway, state.first_of)
+    if anew:
+        gaps.reckon(now, state.devices, state.states, state.gaps, len(state.first_of) - 1)
 
 
 def _arrays(periods: BurningPeriods) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly.gaps import GAP
 from anomaly.schedules import BurningPeriods
 from city.alarm import Census, Scope, Suspicion
 from city.lighting import LightingSchedule
@@ -76,6 +77,8 @@ class Context:
         How warm it was outside then; NaN where nobody measures it.
     links : mapping
         Gateway → whether it is connected, where the broker has told.
+    gaps : gaps.GAP[m]
+        What is known of how long each device's gaps last.
     """
 
     periods: BurningPeriods
@@ -83,6 +86,7 @@ class Context:
     tick_at: int
     outside_c: float = math.nan
     links: Mapping[str, GatewayLink] = field(default_factory=dict)
+    gaps: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, GAP))
 
 
 @dataclass(frozen=True, slots=True)

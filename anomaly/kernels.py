@@ -7,6 +7,7 @@ Schedules come as `powered` has them. No fast-math: a replay must give the same 
 import numpy as np
 from numba import njit
 
+from anomaly.gaps import note
 from anomaly.lamps.counters import judge_counters
 from anomaly.lamps.power import HOLD_CHANCE, NO_CELL, SUPPLIED_V, judge_off, judge_on, judge_repeat
 from anomaly.layout import (
@@ -42,12 +43,12 @@ NO_SCHEDULE = -2
 
 
 @njit(cache=True, forceinline=True)
-def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
+def _return_from_silence(d, device, state, gaps, at, first, on, off, deaf, events, n):
     heard = state.heard_at
     if heard == 0:
         return n
     gap = at - heard
-    if not device.switched and not state.silent_open and gap <= 2 * device.interval_us and gap <= device.silence_us:
+    if not device.switched and not state.silent_open and 2 * gap <= 3 * device.interval_us and gap <= device.silence_us:
         return n  # Silence is never longer than the gap.
     powered = powered_us(device, device.switched, heard, at, 0, first, on, off)
     asleep = sleeps(device, state.by_day)
@@ -63,10 +64,12 @@ def _return_from_silence(d, device, state, at, first, on, off, deaf, events, n):
         i = last_on(on, low, high, at)
         dusk = on[i] if i >= low else at
         state.judge_after = min(at, dusk + device.guard_us) + device.guard_us
+    told = state.silent_open != 0 or silence > max(device.silence_us, gaps[d].patience_us)
+    note(gaps[d], heard, at, silence, device.interval_us, told)
     if state.silent_open:
         state.silent_open = 0
         return emit(events, n, d, COMMUNICATION_FAILURE, CLEAR, state.silent_since, at, at, heard, 0.0, 0.0)
-    if silence > device.silence_us:
+    if told:
         since = powered_until(device, asleep, heard, device.interval_us, first, on, off)
         return emit(events, n, d, COMMUNICATION_FAILURE, SUSPECT, since, at, at, heard, 0.0, 0.0)
     return n
@@ -104,8 +107,8 @@ def _judge_lamp(d, device, rules, state, lamps, at, gap, command, values, first,
 
 @njit(cache=True)
 def judge_rows(
-    start, device_of, observed_at, received_at, channel, value, devices, rules, states, lamps, first, on, off, deaf,
-    events,
+    start, device_of, observed_at, received_at, channel, value, devices, rules, states, lamps, gaps, first, on, off,
+    deaf, events,
 ):  # fmt: skip
     """Judge readings that are sorted by (device, observed_at, channel, arrival).
 
@@ -120,7 +123,7 @@ def judge_rows(
         All readings of one device at one moment are judged together; of repeats of a channel the first that is not
         NaN counts.
     devices, rules : layout.DEVICE[m], lamps.layout.RULES[]
-    states, lamps : layout.STATE[m], lamps.layout.LAMP[m]; change in place
+    states, lamps, gaps : layout.STATE[m], lamps.layout.LAMP[m], gaps.GAP[m]; change in place
     first, on, off : int64
         Schedules, see `powered`.
     deaf : int64[k, 2], µs UTC
@@ -160,7 +163,7 @@ def judge_rows(
         if at <= heard:
             n_late += 1
             continue
-        n_events = _return_from_silence(d, device, state, at, first, on, off, deaf, events, n_events)
+        n_events = _return_from_silence(d, device, state, gaps, at, first, on, off, deaf, events, n_events)
         state.by_day = by_day_after(device, state.by_day, heard, at, first, on, off)
         state.heard_at = at
         state.received_at = received
@@ -177,12 +180,14 @@ def judge_rows(
 
 
 @njit(cache=True)
-def judge_tick(now, devices, states, first, on, off, deaf, events):
+def judge_tick(now, devices, states, gaps, first, on, off, deaf, events):
     """Look for the silent at one tick.
 
     Parameters
     ----------
     now : int, µs UTC
+    gaps : gaps.GAP[m]
+        How long each is waited for.
     events : layout.EVENT[>= m], out
 
     Returns
@@ -202,11 +207,11 @@ def judge_tick(now, devices, states, first, on, off, deaf, events):
             continue
         # Silence runs from receipt: a device whose back-log is still coming in is not silent.
         last = max(heard, state.received_at)
+        if now - last <= device.silence_us:
+            continue  # As nearly always.
         asleep = sleeps(device, state.by_day)
-        if (
-            now - last > device.silence_us
-            and listened_us(device, asleep, last, now, first, on, off, deaf) > device.silence_us
-        ):
+        patience = max(device.silence_us, gaps[d].patience_us)
+        if now - last > patience and listened_us(device, asleep, last, now, first, on, off, deaf) > patience:
             since = powered_until(device, asleep, heard, device.interval_us, first, on, off)
             state.silent_open = 1
             state.silent_since = since

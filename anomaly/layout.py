@@ -21,7 +21,7 @@ UNKNOWN, DARK, LIT, OFF = 0, 1, 2, 3
 DEVICE = np.dtype(
     [
         ("interval_us", "i8"),
-        ("silence_us", "i8"),  # powered time without a reading after which it counts as silent
+        ("silence_us", "i8"),  # powered time without a reading after which it counts as silent, at the soonest
         ("guard_us", "i8"),
         ("rated_w", "f8"),
         ("dark_below", "f8"),
@@ -36,6 +36,7 @@ DEVICE = np.dtype(
         ("led", "u1"),
         ("dimmed", "u1"),  # its schedule has lower levels
         ("rules", "i4"),
+        ("gateway", "i4"),  # that speaks for it, by number
         ("early", "u1"),  # readings of a confirmation that may come while correlation waits
     ],
     align=True,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from anomaly import gaps_oracle
 from anomaly.lamps.counters_oracle import judge_counters
 from anomaly.lamps.oracle import is_open, judge_off, judge_on, judge_repeat
 from anomaly.lamps.power import HOLD_CHANCE, NO_CELL, SUPPLIED_V
@@ -121,16 +122,17 @@ def judge_row(
     received: int,
     values: dict[int, float],
     deaf: Sequence[Period],
+    gap: dict[str, Any],
     beside: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]] | None:
     """Judge all readings that a device made at one moment; return events, or None where the moment came too late.
 
-    `beside` are the other lamps: how their counters count says how this one's do.
+    `gap` is what is known of its gaps; `beside` are the other lamps: how their counters count says how this one's do.
     """
     heard = state["heard_at"]
     if at <= heard:
         return None
-    events = _return_from_silence(device, state, at, deaf)
+    events = _return_from_silence(device, state, gap, at, deaf)
     state["by_day"] = by_day_after(device, state["by_day"], heard, at)
     state["heard_at"], state["received_at"] = at, received
     if device.lamp:
@@ -140,7 +142,7 @@ def judge_row(
 
 
 def _return_from_silence(
-    device: Device, state: dict[str, Any], at: int, deaf: Sequence[Period]
+    device: Device, state: dict[str, Any], gap: dict[str, Any], at: int, deaf: Sequence[Period]
 ) -> list[dict[str, Any]]:
     heard = state["heard_at"]
     if heard == 0:
@@ -156,10 +158,12 @@ def _return_from_silence(
         dusk = max((on for on, _ in device.periods if on <= at), default=at)
         state["judge_after"] = min(at, dusk + device.guard_us) + device.guard_us
     event = {"fault": COMMUNICATION_FAILURE, "until": at, "at": at, "heard_at": heard}
+    told = bool(state["silent_open"]) or silence > max(device.silence_us, gap["patience_us"])
+    gaps_oracle.note(gap, heard, at, silence, device.interval_us, told)
     if state["silent_open"]:
         state["silent_open"] = 0
         return [{**event, "kind": CLEAR, "since": state["silent_since"]}]
-    if silence > device.silence_us:
+    if told:
         return [{**event, "kind": SUSPECT, "since": powered_until(counted, heard, device.interval_us)}]
     return []
 
@@ -200,7 +204,9 @@ def _judge_lamp(
     return events
 
 
-def judge_silence(device: Device, state: dict[str, Any], now: int, deaf: Sequence[Period]) -> dict[str, Any] | None:
+def judge_silence(
+    device: Device, state: dict[str, Any], gap: dict[str, Any], now: int, deaf: Sequence[Period]
+) -> dict[str, Any] | None:
     """Suspect a device that has been silent, in powered time while we listened, for longer than its profile allows.
 
     Silence runs from receipt: a device whose back-log is still coming in is not silent, however old the readings.
@@ -209,7 +215,7 @@ def judge_silence(device: Device, state: dict[str, Any], now: int, deaf: Sequenc
     if heard == 0 or state["silent_open"]:
         return None
     counted = awake(device, state["by_day"])
-    if listened_us(counted, max(heard, state["received_at"]), now, deaf) <= device.silence_us:
+    if listened_us(counted, max(heard, state["received_at"]), now, deaf) <= max(device.silence_us, gap["patience_us"]):
         return None
     since = powered_until(counted, heard, device.interval_us)
     state["silent_open"], state["silent_since"] = 1, since

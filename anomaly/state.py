@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import snapshot, suspicions
+from anomaly import gaps, snapshot, suspicions
 from anomaly.copies import Copies
 from anomaly.families import families
 from anomaly.family import Context, Family, Layout, Learnt
@@ -80,6 +80,10 @@ class DetectorState:
         What `devices` refer to.
     scopes, device_ids : list
         What row numbers mean.
+    gaps : gaps.GAP[m]
+        How long each is waited for, and what was learnt of that.
+    by_gateway, first_of : int32[m], int64[n_gateways + 1]
+        Rows of the devices of gateway g: ``by_gateway[first_of[g]:first_of[g + 1]]``.
     device_of, channel_of : int32[], uint8[]
         By series id; −1 where the series is not of this partition.
     deaf : int64[k, 2]
@@ -118,6 +122,9 @@ class DetectorState:
     devices: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, DEVICE))
     states: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, STATE))
     lamps: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, LAMP))
+    gaps: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, gaps.GAP))
+    by_gateway: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    first_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     rules: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, RULES))
     device_ids: list[str] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
@@ -156,21 +163,22 @@ class DetectorState:
         self.arrived, self._texts = {}, {}
         if self.unlearning.kept:
             self.unlearning.due = None
-        kept = dict(zip(self.device_ids, zip(self.states, self.lamps, self.scopes, strict=True), strict=True))
+        before = zip(self.states, self.lamps, self.gaps, self.scopes, strict=True)
+        kept = dict(zip(self.device_ids, before, strict=True))
         layout = self._compile()
         for family in self.families:
             self.pending.extend(family.lay_out(layout, self.tick_at))
         for row, device_id in enumerate(self.device_ids):
             if device_id not in kept:
                 continue
-            state, lamp, scope = kept.pop(device_id)
-            self.states[row], self.lamps[row] = state, lamp
+            state, lamp, gap, scope = kept.pop(device_id)
+            self.states[row], self.lamps[row], self.gaps[row] = state, lamp, gap
             if scope != self.scopes[row]:
                 self.pending.extend(suspicions.withdrawn(state, lamp, device_id, scope, self.tick_at))
                 for name in _OPEN_FIELDS:
                     self.states[name][row] = 0
                 self.lamps["open"][row] = 0
-        for device_id, (state, lamp, scope) in kept.items():
+        for device_id, (state, lamp, _, scope) in kept.items():
             self.pending.extend(suspicions.withdrawn(state, lamp, device_id, scope, self.tick_at))
 
     def hear_tick(self, at: int, period_us: int, outside_c: float | None = None) -> None:
@@ -206,7 +214,8 @@ class DetectorState:
         """Keep works out of what is learnt; called once all that was measured up to `now`, µs UTC, was judged."""
         if self.unlearning.pass_time(self._windows, None, now):
             own = Learnt("lamps", self.lamps, self.device_ids, self.scopes, LEARNT)
-            columns = [own, *(one for family in self.families for one in family.learnt())]
+            lost = Learnt("gaps", self.gaps, self.device_ids, self.scopes, gaps.LEARNT)
+            columns = [own, lost, *(one for family in self.families for one in family.learnt())]
             self.unlearning.pass_time(self._windows, columns, now)
 
     def hear_readings(self) -> None:
@@ -216,7 +225,8 @@ class DetectorState:
     def context(self, earliest: int, latest: int) -> Context:
         """Return what is known beside readings of [earliest, latest], µs UTC."""
         outside_c = math.nan if self.outside_c is None else self.outside_c
-        return Context(self.periods.around(earliest, latest), self.deaf, self.tick_at, outside_c, self.links)
+        periods = self.periods.around(earliest, latest)
+        return Context(periods, self.deaf, self.tick_at, outside_c, self.links, self.gaps)
 
     def _compile(self) -> Layout:
         roots = [self.roots[root_id] for root_id in sorted(self.roots)]
@@ -234,14 +244,19 @@ class DetectorState:
         self.scopes = [device.asset for _, device in rows]
         columns = []
         rules: dict[FaultRules, int] = {}
+        gateways: dict[str, int] = {}
         for root, device in rows:
             number, found = feeders.get(device.asset.feeder_id, (-1, None))
             rule = rules.setdefault(root.rules, len(rules))
-            columns.append(_device_row(root.rules, rule, device, number, found, schedules))
+            gateway = gateways.setdefault(device.asset.gateway_id, len(gateways))
+            columns.append(_device_row(root.rules, rule, device, number, found, schedules, gateway))
         self.devices = np.array(columns, DEVICE)
         self.rules = np.array([rules_row(rule) for rule in rules], RULES)
         self.states = np.zeros(len(rows), STATE)
         self.lamps = np.zeros(len(rows), LAMP)
+        self.gaps = np.zeros(len(rows), gaps.GAP)
+        self.by_gateway = np.argsort(self.devices["gateway"], kind="stable").astype(np.int32)
+        self.first_of = np.concatenate([[0], np.cumsum(np.bincount(self.devices["gateway"], minlength=len(gateways)))])
         self._index_series([device for _, device in rows])
         return Layout(tuple(roots), rows, schedules)
 
@@ -292,7 +307,7 @@ class DetectorState:
 
     def _columns(self) -> tuple[list[NDArray[Any]], dict[str, list[NDArray[Any]]]]:
         """Return the columns that a snapshot holds, not copies: those of all devices, and each family's."""
-        return [self.states, self.lamps, self.deaf], {family.name: family.keep() for family in self.families}
+        return [self.states, self.lamps, self.gaps, self.deaf], {family.name: family.keep() for family in self.families}
 
     def copy_bytes(self) -> int:
         """Return how much memory a copy takes."""
@@ -321,8 +336,9 @@ class DetectorState:
                 family.restore(snapshot.unpack(parts[header["families"][family.name]]))
         state.states = np.frombuffer(snapshot.unpack(parts[1]), STATE).copy()
         state.lamps = np.frombuffer(snapshot.unpack(parts[2]), LAMP).copy()
-        state.deaf = np.frombuffer(snapshot.unpack(parts[3]), np.int64).reshape(-1, 2).copy()
-        state.buffer = ReorderBuffer(codec.decode_batch(snapshot.unpack(parts[4])), header["latest"])
+        state.gaps = np.frombuffer(snapshot.unpack(parts[3]), gaps.GAP).copy()
+        state.deaf = np.frombuffer(snapshot.unpack(parts[4]), np.int64).reshape(-1, 2).copy()
+        state.buffer = ReorderBuffer(codec.decode_batch(snapshot.unpack(parts[5])), header["latest"])
         state.tick_at, state.tick_period_us = header["tick"]
         state.resumed_at = header.get("resumed", 0)
         state.outside_c = header.get("outside")
@@ -338,6 +354,7 @@ def _device_row(
     feeder: int,
     found: FeederDefinition | None,
     schedules: dict[LightingSchedule, int],
+    gateway: int,
 ) -> tuple[float, ...]:
     """Return the fields of `layout.DEVICE` in their order."""
     interval_us = device.report_interval_s * SECOND_US
@@ -358,6 +375,7 @@ def _device_row(
         is_led(device.lamp_type),
         found is not None and bool(found.schedule.dimming),
         rule,
+        gateway,
         interval_us <= WAIT_US,
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anomaly import kernels, ordering
+from anomaly import gaps, kernels, ordering
 from anomaly.facilities import kernels as facilities
 from anomaly.facilities import layout, weather
 from anomaly.lamps.layout import LAMP, RULES
@@ -20,7 +20,7 @@ def warm() -> None:
     times, nothing = np.zeros(0, np.int64), np.zeros(0, np.int32)
     periods = np.zeros(1, np.int64), times, times
     devices, states = np.zeros(0, DEVICE), np.zeros(0, STATE)
-    fleet = devices, np.zeros(0, RULES), states, np.zeros(0, LAMP)
+    fleet = devices, np.zeros(0, RULES), states, np.zeros(0, LAMP), np.zeros(0, gaps.GAP)
     deaf = np.zeros((0, 2), np.int64)
     gateways, moments = np.zeros(1, np.int32), np.zeros(1, np.int64)
     for column in (gateways, moments):
@@ -30,7 +30,9 @@ def warm() -> None:
     kernels.judge_rows(
         0, nothing, times, times, np.zeros(0, np.uint8), np.zeros(0), *fleet, *periods, deaf, np.zeros(0, EVENT)
     )
-    kernels.judge_tick(0, devices, states, *periods, deaf, np.zeros(0, EVENT))
+    kernels.judge_tick(0, devices, states, fleet[-1], *periods, deaf, np.zeros(0, EVENT))
+    gaps.learn(0, devices, states, fleet[-1], nothing, np.zeros(1, np.int64))
+    gaps.reckon(0, devices, states, fleet[-1], 0)
     lamps = np.zeros(0, street.LAMP), np.zeros(0, street.SAID)
     buildings = np.zeros(0, layout.DEVICE), np.zeros(0, layout.DEVICE_STATE)
     series, common = (np.zeros(0, layout.SERIES), np.zeros(0, layout.SERIES_STATE)), np.zeros((2, layout.CLASSES))

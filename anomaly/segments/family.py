@@ -18,7 +18,6 @@ from anomaly.segments.layout import (
     LEARNT,
     LEARNT_CABINET,
     LEARNT_FEEDER,
-    LOSS_MOST,
     NOW,
     SAID,
     SILENT,
@@ -106,7 +105,7 @@ class Segments(Family):
         )  # fmt: skip
         first = periods.first.tolist()
         turns = [turn_of(periods.on[low:high], periods.off[low:high], now) for low, high in itertools.pairwise(first)]
-        self._parts = self._find_parts(now, turns)
+        self._parts = self._find_parts(now, context.gaps["again"])
         return list(self._found(now, turns, context))
 
     def _found(self, now: int, turns: list[Turn], context: Context) -> Iterator[Suspicion]:
@@ -205,20 +204,21 @@ class Segments(Family):
 
     # ------------------------------------------------------------ silence
 
-    def _find_parts(self, now: int, turns: list[Turn]) -> dict[int, Shape]:
+    def _find_parts(self, now: int, again: NDArray[np.float64]) -> dict[int, Shape]:
         """Return what the silence of feeders looks like, where there is any."""
         columns = self._columns
         heard_at = np.zeros(len(columns.gateways), np.int64)
         hung = columns.lamps["feeder"] >= 0
         np.maximum.at(heard_at, columns.lamps["gateway"][hung], self._said["heard_at"][hung])
         told = self._told["state"] == SILENT
-        loss = np.minimum(np.maximum(columns.lamps["lost_share"][told], self._said["loss"][told]), LOSS_MOST)
-        weight = self._told["missed"][told] * -np.log(loss)
+        weight = parts.chance(columns.lamps[told], self._said[told], again[told], self._told["missed"][told])
         unlikely = np.bincount(columns.lamps["feeder"][told], weight, len(columns.feeders))
         found = {}
         # Most of the time a few messages are lost here and there, and nothing else is the matter.
         for number in np.flatnonzero((self._counts["silent"] >= 2) & (unlikely > self._unlikely)).tolist():
-            found[number] = parts.find(columns.feeders[number], columns.lamps, self._said, self._told, heard_at, now)
+            found[number] = parts.find(
+                columns.feeders[number], columns.lamps, self._said, self._told, again, heard_at, now
+            )
         return found
 
     def census(self, now: int, context: Context) -> list[Census]:
@@ -232,6 +232,7 @@ class Segments(Family):
                 self._columns,
                 self._said,
                 self._told,
+                context.gaps["again"],
                 self._counts,
                 self._feeders,
                 self._parts,

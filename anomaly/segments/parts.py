@@ -28,11 +28,30 @@ SELDOM_US = 2 * HOUR_US
 """A trip of minutes rarely falls on the messages of who speaks less often: there is no second one to wait for."""
 
 
+def chance(
+    columns: NDArray[np.void], said: NDArray[np.void], again: NDArray[np.float64], missed: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return how unlikely it is by chance that each of some lamps misses so many messages, as −ln p.
+
+    Parameters
+    ----------
+    columns, said : layout.LAMP[n], layout.SAID[n]
+    again : float64[n]
+        Chance that a lost message is followed by another one.
+    missed : int64[n]
+    """
+    loss = np.minimum(np.maximum(columns["lost_share"], said["loss"]), LOSS_MOST)
+    more = np.minimum(np.maximum(loss, again), LOSS_MOST)
+    unlikely: NDArray[np.float64] = np.where(missed > 0, -np.log(loss) - (missed - 1) * np.log(more), 0.0)
+    return unlikely
+
+
 def find(
     feeder: Feeder,
     columns: NDArray[np.void],
     said: NDArray[np.void],
     told: NDArray[np.void],
+    again: NDArray[np.float64],
     gateway_heard_at: NDArray[np.int64],
     at: int,
 ) -> Shape:
@@ -52,8 +71,7 @@ def find(
         lamp["phase"],
         since,
         kept["heard_at"],
-        missed,
-        np.minimum(np.maximum(lamp["lost_share"], kept["loss"]), LOSS_MOST),
+        chance(lamp, kept, again[rows], missed),
         interval_us,
         gateway_heard_at[lamp["gateway"]],
         kept["missed_from"],
@@ -116,6 +134,7 @@ def census(
     columns: Columns,
     said: NDArray[np.void],
     told: NDArray[np.void],
+    again: NDArray[np.float64],
     counts: NDArray[np.void],
     feeders: NDArray[np.void],
     shapes: dict[int, Shape],
@@ -129,6 +148,8 @@ def census(
 
     Parameters
     ----------
+    again : float64[n]
+        By lamp, the chance that a lost message is followed by another one.
     confirmed : callable
         Number of a feeder → whether another shows that the time is right.
     together : callable
@@ -141,11 +162,11 @@ def census(
     interval = np.maximum(columns.lamps["interval_us"], said["interval_us"])
     silent = hung[told["state"][hung] == SILENT]
     of_silent, missed = group[silent], told["missed"][silent]
-    loss = np.minimum(np.maximum(columns.lamps["lost_share"][silent], said["loss"][silent]), LOSS_MOST)
+    unlikely = chance(columns.lamps[silent], said[silent], again[silent], missed)
     gasped = said["gasp_at"][silent] == said["heard_at"][silent]
     heards = np.bincount(group[hung[told["state"][hung] == HEARD]], minlength=n).tolist()
     silents = np.bincount(of_silent, minlength=n).tolist()
-    surprises = np.bincount(of_silent, missed * -np.log(loss), n).tolist()
+    surprises = np.bincount(of_silent, unlikely, n).tolist()
     misseds = np.bincount(of_silent, missed, n).astype(np.int64).tolist()
     gaspeds = np.bincount(of_silent[gasped], minlength=n).tolist()
     sinces = _most(of_silent, told["since"][silent], n)

@@ -41,10 +41,8 @@ class Lamps:
         As in `layout`.
     since, heard_at : int64[n], µs UTC
         When a silent one still had its supply; when each was heard last.
-    missed : int[n]
-        Messages that each owes.
-    loss : float[n]
-        Share of its messages that is lost anyhow.
+    chance : float64[n]
+        How unlikely chance makes it that each owes as many messages as it does, as −ln p.
     interval_us : int64[n]
     gateway_heard_at : int64[n], µs UTC
         When anything was last heard through the lamp's gateway.
@@ -58,8 +56,7 @@ class Lamps:
     phase: NDArray[np.int32]
     since: NDArray[np.int64]
     heard_at: NDArray[np.int64]
-    missed: NDArray[np.int64]
-    loss: NDArray[np.float64]
+    chance: NDArray[np.float64]
     interval_us: NDArray[np.int64]
     gateway_heard_at: NDArray[np.int64]
     missed_from: NDArray[np.int64]
@@ -122,7 +119,7 @@ def shape_of(lamps: Lamps, orders: Iterable[NDArray[np.int64]], lamps_min: int, 
     n = int(group.sum() + alive.sum())
     if undecided.sum() > UNDECIDED_SHARE * (n + undecided.sum()):
         return nothing
-    chance = float(np.minimum(lamps.missed[group] * -np.log(lamps.loss[group]), _ALONE).sum())
+    chance = float(np.minimum(lamps.chance[group], _ALONE).sum())
     kind, cost = _best(lamps, group, alive, orders, lamps_min)
     if kind == NOTHING or chance - cost <= threshold(probability):
         return nothing

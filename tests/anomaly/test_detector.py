@@ -80,6 +80,26 @@ def test_a_silent_device_is_a_communication_failure_since_its_first_missing_read
     assert abs(event.raised_at - EVENING) <= 2 * MINUTE_US
 
 
+def test_who_loses_messages_in_bursts_is_waited_for_longer_and_told_all_the_same() -> None:
+    chance, gone, learnt_at = random.Random(8), START + 72 * HOUR_US, START + 48 * HOUR_US
+    until: dict[str, int] = {}
+
+    def nights(lamp: str, at: int, on: bool) -> float | None:
+        if chance.random() < 0.03:
+            lost = 1
+            while chance.random() < 0.6:
+                lost += 1
+            until[lamp] = at + lost * INTERVAL
+        dead = lamp == "C0F0L2" and at >= gone
+        return None if dead or at < until.get(lamp, 0) else healthy(lamp, at, on)
+
+    events = [e for e in alarms(nights, hours=96) if e.kind is AlarmEventKind.RAISED]
+    # The profile has four intervals: in eight of a hundred bursts that is not enough.
+    assert {e.fault for e in events} == {FaultClass.COMMUNICATION_FAILURE}
+    assert [e.scope.asset_id for e in events if e.at >= learnt_at] == ["C0F0L2"]
+    assert len(events) < 20
+
+
 @pytest.mark.parametrize("feeder", ["C1F0", "C1F1"])
 def test_a_dead_feeder_is_one_supply_loss_with_its_lamps_folded(feeder: str) -> None:
     def night(lamp: str, at: int, on: bool) -> float | None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly import kernels, oracle
+from anomaly.gaps import GAP
 from anomaly.lamps.layout import LAMP, RULES
 from anomaly.lamps.oracle import blank
 from anomaly.layout import (
@@ -79,6 +80,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         "periods": periods,
         "fleet": fleet,
         "deaf": [(a * MINUTE_US, b * MINUTE_US) for a, b in zip(cuts[::2], cuts[1::2], strict=False)],
+        "patience_h": [draw(st.sampled_from([0, 2, 30])) for _ in fleet],
         "rows": sorted(rows, key=lambda r: (r[0], r[1], r[3])),
         "ticks": sorted(draw(st.lists(MINUTE, max_size=3))),
     }
@@ -88,7 +90,7 @@ def compile_world(world: dict[str, Any]) -> tuple[Any, ...]:
     columns = np.zeros(len(world["fleet"]), DEVICE)
     for row, device in zip(columns, world["fleet"], strict=True):
         for name in DEVICE.names or ():
-            if name not in ("schedule", "feeder", "rules"):
+            if name not in ("schedule", "feeder", "rules", "gateway"):
                 row[name] = getattr(device, name)
         row["schedule"] = 0 if device.lamp else -1
         row["feeder"] = 0
@@ -117,6 +119,9 @@ def as_dicts(events: Any) -> list[dict[str, Any]]:
 def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
     columns, first, on, off, deaf = compile_world(world)
     states, lamps = np.zeros(len(columns), STATE), np.zeros(len(columns), LAMP)
+    gaps = np.zeros(len(columns), GAP)
+    gaps["patience_us"] = [hours * HOUR_US for hours in world["patience_h"]]
+    slow_gaps = [{**dict.fromkeys(GAP.names or (), 0), "patience_us": hours * HOUR_US} for hours in world["patience_h"]]
     rules = np.array([rules_row(FaultRules(learn_readings=2, confirm_readings=2))], RULES)
     slow_lamps = [blank() for _ in columns]
     slow = [dict.fromkeys(STATE_FIELDS, 0) for _ in columns]
@@ -133,6 +138,7 @@ def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
         rules,
         states,
         lamps,
+        gaps,
         first,
         on,
         off,
@@ -157,6 +163,7 @@ def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
             received,
             values,
             world["deaf"],
+            slow_gaps[device],
             slow_lamps,
         )
         if judged is None:
@@ -166,16 +173,20 @@ def test_kernels_equal_the_oracle(world: dict[str, Any]) -> None:
     assert (as_dicts(events[:n]), late) == (expected, expected_late)
     assert [as_columns(lamp) for lamp in lamps] == slow_lamps
     for minute in world["ticks"]:
-        tick(world, minute * MINUTE_US, columns, states, slow, (first, on, off, deaf))
+        tick(world, minute * MINUTE_US, columns, states, slow, (gaps, first, on, off, deaf), slow_gaps)
     assert [{name: row[name].item() for name in STATE_FIELDS} for row in states] == slow
+    assert [{name: row[name].item() for name in GAP.names or ()} for row in gaps] == slow_gaps
 
 
-def tick(world: dict[str, Any], now: int, columns: Any, states: Any, slow: list[dict[str, Any]], rest: Any) -> None:
+def tick(
+    world: dict[str, Any], now: int, columns: Any, states: Any, slow: list[dict[str, Any]], rest: Any,
+    gaps: list[dict[str, Any]],
+) -> None:  # fmt: skip
     events = np.zeros(len(columns), EVENT)
     n = kernels.judge_tick(now, columns, states, *rest, events)
     expected = []
     for number, (device, state) in enumerate(zip(world["fleet"], slow, strict=True)):
-        event = oracle.judge_silence(device, state, now, world["deaf"])
+        event = oracle.judge_silence(device, state, gaps[number], now, world["deaf"])
         if event:
             expected.append(fill(event, number))
     assert as_dicts(events[:n]) == expected
@@ -198,6 +209,7 @@ def test_no_reading_and_one_reading_are_fine(n: int) -> None:
         np.zeros(1, RULES),
         states,
         np.zeros(1, LAMP),
+        np.zeros(1, GAP),
         np.zeros(1, np.int64),
         np.zeros(0, np.int64),
         np.zeros(0, np.int64),
@@ -228,6 +240,6 @@ def test_a_cabinet_whose_clock_is_off_is_no_outage_of_its_lamps() -> None:
     heard = 12 * HOUR_US - 24 * MINUTE_US
     state = {"heard_at": heard, "received_at": heard, "silent_open": 0, "lamp": 0, "dark_run": 0, "by_day": 0}
     for minute in range(-23, 12 * 60 + 24):
-        assert oracle.judge_silence(device, state, 12 * HOUR_US + minute * MINUTE_US, []) is None
+        assert oracle.judge_silence(device, state, {"patience_us": 0}, 12 * HOUR_US + minute * MINUTE_US, []) is None
     # What stays silent in the middle of the night is missed as before.
-    assert oracle.judge_silence(device, state, day + 70 * MINUTE_US, []) is not None
+    assert oracle.judge_silence(device, state, {"patience_us": 0}, day + 70 * MINUTE_US, []) is not None

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly import kernels, oracle
+from anomaly.gaps import GAP
 from anomaly.lamps.layout import LAMP, RULES
 from anomaly.lamps.oracle import blank
 from anomaly.layout import COMMUNICATION_FAILURE, DEVICE, ENERGY_FULL, EVENT, STATE
@@ -28,7 +29,7 @@ def by_kernels(
     """Return events, state and lamp; the events are fetched whenever `room` is full."""
     columns, state, lamp = np.zeros(1, DEVICE), np.zeros(1, STATE), np.zeros(1, LAMP)
     for name in DEVICE.names or ():
-        if name not in ("schedule", "feeder", "rules"):
+        if name not in ("schedule", "feeder", "rules", "gateway"):
             columns[name] = getattr(device, name)
     rows = [(at, channel, value) for at, values in told for channel, value in values.items()]
     on, off = (np.array([period[side] for period in device.periods], np.int64) for side in (0, 1))
@@ -47,6 +48,7 @@ def by_kernels(
             rules,
             state,
             lamp,
+            np.zeros(1, GAP),
             np.array([0, len(on)], np.int64),
             on,
             off,
@@ -64,9 +66,9 @@ def assert_same_as_oracle(seed: int) -> list[dict[str, Any]]:
     told = list(moments(rng, device))
     rules = np.array([rules_row(PLAIN_RULES[seed % 2])], RULES)
     found, state, lamp = by_kernels(device, rules, told, 64)
-    slow, slow_lamp, expected = dict.fromkeys(STATE.names or (), 0), blank(), []
+    slow, slow_lamp, gap, expected = dict.fromkeys(STATE.names or (), 0), blank(), dict.fromkeys(GAP.names or (), 0), []
     for at, values in told:
-        judged = oracle.judge_row(device, rules[0], slow, slow_lamp, at, at + 1, values, [])
+        judged = oracle.judge_row(device, rules[0], slow, slow_lamp, at, at + 1, values, [], gap)
         assert judged is not None
         expected += [{**NOTHING, "rule": event["fault"], **event} for event in judged]
     assert found == expected

@@ -25,8 +25,7 @@ def feeder(gone: set[int], missed: int = 2, phases: str = "RST", n: int = N) -> 
         np.array(["RST".find(phases[i % len(phases)]) if phases else -1 for i in range(n)], np.int32),
         np.where(silent, T0, 0).astype(np.int64),
         np.where(silent, T0, now).astype(np.int64),
-        np.where(silent, missed, 0).astype(np.int64),
-        np.full(n, 0.1),
+        np.where(silent, missed * -np.log(0.1), 0.0),
         np.full(n, INTERVAL, np.int64),
         np.full(n, now, np.int64),
         np.zeros(n, np.int64),
@@ -101,7 +100,7 @@ def test_lost_messages_are_no_outage(seed: int, n: int, loss: float) -> None:
     lamps = feeder(set(np.flatnonzero(missed).tolist()), n=n)
     since = np.where(missed > 0, T0 - missed * INTERVAL, 0)
     seen = Lamps(
-        lamps.state, lamps.phase, since, np.where(missed > 0, since, lamps.heard_at), missed, np.full(n, loss),
+        lamps.state, lamps.phase, since, np.where(missed > 0, since, lamps.heard_at), missed * -np.log(loss),
         lamps.interval_us, lamps.gateway_heard_at, lamps.missed_from, lamps.missed_until, lamps.left,
     )  # fmt: skip
     assert kind(seen, n) == NOTHING

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly.family import Layout
-from anomaly.segments.layout import LAMP, LEVEL, OTHER, POWER, VOLTAGE
+from anomaly.segments.layout import HOURS, LAMP, LEVEL, OTHER, POWER, VOLTAGE
 from anomaly.segments.shape import orders_of
 from city.alarm import Scope
 from city.asset import AssetKind, Switching
 from city.clock import SECOND_US
-from city.metric import ACTIVE_POWER, DIMMING_LEVEL, SUPPLY_VOLTAGE
+from city.metric import ACTIVE_POWER, DIMMING_LEVEL, OPERATING_HOURS, SUPPLY_VOLTAGE
 from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition
 
-CHANNELS = {ACTIVE_POWER: POWER, SUPPLY_VOLTAGE: VOLTAGE, DIMMING_LEVEL: LEVEL}
+CHANNELS = {ACTIVE_POWER: POWER, SUPPLY_VOLTAGE: VOLTAGE, DIMMING_LEVEL: LEVEL, OPERATING_HOURS: HOURS}
 _PHASES = {"R": 0, "S": 1, "T": 2}
 
 

@@ -4,6 +4,7 @@
 from numba import njit
 
 from anomaly.powered import (
+    burning_us,
     by_day_after,
     command_span,
     commanded_on,
@@ -15,9 +16,11 @@ from anomaly.powered import (
 from anomaly.segments.layout import (
     ABSENT,
     ASLEEP,
+    COUNTED_H,
     FORGOTTEN_US,
     GASP_BELOW,
     HEARD,
+    HOURS,
     LATE,
     LOSS_STEP,
     LOST_MAX,
@@ -26,6 +29,7 @@ from anomaly.segments.layout import (
     POWER,
     SILENT,
     SLOW_RUN,
+    STOOD_US,
     VOLTAGE,
 )
 
@@ -110,6 +114,23 @@ def _notice_turn(lamp, row, at, lit):
 
 
 @njit(cache=True)
+def _notice_hours(lamp, row, at, hours, first, on, off):
+    """Note whether a lamp whose power nobody measures burned at all since it last said for how long it has."""
+    counted_at, before = row.hours_at, row.hours
+    row.hours_at = at
+    row.hours = hours
+    if counted_at == 0 or hours < before or burning_us(lamp.schedule, counted_at, at, first, on, off) < STOOD_US:
+        return
+    row.power_at = at
+    if hours - before > COUNTED_H:
+        row.dark_run = 0
+    else:
+        if row.dark_run == 0:
+            row.dark_since = counted_at
+        row.dark_run += 2  # As many readings would say.
+
+
+@njit(cache=True)
 def hear(device_of, observed_at, received_at, channel, value, lamps, said, first, on, off):
     """Keep what each controller said last; moments that are not newer than what it said before change nothing.
 
@@ -137,13 +158,17 @@ def hear(device_of, observed_at, received_at, channel, value, lamps, said, first
         received = received_at[i]
         volts = 0.0
         power = 0.0
+        hours = 0.0
         has_volts = False
         has_power = False
+        has_hours = False
         while i < n and device_of[i] == d and observed_at[i] == at:
             if channel[i] == VOLTAGE and not has_volts:
                 volts, has_volts = value[i], True
             elif channel[i] == POWER and not has_power:
                 power, has_power = value[i], True
+            elif channel[i] == HOURS and not has_hours:
+                hours, has_hours = value[i], True
             received = max(received, received_at[i])
             i += 1
         lamp = lamps[d]
@@ -173,6 +198,8 @@ def hear(device_of, observed_at, received_at, channel, value, lamps, said, first
                 schedule, guard_us = lamp.schedule, lamp.guard_us
                 command, command_from, command_until = command_span(schedule, at, guard_us, first, on, off)
             _notice_load(lamp, row, at, command, has_power, power)
+            if has_hours and not has_power and not lamp.switched:
+                _notice_hours(lamp, row, at, hours, first, on, off)
 
 
 @njit(cache=True)

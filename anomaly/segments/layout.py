@@ -2,7 +2,7 @@
 
 import numpy as np
 
-POWER, VOLTAGE, LEVEL, OTHER = 0, 1, 2, 3
+POWER, VOLTAGE, LEVEL, OTHER, HOURS = 0, 1, 2, 3, 4
 
 NOMINAL_V = 230.0
 GASP_BELOW = 0.5
@@ -17,6 +17,11 @@ PAUSE_US = 2 * 3_600_000_000
 """A gap in which the schedule has the feeder off for longer was the day: the controller slept, and woke."""
 FORGOTTEN_US = 14 * 86_400_000_000
 """A controller that has been silent for longer tells nothing new of its feeder."""
+
+STOOD_US = 2 * 3_600_000_000
+"""Who should have burned for so long and counted nothing was dark."""
+COUNTED_H = 0.05
+"""Hours that are rounded may seem to move by less."""
 
 ABSENT, ASLEEP, HEARD, SILENT, LATE = 0, 1, 2, 3, 4
 """What a controller is at a moment: never heard, or long gone; without supply on purpose; heard as it should be; silent
@@ -61,6 +66,8 @@ SAID = np.dtype(
         ("dark_run", "i4"),  # readings in a row without power while told to burn
         ("live_run", "i4"),  # readings in a row with power, or with supply at all, while there should be none
         ("part", "i4"),  # belongs to a part of its feeder that is out
+        ("hours_at", "i8"),  # when it said last how many hours it has burned, µs UTC; 0: never
+        ("hours", "f8"),
         ("by_day", "i8"),  # whether it speaks by day, see `anomaly.powered.by_day_after`
     ],
     align=True,

@@ -18,9 +18,11 @@ from anomaly.oracle import (
 from anomaly.segments.layout import (
     ABSENT,
     ASLEEP,
+    COUNTED_H,
     FORGOTTEN_US,
     GASP_BELOW,
     HEARD,
+    HOURS,
     LATE,
     LOSS_STEP,
     LOST_MAX,
@@ -29,6 +31,7 @@ from anomaly.segments.layout import (
     POWER,
     SILENT,
     SLOW_RUN,
+    STOOD_US,
     VOLTAGE,
 )
 
@@ -71,6 +74,8 @@ def hear(lamp: Lamp, said: Row, at: int, received: int, values: Mapping[int, flo
         if power is not None and not lamp.device.switched:
             _notice_turn(lamp, said, at, power > lamp.device.on_above_w)
         _notice_load(lamp, said, at, power)
+        if HOURS in values and power is None and not lamp.device.switched:
+            _notice_hours(lamp, said, at, values[HOURS])
 
 
 def _notice_gap(lamp: Lamp, said: Row, before: int, at: int) -> None:
@@ -130,6 +135,20 @@ def _notice_load(lamp: Lamp, said: Row, at: int, power: float | None) -> None:
         said["live_run"] += 1
     elif power is not None:
         said["live_run"] = 0
+
+
+def _notice_hours(lamp: Lamp, said: Row, at: int, hours: float) -> None:
+    counted_at, before = said["hours_at"], said["hours"]
+    said["hours_at"], said["hours"] = at, hours
+    told = sum(max(0, min(at, off) - max(counted_at, on)) for on, off in lamp.device.periods)
+    if counted_at == 0 or hours < before or told < STOOD_US:
+        return
+    said["power_at"] = at
+    if hours - before > COUNTED_H:
+        said["dark_run"] = 0
+    else:
+        said["dark_since"] = said["dark_since"] if said["dark_run"] else counted_at
+        said["dark_run"] += 2
 
 
 def state(now: int, lamp: Lamp, said: Row, deaf: Sequence[Period]) -> Row:

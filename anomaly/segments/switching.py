@@ -113,8 +113,9 @@ def judge(
     guard_us, doubt_us = rules.guard_s * 1_000_000, rules.clock_guard_s * 1_000_000
     within = turn.within(guard_us)
     certain = within and (confirmed or turn.within(doubt_us))
-    # By then each lamp has spoken twice since the last switching time, or is silent.
-    seen = within and turn.since_us > guard_us + 5 * interval_us // 2
+    # By then each lamp has spoken twice since the last switching time, or counted most of the night, or is silent.
+    spoke_us = min(guard_us + 5 * interval_us // 2, (turn.since_us + turn.until_us) // 4 * 3)
+    seen = within and turn.since_us > spoke_us
     if within and turn.burning:
         yield from _judge_dark(feeder, count, scope, rules, certain, seen, now)
     if not switched or (within and not turn.burning):

@@ -7,8 +7,22 @@ import pytest
 
 from anomaly.backtest import fleet_readings, spill
 from anomaly.backtest.fleet_run import FleetOptions, FleetResult, run_fleet
-from city.clock import DAY_US, HOUR_US, isoformat
-from tests.anomaly.backtest.world import START, Files, asset_rows, healthy, lamps, write_fleet
+from city.clock import DAY_US, HOUR_US, SECOND_US, isoformat
+from tests.anomaly.backtest.world import (
+    ASSETS,
+    LABELS,
+    RATED_W,
+    READINGS,
+    START,
+    SUN,
+    Files,
+    Row,
+    asset_rows,
+    healthy,
+    lamps,
+    write,
+    write_fleet,
+)
 
 DARK = "F1-L2"
 ONSET, END = START + DAY_US, START + 2 * DAY_US
@@ -110,3 +124,33 @@ def test_readings_without_a_time_of_receipt_were_received_when_they_were_made(tm
 def test_every_lamp_of_the_files_is_watched(tmp_path: Path) -> None:
     result = run(write_fleet(tmp_path, days=0.5))
     assert result.scored.fleet.lamps == len(lamps()) == len(asset_rows())
+
+
+def test_a_feeder_that_stays_off_is_one_ticket_where_lamps_count_their_hours_alone(tmp_path: Path) -> None:
+    onset, end = START + 8 * DAY_US, START + 11 * DAY_US
+    rows: list[Row] = []
+    on, off = SUN.periods(START, START + 14 * DAY_US)
+    for number, (lamp, feeder, _) in enumerate(lamps()):
+        hours, switch_ons = 400.0 + 31.7 * number, 200
+        for dusk, dawn in zip(on.tolist(), off.tolist(), strict=True):
+            dead = feeder == "F0" and onset <= dusk < end
+            switch_ons += not dead
+            for share in (0.15, 0.4, 0.65, 0.9):
+                at = dusk + int(share * (dawn - dusk)) + number * 40 * SECOND_US
+                burned = 0.0 if dead else (at - dusk) / HOUR_US
+                told = (isoformat(at), isoformat(at + 2 * SECOND_US))
+                rows.append((lamp, "operating_hours_h", *told, round(hours + burned, 1)))
+                rows.append((lamp, "switch_on_count", *told, switch_ons))
+                rows.append((lamp, "active_energy_kwh", *told, round((hours + burned) * RATED_W / 1000, 2)))
+            hours += 0.0 if dead else (dawn - dusk) / HOUR_US
+    assets = [(*cells[:-1], 21_600) for cells in asset_rows()]
+    label = ("F0", "switchingErrorOff", isoformat(onset), isoformat(end))
+    files = Files(
+        write(tmp_path / "assets.csv", ASSETS, assets),
+        write(tmp_path / "readings.csv", READINGS, rows),
+        write(tmp_path / "labels.csv", LABELS, [label]),
+    )
+    verdict = run(files).scored.verdict
+    assert [(one.label.asset, one.ticket.fault) for one in verdict.found] == [("F0", "switchingErrorOff")]
+    assert verdict.false == []
+    assert verdict.found[0].ticket.cleared_us is not None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from anomaly.oracle import Device
 from anomaly.segments import kernels, oracle
-from anomaly.segments.layout import COUNT, LAMP, LEVEL, LIMITS, NOW, OTHER, POWER, SAID, VOLTAGE
+from anomaly.segments.layout import COUNT, HOURS, LAMP, LEVEL, LIMITS, NOW, OTHER, POWER, SAID, VOLTAGE
 from city.clock import MINUTE_US
 
 FEEDERS = 3
@@ -18,7 +18,7 @@ ROWS = st.lists(
     st.tuples(
         st.integers(0, 7),
         st.integers(1, 5 * 24 * 4).map(lambda quarter: 15 * quarter) | st.integers(1, 5 * 24 * 60),
-        st.sampled_from([VOLTAGE, VOLTAGE, POWER, POWER, LEVEL, OTHER]),
+        st.sampled_from([VOLTAGE, VOLTAGE, POWER, POWER, LEVEL, HOURS, HOURS, OTHER]),
         VALUE,
         st.integers(0, 90),
     ),

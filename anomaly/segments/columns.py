@@ -69,6 +69,8 @@ class Columns:
     """Feeders, once for each gateway that hears some of their lamps: number, and scope by way of that gateway."""
     group_of: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     """By lamp; −1: not one of a feeder."""
+    heard_by: list[NDArray[np.int64]] = field(default_factory=list)
+    """Gateway → rows of the lamps of feeders that it hears."""
 
     @classmethod
     def of(cls, layout: Layout) -> "Columns":
@@ -107,6 +109,10 @@ class Columns:
         self.lamps = np.array(lamps, LAMP)
         self.gateways = list(gateways)
         self.group_of = np.full(len(lamps), -1, np.int32)
+        hung = np.flatnonzero(self.lamps["feeder"] >= 0)
+        hung = hung[np.argsort(self.lamps["gateway"][hung], kind="stable")]
+        begins = np.searchsorted(self.lamps["gateway"][hung], np.arange(1, len(gateways)))
+        self.heard_by = np.split(hung, begins) if gateways else []
         for feeder, rows in zip(self.feeders, on, strict=True):
             feeder.rows = np.array(rows, np.int64)
             feeder.interval_us = int(self.lamps["interval_us"][feeder.rows].max(initial=0))
@@ -115,11 +121,11 @@ class Columns:
                 self.group_of[feeder.rows[heard_by == gateway]] = len(self.groups)
                 scope = replace(feeder.scope, gateway_id=self.gateways[gateway])
                 self.groups.append((number[feeder.scope.asset_id], scope))
-            hung = [layout.devices[row][1] for row in rows]
-            feeder._names = tuple(device.asset.asset_id for device in hung)
-            feeder.metered = sum(any(s.metric == SUPPLY_VOLTAGE for s in d.series) for d in hung)
+            devices = [layout.devices[row][1] for row in rows]
+            feeder._names = tuple(device.asset.asset_id for device in devices)
+            feeder.metered = sum(any(s.metric == SUPPLY_VOLTAGE for s in d.series) for d in devices)
             nowhere = float("nan")
-            places = [(nowhere, nowhere) if d.lat is None or d.lon is None else (d.lat, d.lon) for d in hung]
+            places = [(nowhere, nowhere) if d.lat is None or d.lon is None else (d.lat, d.lon) for d in devices]
             feeder._place = np.array(places, np.float64).reshape(-1, 2)
         series = {s.series_id: CHANNELS.get(s.metric, OTHER) for _, device in layout.devices for s in device.series}
         self.channel_of = np.full(1 + max(series, default=-1), OTHER, np.uint8)

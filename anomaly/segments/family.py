@@ -172,8 +172,8 @@ class Segments(Family):
         lost_at = 0
         if count["gasped"] or 2 * int(count["missed"]) >= int(count["known"]):
             lamps = self._columns.lamps
-            gateway = lamps["gateway"][feeder.rows[0]]
-            others = (lamps["gateway"] == gateway) & (lamps["feeder"] >= 0) & (lamps["feeder"] != number)
+            beside = self._columns.heard_by[int(lamps["gateway"][feeder.rows[0]])]
+            others = beside[lamps["feeder"][beside] != number]
             back_us = 2 * int(np.maximum(lamps["interval_us"], self._said["interval_us"])[feeder.rows].max())
             lost_at = trips.loss_at(self._said[feeder.rows], self._said[others], now, back_us, int(row["trips"][-1]))
         yield from trips.judge(row, lost_at, feeder.scope, feeder.rules, now)

@@ -50,21 +50,33 @@ def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_
     back = said["missed_until"] > now - gateway_us
     if int(back.sum()) < 2:
         return 0
-    for moment in np.unique(said["missed_from"][back])[::-1].tolist():
-        if _missing(said, moment, counted_at) >= MOST:
-            return moment if len(others) >= 2 and _missing(others, moment) <= OTHERS else 0
-    return 0
+    moments = np.unique(said["missed_from"][back])[::-1]
+    likely = np.flatnonzero(_missing(said, moments, counted_at) >= MOST)
+    if not len(likely) or len(others) < 2:
+        return 0
+    moment = moments[likely[:1]]
+    return int(moment[0]) if _missing(others, moment)[0] <= OTHERS else 0
 
 
-def _missing(said: NDArray[np.void], moment: int, heard_after: int = 0) -> float:
-    """Return the share of controllers that fell silent since `heard_after` and were not heard right after a moment.
+def _missing(said: NDArray[np.void], moments: NDArray[np.int64], heard_after: int = 0) -> NDArray[np.float64]:
+    """Return the share of controllers that fell silent since `heard_after` and were not heard right after each moment.
 
     Of those that tell whether they were heard then.
+
+    Parameters
+    ----------
+    moments : int64[k], µs UTC
+
+    Returns
+    -------
+    float64[k]
     """
-    missed = (said["missed_from"] <= moment) & (said["missed_until"] > moment + MINUTE_US)
-    heard = ~missed & (said["heard_at"] > moment)
-    told = int(missed.sum() + heard.sum())
-    return int((missed & (said["missed_from"] > heard_after)).sum()) / told if told else 1.0
+    at = moments[:, None]
+    missed = (said["missed_from"] <= at) & (said["missed_until"] > at + MINUTE_US)
+    heard = ~missed & (said["heard_at"] > at)
+    told = (missed | heard).sum(axis=1)
+    missing = (missed & (said["missed_from"] > heard_after)).sum(axis=1)
+    return np.where(told > 0, missing / np.maximum(told, 1), 1.0)
 
 
 def judge(feeder: np.void, lost_at: int, scope: Scope, rules: FaultRules, now: int) -> Iterator[Suspicion]:

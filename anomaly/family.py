@@ -164,9 +164,20 @@ class Family(ABC):
 def carry(names: Sequence[str], rows: NDArray[Any], new_names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return rows for `new_names`, zeroed, with the values of those that were there before."""
     carried = np.zeros(len(new_names), dtype)
-    place = {name: number for number, name in enumerate(names)}
-    for number, name in enumerate(new_names):
-        before = place.get(name)
-        if before is not None:
-            carried[number] = rows[before]
+    before = places(names, new_names)
+    known = before >= 0
+    carried[known] = rows[before[known]]
     return carried
+
+
+def places(names: Sequence[str], new_names: Sequence[str]) -> NDArray[np.int64]:
+    """Return where each of `new_names` was among `names`; −1: nowhere.
+
+    Returns
+    -------
+    int64[len(new_names)]
+    """
+    if names is new_names or list(names) == list(new_names):
+        return np.arange(len(new_names), dtype=np.int64)
+    place = {name: number for number, name in enumerate(names)}
+    return np.fromiter((place.get(name, -1) for name in new_names), np.int64, len(new_names))

@@ -1,7 +1,7 @@
 """The state of one partition of `readings`: what is known of its roots, its devices' columns, and their snapshot."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomaly import gaps, snapshot, suspicions
 from anomaly.copies import Copies
 from anomaly.families import families
-from anomaly.family import Context, Family, Layout, Learnt
+from anomaly.family import Context, Family, Layout, Learnt, places
 from anomaly.lamps.layout import LAMP, LEARNT, RULES
 from anomaly.layout import (
     CURRENT,
@@ -47,7 +47,7 @@ from city.metric import (
     SWITCH_ON_COUNT,
 )
 from city.reading import ReadingBatch
-from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition
+from city.registry import DeviceDefinition, FaultRules, FeederDefinition, RootDefinition, SeriesDefinition
 from stream import codec
 
 CHANNELS = {
@@ -163,23 +163,36 @@ class DetectorState:
         self.arrived, self._texts = {}, {}
         if self.unlearning.kept:
             self.unlearning.due = None
-        before = zip(self.states, self.lamps, self.gaps, self.scopes, strict=True)
-        kept = dict(zip(self.device_ids, before, strict=True))
+        before, scopes = self.device_ids, self.scopes
+        columns = self.states, self.lamps, self.gaps
         layout = self._compile()
         for family in self.families:
             self.pending.extend(family.lay_out(layout, self.tick_at))
-        for row, device_id in enumerate(self.device_ids):
-            if device_id not in kept:
+        self._carry_devices(before, columns, scopes)
+
+    def _carry_devices(self, before: list[str], columns: Sequence[NDArray[np.void]], scopes: list[Scope]) -> None:
+        """Give devices what they were before; end what was open of those that are gone or hang elsewhere."""
+        states, lamps, _ = columns
+        source = places(before, self.device_ids)
+        rows = np.flatnonzero(source >= 0)
+        # A device that is on its way from one root to the other may stand twice for a moment: the first goes on.
+        rows = rows[np.sort(np.unique(source[rows], return_index=True)[1])]
+        for column, carried in zip(columns, (self.states, self.lamps, self.gaps), strict=True):
+            carried[rows] = column[source[rows]]
+        for row, old in zip(rows.tolist(), source[rows].tolist(), strict=True):
+            # A root that has not changed is the same object: thousands of scopes need no comparing.
+            if scopes[old] is self.scopes[row] or scopes[old] == self.scopes[row]:
                 continue
-            state, lamp, gap, scope = kept.pop(device_id)
-            self.states[row], self.lamps[row], self.gaps[row] = state, lamp, gap
-            if scope != self.scopes[row]:
-                self.pending.extend(suspicions.withdrawn(state, lamp, device_id, scope, self.tick_at))
-                for name in _OPEN_FIELDS:
-                    self.states[name][row] = 0
-                self.lamps["open"][row] = 0
-        for device_id, (state, lamp, _, scope) in kept.items():
-            self.pending.extend(suspicions.withdrawn(state, lamp, device_id, scope, self.tick_at))
+            self.pending.extend(suspicions.withdrawn(states[old], lamps[old], before[old], scopes[old], self.tick_at))
+            for name in _OPEN_FIELDS:
+                self.states[name][row] = 0
+            self.lamps["open"][row] = 0
+        unused = np.ones(len(before), np.bool_)
+        unused[source[rows]] = False
+        there = set(self.device_ids) if unused.any() else set()
+        gone = {before[old]: old for old in np.flatnonzero(unused).tolist() if before[old] not in there}
+        for device_id, old in gone.items():
+            self.pending.extend(suspicions.withdrawn(states[old], lamps[old], device_id, scopes[old], self.tick_at))
 
     def hear_tick(self, at: int, period_us: int, outside_c: float | None = None) -> None:
         """Move time; a gap since the last tick means that nobody listened meanwhile.
@@ -231,11 +244,12 @@ class DetectorState:
     def _compile(self) -> Layout:
         roots = [self.roots[root_id] for root_id in sorted(self.roots)]
         schedules: dict[LightingSchedule, int] = {}
+        schedule_of: list[int] = []
         feeders: dict[str, tuple[int, FeederDefinition]] = {}
         for root in roots:
             for feeder in root.feeders:
-                schedules.setdefault(feeder.schedule, len(schedules))
-                feeders[feeder.scope.asset_id] = (len(feeders), feeder)
+                schedule_of.append(schedules.setdefault(feeder.schedule, len(schedules)))
+                feeders[feeder.scope.asset_id] = (len(schedule_of) - 1, feeder)
         self._windows = [window for root in roots for window in root.windows]
         self._gateways = {one.gateway_id: one for root in roots for one in root.gateways}
         self.periods = PeriodTable(tuple(schedules))
@@ -245,11 +259,13 @@ class DetectorState:
         columns = []
         rules: dict[FaultRules, int] = {}
         gateways: dict[str, int] = {}
+        # Rules are long to compare, and of all devices of a root the same.
+        rule_of = {id(root): rules.setdefault(root.rules, len(rules)) for root in roots}
         for root, device in rows:
             number, found = feeders.get(device.asset.feeder_id, (-1, None))
-            rule = rules.setdefault(root.rules, len(rules))
+            schedule = -1 if found is None else schedule_of[number]
             gateway = gateways.setdefault(device.asset.gateway_id, len(gateways))
-            columns.append(_device_row(root.rules, rule, device, number, found, schedules, gateway))
+            columns.append(_device_row(root.rules, rule_of[id(root)], device, number, found, schedule, gateway))
         self.devices = np.array(columns, DEVICE)
         self.rules = np.array([rules_row(rule) for rule in rules], RULES)
         self.states = np.zeros(len(rows), STATE)
@@ -261,13 +277,17 @@ class DetectorState:
         return Layout(tuple(roots), rows, schedules)
 
     def _index_series(self, devices: Iterable[DeviceDefinition]) -> None:
-        series = [(s, row) for row, device in enumerate(devices) for s in device.series]
-        size = 1 + max((s.series_id for s, _ in series), default=-1)
+        counts: list[int] = []
+        series: list[SeriesDefinition] = []
+        for device in devices:
+            counts.append(len(device.series))
+            series += device.series
+        ids = np.fromiter((one.series_id for one in series), np.int64, len(series))
+        size = 1 + int(ids.max(initial=-1))
         self.device_of = np.full(size, -1, np.int32)
         self.channel_of = np.full(size, OTHER, np.uint8)
-        for definition, row in series:
-            self.device_of[definition.series_id] = row
-            self.channel_of[definition.series_id] = CHANNELS.get(definition.metric, OTHER)
+        self.device_of[ids] = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        self.channel_of[ids] = [CHANNELS.get(one.metric, OTHER) for one in series]
 
     def freeze(self, copies: Copies | None = None) -> Callable[[], bytes]:
         """Copy the state as it is now; return what makes the bytes of a snapshot of the copy, in whatever thread.
@@ -353,7 +373,7 @@ def _device_row(
     device: DeviceDefinition,
     feeder: int,
     found: FeederDefinition | None,
-    schedules: dict[LightingSchedule, int],
+    schedule: int,
     gateway: int,
 ) -> tuple[float, ...]:
     """Return the fields of `layout.DEVICE` in their order."""
@@ -368,7 +388,7 @@ def _device_row(
         rules.unexpected_on_share,
         rules.dark_readings,
         rules.unexpected_on_readings,
-        schedules[found.schedule] if found else -1,
+        schedule,
         feeder,
         device.asset.kind == AssetKind.LAMP,
         found is not None and found.switching == Switching.SWITCHED,

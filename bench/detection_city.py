@@ -12,7 +12,7 @@ from anomaly.state import DetectorState
 from city import topics
 from city.alarm import Scope
 from city.asset import AssetKind, Switching
-from city.clock import MINUTE_US
+from city.clock import HOUR_US, MINUTE_US, SECOND_US
 from city.lighting import LightingSchedule
 from city.metric import ACTIVE_POWER, DIMMING_LEVEL
 from city.reading import ReadingBatch
@@ -24,6 +24,8 @@ from stream.log import Record, TopicPartition
 START = 1_795_000_000_000_000
 SCHEDULE = LightingSchedule("sun", 43.54, -5.66, -0.833)
 INTERVAL_US = 15 * MINUTE_US
+TICK_US = 10 * SECOND_US
+EVENING = START + 12 * HOUR_US
 ROWS = 4_000
 """Readings of one record: what a busy partition sees in one flush."""
 LAMPS = 250
@@ -125,6 +127,28 @@ def records(city: City, readings: int, seed: int = 1) -> Iterator[Record]:
         at += INTERVAL_US
         if whole == 0 and left <= 0:
             return
+
+
+def quarter(city: City, number: int, seed: int = 1) -> Iterator[tuple[int, list[Record]]]:
+    """Yield ten seconds after the other of a quarter of an hour at night: when they end, µs UTC, and their records.
+
+    Each device speaks once in it, always as long after the quarter as it did before.
+    """
+    rng = np.random.default_rng(seed)
+    devices = int(city.device[-1]) + 1
+    phase = rng.integers(0, INTERVAL_US, devices)
+    level = rng.uniform(10.0, 60.0, city.series)
+    order = np.argsort(phase[city.device], kind="stable")
+    begin = EVENING + number * INTERVAL_US
+    times = begin + phase[city.device[order]]
+    rng = np.random.default_rng([seed, number])
+    for second in range(0, INTERVAL_US, TICK_US):
+        low, high = np.searchsorted(times, [begin + second, begin + second + TICK_US]).tolist()
+        made = []
+        for first in range(low, high, ROWS):
+            some = slice(first, min(first + ROWS, high))
+            made.append(_record(city, order[some], times[some], level, rng, 0))
+        yield begin + second + TICK_US, made
 
 
 def _record(

@@ -45,7 +45,8 @@ class Scored:
 def tick_for(roots: Iterable[RootDefinition]) -> int:
     """Return how often time passes in a run: a third of the shortest interval, between a minute and a quarter hour.
 
-    Production ticks each ten seconds; decisions then come up to a tick earlier and are the same otherwise.
+    Production ticks each ten seconds; decisions then come up to a tick earlier, and so do the ends of outages, which
+    are counted at ticks. They are the same otherwise.
     """
     shortest = min((d.report_interval_s for root in roots for d in root.devices), default=900)
     tick_us = shortest * 1_000_000 // 3

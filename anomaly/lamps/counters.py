@@ -42,6 +42,8 @@ BACK = 0.02
 STAND_H = 2.0
 REST_H = 4.0
 NIGHT_H = 3.0
+IN_PART = -1.0
+"""Instead of hours added up: until the night is over nothing is."""
 IDLE_H = 1.5
 JITTER_H = 0.05
 """Hours that are rounded may seem to move by less."""
@@ -113,6 +115,13 @@ def judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, 
         rest_h = (at - start) / HOUR_US - burning_h - slack_h
         n = _judge_idle(d, state, lamp, at, added_h - burning_h - slack_h, rest_h, events, n)
     if state.dark_open or state.on_open or lamp.open & ((1 << CYCLING_FAILURE) | (1 << STUCK_SENSOR)):
+        # What is left of such a night is not its mean, where a program dims some hours of it.
+        lamp.sum_kwh = lamp.told_h = 0.0
+        lamp.sum_h = IN_PART if device.dimmed else 0.0
+        return n
+    if lamp.sum_h < 0.0:
+        if _is_whole(device, asleep, at, first, on, off):
+            lamp.sum_h = 0.0
         return n
     lamp.sum_kwh += added_kwh
     lamp.sum_h += added_h if had & 2 else burning_h

@@ -9,6 +9,7 @@ from anomaly.lamps.counters import (
     COMMANDS,
     DIGITS,
     IDLE_H,
+    IN_PART,
     JITTER_H,
     NIGHT_H,
     NIGHTS,
@@ -116,14 +117,20 @@ def judge_counters(
     if not device.switched:
         rest_h = (at - start) / HOUR_US - burning_h - slack_h
         events += _idle(state, lamp, at, added_h - burning_h - slack_h, rest_h)
+    resting = not any(on - guard < at < off + guard for on, off in device.periods)
+    whole = not device.dimmed if asleep else resting
     if state["dark_open"] or state["on_open"] or is_open(lamp, CYCLING_FAILURE, STUCK_SENSOR):
+        lamp["sum_kwh"] = lamp["told_h"] = 0.0
+        lamp["sum_h"] = IN_PART if device.dimmed else 0.0
+        return events
+    if lamp["sum_h"] < 0.0:
+        lamp["sum_h"] = 0.0 if whole else IN_PART
         return events
     lamp["sum_kwh"] += added_kwh
     lamp["sum_h"] += added_h if had & 2 else burning_h
     lamp["told_h"] += burning_h
-    resting = not any(on - guard < at < off + guard for on, off in device.periods)
     enough = lamp["sum_h"] >= NIGHT_H and _step_share(lamp) <= STEP_SHARE
-    if enough and (not device.dimmed if asleep else resting):
+    if enough and whole:
         events += _rate(device, rules, lamp, at)
     return events
 

@@ -256,6 +256,17 @@ def test_what_counters_lose_on_the_way_is_no_fault() -> None:
     assert said(watched, told) == []
 
 
+def test_the_rest_of_a_night_of_which_a_part_was_left_out_is_not_its_mean() -> None:
+    watched = device(DAYS, **FOUR_HOURS, dimmed=1)
+    by_day = Count(
+        burns=lambda at, on: on or ONSET - 3 * DAY_US - 110 * MINUTE_US <= at < DUSK + 7 * HOUR_US,
+        watts=lambda at: 0.9 * dimmed(at),
+    )
+    # The message at the end of the night is lost: the next covers its dimmed hours, and the day that ends the fault.
+    told = [moment for moment in counters(watched, by_day) if moment[0] != DUSK + 12 * HOUR_US]
+    assert suspected(watched, told) == ["lampUnexpectedOn"]
+
+
 def test_what_counters_added_in_months_of_silence_is_judged_by_nobody() -> None:
     watched = device(210, periods=device(210).periods[140:], interval_us=4 * HOUR_US, early=0)
     whole = device(210, interval_us=4 * HOUR_US, early=0)

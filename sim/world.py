@@ -114,6 +114,10 @@ class World:
             if f.active(at_us)
         )
 
+    def is_fed(self, feeder_id: str, at_us: int) -> bool:
+        """Tell whether a feeder's contactor is closed at `at_us`, or it has none; interruptions are left out."""
+        return self._supplies[feeder_id].state(at_us).supplied
+
     def skew_us(self, gateway: str) -> int:
         """Return how far a gateway's clock is ahead, µs."""
         return self.truth_of.skew_us.get(gateway, 0)

@@ -1,7 +1,7 @@
 """What a verdict comes to: shares found, delays, rates of false tickets with their bounds (pure)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,8 @@ class Tally:
         Observable labels of lamps and of what feeds them.
     outages, outages_single : int
         Observable outages of feeders, and those with one ticket and no other beside.
+    lamp_taken_back : int
+        Tickets of lamps and of what feeds them that were raised, and folded into their cause later.
     groups, groups_separate : int
         Two to four failures of lamps at a time on one feeder, and those of which each has its ticket and no feeder has.
     """
@@ -84,6 +86,7 @@ class Tally:
     groups_separate: int = 0
     beyond: int = 0
     alarms: int = 0
+    lamp_taken_back: int = 0
 
     def merge(self, other: "Tally") -> None:
         """Add another run."""
@@ -99,12 +102,16 @@ class Tally:
 _SUMS = (
     "lamp_years", "series_years", "lamp_false", "lamp_false_sound", "facility_false", "lamp_labels", "lamp_found",
     "outages", "outages_single", "groups", "groups_separate", "beyond", "alarms",
+    "lamp_taken_back",
 )  # fmt: skip
 
 
-def count(verdict: Verdict, fleet: Fleet, span_us: int, alarms: int = 0) -> Tally:
-    """Count a verdict over `span_us` of data."""
-    tally = Tally(alarms=alarms)
+def count(verdict: Verdict, fleet: Fleet, span_us: int, alarms: Collection[Ticket] = ()) -> Tally:
+    """Count a verdict over `span_us` of data, in which there were `alarms`, folded ones too."""
+    tally = Tally(alarms=len(alarms))
+    tally.lamp_taken_back = sum(
+        t.was_raised > 0 and t.parent_id is not None and t.scope.kind is not AssetKind.FACILITY for t in alarms
+    )
     tally.lamp_years = fleet.lamps * span_us / YEAR_US
     tally.series_years = fleet.facility_series * span_us / YEAR_US
     for one in verdict.found:

@@ -68,7 +68,7 @@ async def backtest_log(
     async for made in run.events(progress):
         book.hear(codec.decode(AlarmEvent, made.value))
     verdict = match(known, book.alarms, {label: watch.first(label) for label in known}, fleet)
-    tally = count(verdict, fleet, stats.last_us - stats.first_us, len(book.alarms))
+    tally = count(verdict, fleet, stats.last_us - stats.first_us, book.alarms.values())
     return Scored(verdict, tally, book, fleet, stats.first_us, stats.last_us, readings)
 
 

@@ -22,6 +22,31 @@ def at_most(count: int, mean: float) -> float:
     return min(total, 1.0)
 
 
+def ratio_bound(after: int, before: int, confidence: float = 0.95) -> float:
+    """Return the ratio of two rates below which the truth lies with `confidence`, one-sided; infinite after nothing.
+
+    Over equal times, of all `after` + `before` events those after are binomial: the bound is Clopper's and Pearson's
+    (1934).
+    """
+    total = after + before
+    if before == 0:
+        return math.inf
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        share = (low + high) / 2
+        if share in (low, high):
+            break
+        odds = math.log(share), math.log1p(-share)
+        few = sum(math.exp(_ways(total, k) + k * odds[0] + (total - k) * odds[1]) for k in range(after + 1))
+        low, high = (share, high) if few > 1 - confidence else (low, share)
+    return low / (1 - low)
+
+
+def _ways(n: int, k: int) -> float:
+    """Return the logarithm of the number of ways to choose `k` of `n`."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
 def upper_bound(count: int, confidence: float = 0.95) -> float:
     """Return the mean below which the truth lies with `confidence`, one-sided, after `count` events were seen.
 

@@ -176,5 +176,5 @@ def backtest(
     first = {label: watch.first(label) for label in known}
     verdict = match(known, run.book.alarms, first, fleet)
     span_us = max(end_us - run.first_us, 0) if run.readings else 0
-    tally = count(verdict, fleet, span_us, len(run.book.alarms))
+    tally = count(verdict, fleet, span_us, run.book.alarms.values())
     return Scored(verdict, tally, run.book, fleet, run.first_us, end_us, run.readings)

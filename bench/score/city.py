@@ -23,7 +23,7 @@ from app.console import Bar, print_json, print_table, say
 from bench.result import Result
 from bench.score.fleets import CADENCES, COUNTERS, DAYS, FACILITIES, HOURLY, LAMPS, QUARTER, FleetPlan, pack_of, plant
 from bench.score.player import Player
-from bench.score.truth import facilities_show, label_of, standing
+from bench.score.truth import clocks_show, facilities_show, label_of, standing
 from city.clock import isoformat
 from city.roots import roots_of
 from sim.faultkinds import TARGETS
@@ -98,7 +98,7 @@ def play(plan: FleetPlan, show: int = 0) -> Told:
     faults = plant(plan, pack)
     labels = [*map(label_of, faults), *standing(plan, pack)]
     player = Player(plan, pack, roots, faults)
-    later = facilities_show(plan, pack, faults)
+    later = facilities_show(plan, pack, faults) | clocks_show(plan, pack, faults)
     scored = backtest(roots, labels, player.batches(), end_us=plan.end_us, not_before=later, links=player.links())
     missed, false = told(scored.verdict, plan, show)
     return Told(plan, scored.tally, missed, false, scored.readings, time.perf_counter() - began)
@@ -185,6 +185,9 @@ def results(tally: Tally, seeds: str) -> list[Result]:
     ):
         wanted = "0.99" if name.endswith("single") else "0.98"
         tell(name, part / of if of else None, "share", f"{part} of {of}", wanted)
+    if tally.lamp_years:
+        note = f"{tally.lamp_taken_back} in {tally.lamp_years:.0f} lamp-years, raised and later folded into their cause"
+        tell("score.sim.taken_back_per_lamp_year", tally.lamp_taken_back / tally.lamp_years, "1/a", note, "–")
     tell("score.sim.precision", figures.precision(tally), "share", "where 1 % of lamps fail a year", "0.90")
     return out
 

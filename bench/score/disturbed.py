@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from anomaly.backtest.poisson import ratio_bound
 from bench.result import Result
 from bench.score.city import SCORING_SEEDS, plans, score, seeds_of, whole
 from bench.score.fleets import CADENCES
@@ -24,5 +25,7 @@ def run() -> list[dict[str, Any]]:
         )
         # Where there was none, one more is taken for as many times as there are.
         ratio = after.lamp_false / max(before.lamp_false, 1)
+        bound = ratio_bound(after.lamp_false, before.lamp_false)
+        note += f"; upper bound of the ratio {bound:.3g}"
         results.append(Result(f"score.sim.false_ratio.{name}", ratio, "times", note=note, wanted="≤ 2").plain())
     return results

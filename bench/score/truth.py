@@ -9,8 +9,8 @@ from anomaly.backtest.labels import Label
 from bench.score.fleets import FACILITIES, HOURLY, FleetPlan
 from bench.score.player import NOISE
 from city.alarm import FaultClass
-from city.asset import Facility, Switching
-from city.clock import HOUR_US, MINUTE_US
+from city.asset import Facility, Feeder, Switching
+from city.clock import HOUR_US, MINUTE_US, SECOND_US
 from city.metric import Metric
 from city.pack import CityPack
 from sim.facilities import FacilityModel
@@ -19,6 +19,7 @@ from sim.faults import PlantedFault
 from sim.realism import REAL
 from sim.truth import Truth
 from sim.weather import weather_of
+from sim.world import World
 
 _REPORT_US = 15 * MINUTE_US
 _SIGMAS = 3.0
@@ -63,6 +64,32 @@ def facilities_show(plan: FleetPlan, pack: CityPack, faults: Sequence[PlantedFau
         moved = at_us[_moved(model, metrics, at_us, fault)]
         found[label_of(fault)] = int(moved[0]) if len(moved) else fault.end_us
     return found
+
+
+def clocks_show(plan: FleetPlan, pack: CityPack, faults: Sequence[PlantedFault]) -> dict[Label, int]:
+    """Return when each wrong clock first shows, µs UTC; its end where it never does.
+
+    A clock counts as wrong from `clock_error_s` on. Lamps of a switched feeder tell it when their gateway listens while
+    the contactor is not what the schedule wants, nor has wanted or will want within so much: between messages that are
+    an hour apart, an error of half an hour may show in none.
+    """
+    world = World(pack, plan.seed, faults, REAL)
+    gateway_of = {cabinet.cabinet_id: cabinet.gateway_id for cabinet in pack.cabinets}
+    error_us = pack.rules.clock_error_s * SECOND_US
+    found: dict[Label, int] = {}
+    for fault in faults:
+        if fault.fault is not FaultClass.CABINET_CLOCK_WRONG or fault.end_us is None:
+            continue
+        feeders = [f for f in pack.feeders if f.cabinet_id == fault.asset_id and f.switching is Switching.SWITCHED]
+        moments = world.moments(gateway_of[fault.asset_id], fault.onset_us, fault.end_us)
+        shown = (at for at in moments if any(_is_beside(world, pack, f, at, error_us) for f in feeders))
+        found[label_of(fault)] = next(shown, fault.end_us)
+    return found
+
+
+def _is_beside(world: World, pack: CityPack, feeder: Feeder, at_us: int, error_us: int) -> bool:
+    schedule, fed = pack.schedules[feeder.schedule_id], world.is_fed(feeder.feeder_id, at_us)
+    return all(schedule.commanded_on(at_us + shift_us) != fed for shift_us in (-error_us, 0, error_us))
 
 
 def _moved(

@@ -6,12 +6,16 @@ import numpy as np
 
 from anomaly.backtest.figures import Kind, Tally
 from bench.score.city import SCORING_SEEDS, TUNING_SEEDS, kind_results, plans, play, results, whole
-from bench.score.fleets import CADENCES, COUNTERS, FACILITIES, HOURLY, FleetPlan, pack_of, plant
+from bench.score.fleets import CADENCES, COUNTERS, FACILITIES, HOURLY, QUARTER, FleetPlan, pack_of, plant
 from bench.score.player import Player
+from bench.score.truth import clocks_show, label_of
+from city.asset import Switching
 from city.clock import DAY_US, HOUR_US, SECOND_US
 from city.reading import ReadingBatch
 from city.roots import roots_of
 from sim.faultkinds import TARGETS
+from sim.realism import REAL
+from sim.world import World
 
 
 def test_seeds_for_tuning_are_not_those_of_the_score() -> None:
@@ -64,6 +68,30 @@ def test_a_stuck_device_of_a_facility_says_the_same_again_and_again_whatever_noi
                 said = readings.value[during & (readings.series_id == number)]
                 assert len(said) > 20
                 assert len(np.unique(said)) == 1
+
+
+def test_a_wrong_clock_shows_where_a_message_tells_that_the_contactor_is_not_as_it_should_be() -> None:
+    shown: dict[int, list[bool]] = {}
+    for cadence in (QUARTER, HOURLY):
+        plan = FleetPlan(9, cadence, 300, 120, frozenset({"cabinetClockWrong"}))
+        pack = pack_of(plan)
+        faults = plant(plan, pack)
+        world = World(pack, plan.seed, faults, REAL)
+        found = clocks_show(plan, pack, faults)
+        shown[cadence] = []
+        for fault in faults:
+            at_us = found[label_of(fault)]
+            assert fault.end_us is not None
+            shown[cadence].append(at_us < fault.end_us)
+            feeders = [f for f in pack.feeders if f.cabinet_id == fault.asset_id and f.switching is Switching.SWITCHED]
+            wrong = [
+                world.is_fed(f.feeder_id, at_us) != pack.schedules[f.schedule_id].commanded_on(at_us) for f in feeders
+            ]
+            assert any(wrong) or at_us == fault.end_us
+    assert all(shown[QUARTER])
+    assert len(shown[QUARTER]) >= 3
+    assert len(shown[HOURLY]) >= 3
+    assert any(shown[HOURLY])
 
 
 def test_disturbed_readings_are_fewer_and_louder() -> None:

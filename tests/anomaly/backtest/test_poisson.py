@@ -1,10 +1,12 @@
 """The exact bound, against tables and against its own definition."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly.backtest.poisson import at_most, upper_bound
+from anomaly.backtest.poisson import at_most, ratio_bound, upper_bound
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,16 @@ def test_so_few_events_are_as_improbable_as_was_asked_for(count: int, confidence
     bound = upper_bound(count, confidence)
     assert bound > count
     assert at_most(count, bound) == pytest.approx(1 - confidence, rel=1e-6)
+
+
+@pytest.mark.parametrize(("after", "before"), [(0, 3), (4, 4), (30, 20), (2, 1)])
+def test_a_ratio_as_large_as_its_bound_would_show_so_few_afterwards_one_time_in_twenty(after: int, before: int) -> None:
+    bound = ratio_bound(after, before)
+    share, total = bound / (1 + bound), after + before
+    few = sum(math.comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(after + 1))
+    assert few == pytest.approx(0.05)
+    assert bound > after / before
+
+
+def test_no_ratio_is_too_large_where_nothing_was_before() -> None:
+    assert ratio_bound(2, 0) == math.inf

@@ -192,7 +192,11 @@ def _is_stray(parent: Parent | Case, case: Case | Parent) -> bool:
         return False
     slack_us = STRAY_SLACK_US + 2 * max(parent.interval_us, case.interval_us)
     if case.fault is F.COMMUNICATION_FAILURE:
-        return case.suspicion.at >= parent.since and case.since <= parent.since + slack_us
+        if case.suspicion.at < parent.since or case.since > parent.since + slack_us:
+            return False
+        # Who has slept since it was heard, and did not wake, was silent before.
+        heard_at = case.suspicion.evidence.last_heard_at or case.since
+        return case.since - heard_at <= slack_us or case.since >= parent.since - slack_us
     return case.fault is F.LAMP_UNEXPECTED_ON and abs(case.since - parent.since) <= slack_us
 
 

@@ -17,12 +17,16 @@ RETURN_WAIT_US = 45 * MINUTE_US
 """After a parent has cleared, a child that was folded has this long to be lit again, or a few intervals to be heard."""
 RETURN_INTERVALS, SILENT_INTERVALS = 3, 4
 SILENT_WAIT_US = 2 * HOUR_US
+AWAIT_US = 6 * HOUR_US
+"""So long at most a lamp waits while most of its feeder is silent and nothing above it is told."""
 DAY_WAIT_US = 24 * HOUR_US
 """A lamp that burnt by day says that it is off when it is told to be: at night it burns anyhow."""
 OFF_DELAY_US = 5 * MINUTE_US
 """The end of a single lamp's fault is believed after this: one good reading between bad ones is none."""
 SAME_US = 12 * HOUR_US
 """What comes back within this after it cleared is the same alarm, not another one."""
+SAME_LAMP_US = 24 * HOUR_US
+"""Of a lamp: what was clear for the rest of a night may show again in the next."""
 REMEMBERED_US = 48 * HOUR_US
 """A lamp that is missed for the first time within this after an outage above it cleared may not have spoken since."""
 DOUBT_US = 24 * HOUR_US
@@ -87,7 +91,8 @@ def off_delay_us(suspicion: Suspicion) -> int:
 def again(rests: Rests, key: str, suspicion: Suspicion) -> Suspicion:
     """Return a suspicion as the alarm that it takes up again, where there was one of late."""
     rest = rests.get(key)
-    if rest is None or suspicion.at - rest.cleared_at > SAME_US:
+    same_us = SAME_LAMP_US if suspicion.scope.kind is AssetKind.LAMP else SAME_US
+    if rest is None or suspicion.at - rest.cleared_at > same_us:
         return suspicion
     detail = {**suspicion.evidence.detail, "times": rest.times + 1}
     return replace(suspicion, since=rest.suspicion.since, evidence=replace(suspicion.evidence, detail=detail))

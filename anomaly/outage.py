@@ -63,27 +63,32 @@ def find(census: Iterable[Census], now: int) -> list[Outage]:
         by_root[count.feeder.root_id].append(count)
     out: dict[str, list[Census]] = defaultdict(list)
     outages: list[Outage] = []
+    apart: list[Census] = []
     for gateway_id, counts in sorted(by_gateway.items()):
         silent = [count for count in counts if is_out(count)]
         connected = online(counts)
-        lost = {c.feeder.root_id for c in silent if c.gasped or _is_alive(counts, c)}
+        sure = [c for c in silent if c.gasped or _is_alive(counts, c)]
         if connected is not False:
-            lost |= {c.feeder.root_id for c in silent if _must_be_supply(counts, c)}
+            sure += [c for c in silent if c not in sure and _must_be_supply(counts, c)]
+        lost = {c.feeder.root_id for c in sure}
+        later = [c for c in silent if c not in sure and _fell_later(sure, c)]
         if lost and connected is not False:
             lost |= _lost_too([c for c in counts if c.feeder.root_id not in lost])
-        left = [count for count in counts if count.feeder.root_id not in lost]
+        left = [count for count in counts if count.feeder.root_id not in lost or count in later]
         if connected and (alone := _only_cabinet(left)):
             stalls = now - max(max(c.silent_since, c.online_at) for c in left) < _stall_us(left)
             lost |= set() if stalls else alone
+            later = later if stalls else []
             left = []
+        apart += later
         # Where one feeder of a cabinet has lost its supply, the cabinet explains the others better than the gateway.
         for count in silent:
-            if count.feeder.root_id in lost:
+            if count.feeder.root_id in lost and count not in later:
                 out[count.feeder.root_id].append(count)
         if any(is_out(count) for count in left):
             outages += _of_gateway(gateway_id, left, now)
     for root_id, counts in sorted(out.items()):
-        outages += _of_cabinet(counts, by_root[root_id])
+        outages += _of_cabinet(counts, by_root[root_id], apart)
     return outages
 
 
@@ -120,8 +125,21 @@ def _of_gateway(gateway_id: str, counts: list[Census], now: int) -> list[Outage]
 
 def _is_alive(counts: list[Census], silent: Census) -> bool:
     """Tell whether anything of a gateway was heard when a feeder that fell silent should have been."""
-    due = silent.silent_since + silent.interval_us - SLACK_US
+    due = _due(silent)
     return any(c.heard_at >= due or (c.heard_at == 0 and c.heard > 0 and not is_out(c)) for c in counts)
+
+
+def _due(silent: Census) -> int:
+    return silent.due_at or silent.silent_since + silent.interval_us - SLACK_US
+
+
+def _fell_later(sure: list[Census], count: Census) -> bool:
+    """Tell whether a feeder was still heard when those of its cabinet that lost their supply should have been.
+
+    It did not fall silent with them: what silenced it is another matter, and may be the gateway.
+    """
+    beside = [c for c in sure if c.feeder.root_id == count.feeder.root_id]
+    return bool(beside) and all(count.heard_at >= _due(c) for c in beside)
 
 
 def _must_be_supply(counts: list[Census], silent: Census) -> bool:
@@ -160,12 +178,13 @@ def _lost_too(left: list[Census]) -> set[str]:
     return set()
 
 
-def _of_cabinet(out: list[Census], below: list[Census]) -> list[Outage]:
+def _of_cabinet(out: list[Census], below: list[Census], later: list[Census]) -> list[Outage]:
     """Return the outage of a cabinet, or of some of its feeders.
 
     A feeder whose clock might be what silenced it alone lost its supply if the others did so with it.
     """
-    silent = sorted((c for c in below if is_out(c)), key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
+    silent = [c for c in below if is_out(c) and c not in later]
+    silent.sort(key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
     out = sorted((c for c in out if c.whole), key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
     feeders = {c.feeder.asset_id for c in silent}
     if out and len(feeders) > 1 and feeders == {c.feeder.asset_id for c in below if c.expected} and _together(silent):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly.segments.clock import MOST_US
 from anomaly.segments.columns import Columns, Feeder
 from anomaly.segments.layout import HEARD, LOSS_MOST, SILENT
-from anomaly.segments.shape import NOTHING, PHASE, TAIL, WHOLE, Lamps, Shape, shape_of
+from anomaly.segments.shape import NOTHING, PHASE, TAIL, WHOLE, Lamps, Shape, due_of, shape_of
 from anomaly.segments.switching import Turn
 from anomaly.segments.told import PARTS, lamps
 from city.alarm import CandidateKind, Census, Evidence, Suspicion
@@ -62,7 +63,8 @@ def find(
     since, missed = now["since"], now["missed"]
     if feeder.switched:
         # Nobody is missed from before the contactor has closed: those tell that are there.
-        closed_at = _closed_at(kept["woke_at"][now["state"] == HEARD], since)
+        there = now["state"] == HEARD
+        closed_at = _closed_at(kept[there], interval_us[there], since)
         early = (now["state"] == SILENT) & (kept["heard_at"] < since) & (since < closed_at)
         since = np.where(early, closed_at, since)
         missed = np.where(early, (at - closed_at) // interval_us, missed)
@@ -74,6 +76,7 @@ def find(
         chance(lamp, kept, again[rows], missed),
         interval_us,
         gateway_heard_at[lamp["gateway"]],
+        due_of(since, kept["heard_at"], interval_us),
         kept["missed_from"],
         kept["missed_until"],
         (kept["part"] == LEFT) | (now["before"] > 1),
@@ -82,17 +85,22 @@ def find(
     return shape_of(seen, feeder.orders(), rules.outage_lamps_min, rules.outage_probability)
 
 
-def _closed_at(woke_at: NDArray[np.int64], since: NDArray[np.int64]) -> int:
+def _closed_at(said: NDArray[np.void], interval_us: NDArray[np.int64], since: NDArray[np.int64]) -> int:
     """Return when a feeder got its supply tonight, µs UTC, if most of who is there woke later than due; else 0.
+
+    Who speaks seldom is not late before its own beat has passed.
 
     Parameters
     ----------
-    woke_at : int64[n], µs UTC
+    said : layout.SAID[n]
         Of who is there.
+    interval_us : int64[n]
     since : int64[m], µs UTC
         When the silent should have woken.
     """
-    late = np.sort(woke_at[woke_at > int(since.max(initial=0))])
+    due_at, woke_at = int(since.max(initial=0)), said["woke_at"]
+    beat_at = due_of(np.full(len(said), due_at), said["slept_at"], interval_us)
+    late = np.sort(woke_at[(woke_at > due_at) & (woke_at - beat_at >= interval_us // 2)])
     # Not the very first: a lamp or two hang elsewhere.
     return int(late[len(late) // 10]) if len(late) and 2 * len(late) >= len(woke_at) else 0
 
@@ -170,6 +178,7 @@ def census(
     misseds = np.bincount(of_silent, missed, n).astype(np.int64).tolist()
     gaspeds = np.bincount(of_silent[gasped], minlength=n).tolist()
     sinces = _most(of_silent, told["since"][silent], n)
+    dues = _most(of_silent, due_of(told["since"][silent], said["heard_at"][silent], interval[silent]), n)
     silent_heard_at = _most(of_silent, said["heard_at"][silent], n)
     heard_at = _most(group[hung], said["heard_at"][hung], n)
     silent_interval = _most(of_silent, interval[silent], n)
@@ -196,10 +205,13 @@ def census(
             woke=woke or (silents[place] > 0 and silent_heard_at[place] >= turn.began_at),
             tells_supply=feeder.metered >= METERED_MIN,
             gasped=gaspeds[place],
-            whole=_is_whole(number, feeder, feeders, shapes, turn, confirmed, sinces[place], now),
+            whole=_is_whole(
+                number, feeder, feeders, shapes, turn, confirmed, sinces[place], silent_heard_at[place], now
+            ),
             beside_the_hour=together(number),
             online=None if link is None else link.online,
             online_at=0 if link is None else link.since,
+            due_at=dues[place],
         )
 
 
@@ -218,9 +230,16 @@ def _is_whole(
     turn: Turn,
     confirmed: Callable[[int], bool],
     since: int,
+    heard_at: int,
     now: int,
 ) -> bool:
-    """Tell whether the silence may be that of the feeder as a whole, for long enough, and not its clock's doing."""
+    """Tell whether the silence may be that of the feeder as a whole, for long enough, and not its clock's doing.
+
+    Parameters
+    ----------
+    heard_at : int
+        When one of the silent was heard last, µs UTC.
+    """
     shape = shapes.get(number)
     if shape is None or (feeders[number]["part_since"] and shape.kind != WHOLE):
         return False
@@ -229,7 +248,12 @@ def _is_whole(
     if now - since < lasting_us(feeder.interval_us):
         return False
     doubt_us = feeder.rules.clock_guard_s * 1_000_000
-    return not feeder.switched or turn.within(doubt_us) or confirmed(number)
+    # No clock lets a night begin so late, or end so early.
+    if heard_at < turn.began_at:
+        no_clock = turn.since_us > MOST_US
+    else:
+        no_clock = turn.until_us + now - since - feeder.interval_us > doubt_us
+    return not feeder.switched or turn.within(doubt_us) or (turn.burning and no_clock) or confirmed(number)
 
 
 assert NOTHING == 0

@@ -28,6 +28,8 @@ _TESTS = math.log(1_000)
 TOGETHER = 4
 """Lamps that were last heard within so many intervals fell silent together: three messages in a row are rarely lost."""
 SLACK_US = 60_000_000
+SLACK_OF = 30
+"""Over a day without supply a controller's beat moves by less than this part of its interval, or a minute."""
 UNDECIDED_SHARE = 0.3
 
 
@@ -46,6 +48,8 @@ class Lamps:
     interval_us : int64[n]
     gateway_heard_at : int64[n], µs UTC
         When anything was last heard through the lamp's gateway.
+    due : int64[n], µs UTC
+        When a silent one should have spoken first after it still had its supply, as `due_of` tells.
     missed_from, missed_until : int64[n], µs UTC
         The latest gap of each that was too long.
     left : bool[n]
@@ -59,6 +63,7 @@ class Lamps:
     chance: NDArray[np.float64]
     interval_us: NDArray[np.int64]
     gateway_heard_at: NDArray[np.int64]
+    due: NDArray[np.int64]
     missed_from: NDArray[np.int64]
     missed_until: NDArray[np.int64]
     left: NDArray[np.bool_]
@@ -86,6 +91,19 @@ class Shape:
     silent: int
 
 
+def due_of(since: NDArray[np.int64], heard_at: NDArray[np.int64], interval_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return when controllers should have spoken first after `since`, a little less, µs UTC.
+
+    Controllers keep their beat, also through a day without supply: an interval after `since` all of them have spoken,
+    and one whose beat comes sooner has by then. Who speaks once or twice a night is known by that alone.
+    """
+    beat_us = (heard_at - since) % np.maximum(interval_us, 1)
+    slack_us = np.maximum(SLACK_US, interval_us // SLACK_OF)
+    slept = (heard_at < since) & (beat_us > 0)
+    due: NDArray[np.int64] = since + np.where(slept, beat_us, interval_us) - np.where(slept, slack_us, SLACK_US)
+    return due
+
+
 def threshold(probability: float) -> float:
     """Return how unlikely chance has to be, as −ln p."""
     return _TESTS - math.log(max(probability, 1e-300))
@@ -106,12 +124,12 @@ def shape_of(lamps: Lamps, orders: Iterable[NDArray[np.int64]], lamps_min: int, 
     silent = lamps.state == SILENT
     nothing = Shape(NOTHING, np.zeros(len(silent), np.bool_), 0, int((lamps.state == HEARD).sum()), int(silent.sum()))
     # Through a gateway of which nothing was heard since, nobody can tell.
-    told = silent & ~lamps.left & (lamps.gateway_heard_at >= lamps.since + lamps.interval_us - SLACK_US)
+    told = silent & ~lamps.left & (lamps.gateway_heard_at >= lamps.due)
     if int(told.sum()) < 2:
         return nothing
     since = int(lamps.since[told].max())
     group = told & (lamps.since >= since - TOGETHER * lamps.interval_us)
-    due = int((lamps.since[group] + lamps.interval_us[group]).max()) - SLACK_US
+    due = int(lamps.due[group].max())
     # Who was silent then too, and is back, may have been out with the rest, which is about to come back as well.
     back = (lamps.missed_from < due) & (lamps.missed_until > due)
     alive = (lamps.state == HEARD) & (lamps.heard_at >= due) & ~back

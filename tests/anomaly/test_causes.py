@@ -64,6 +64,19 @@ def test_a_lamp_that_falls_silent_with_the_feeder_beside_its_own_hangs_on_that_o
     assert told(state.hear(batch(0, 141))) == [(K.RAISED, F.COMMUNICATION_FAILURE, "G2F1L7")]
 
 
+def test_a_lamp_that_did_not_wake_the_night_before_was_silent_by_itself() -> None:
+    def decided(heard: int) -> list[AlarmEventKind]:
+        state = CorrelatorState(1)
+        theft = said(feeder(1, 1), F.CABLE_THEFT, 1300)
+        mute = said(lamp(1, 0, 0), F.COMMUNICATION_FAILURE, 1500, since=500)
+        mute = replace(mute, evidence=Evidence("silent", last_heard_at=T0 + heard * MINUTE_US))
+        state.hear(batch(0, 1300, [theft]))
+        return [e.kind for e in state.hear(batch(0, 1500, [mute]))] + [e.kind for e in state.hear(batch(0, 1520))]
+
+    assert decided(490) == [K.FOLDED], "it missed its last message before dawn"
+    assert decided(-200) == [K.RAISED], "it slept, and did not wake"
+
+
 def test_a_feeder_that_is_told_to_stay_off_silences_nobody() -> None:
     state = CorrelatorState(1)
     state.hear(batch(0, 0, [said(feeder(1, 0), F.SWITCHING_ERROR_OFF, 0)]))
@@ -186,6 +199,31 @@ def test_the_broker_tells_an_outage_of_a_gateway_from_one_of_its_only_cabinet() 
     alone = dead(0, 0, tells_supply=False, online=False, **at)
     asleep = replace(alive(1, 0), expected=0, heard=0, online=False, **at)
     assert told(CorrelatorState(1).hear(batch(0, 90, census=[alone, asleep]))) == out, "one feeder awake"
+
+
+def test_a_stall_beside_a_feeder_that_did_not_wake_is_no_outage_of_the_cabinet() -> None:
+    state = CorrelatorState(1)
+    asleep = dead(0, 500, woke=False, online=True)
+    events = state.hear(batch(0, 550, census=[asleep, replace(dead(1, 536), online=True)]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0")], "it was missed while the other one was heard"
+    events = state.hear(batch(0, 600, census=[asleep, replace(dead(1, 536), online=True)]))
+    wider = [(K.RAISED, F.SUPPLY_LOSS, "C1"), (K.FOLDED, F.SUPPLY_LOSS, "G1F0")]
+    assert told(events) == wider, "no stall lasts as long"
+
+
+def test_lamps_wait_while_their_feeder_is_silent_and_nothing_above_them_is_told() -> None:
+    state = CorrelatorState(1)
+    mute = [said(lamp(1, 0, n), F.COMMUNICATION_FAILURE, 100, since=0) for n in range(2)]
+    beside = alive(1, 120)
+    doubtful = dead(0, 0, whole=False)
+    assert state.hear(batch(0, 100, mute, census=[doubtful, beside])) == []
+    assert state.hear(batch(0, 110, census=[doubtful, beside])) == []
+    assert state.hear(batch(0, 120, census=[doubtful, beside])) == []
+    events = state.hear(batch(0, 130, census=[dead(0, 0), replace(beside, heard_at=T0 + 129 * MINUTE_US)]))
+    assert [e.kind for e in events] == [K.RAISED, K.FOLDED, K.FOLDED]
+    alone = CorrelatorState(1)
+    alone.hear(batch(0, 100, mute, census=[replace(dead(0, 0), expected=20, heard=18, unexplained=False), beside]))
+    assert [e.kind for e in alone.hear(batch(0, 120, census=[beside]))] == [K.RAISED, K.RAISED]
 
 
 def test_what_a_clock_may_silence_beside_a_lost_cabinet_is_not_a_connected_gateway() -> None:

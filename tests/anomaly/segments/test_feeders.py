@@ -63,6 +63,21 @@ def test_what_is_silent_together_is_one_alarm_of_what_feeds_it(says: Says, told:
     assert 0 < end.at - END <= 30 * MINUTE_US
 
 
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        (silent("C0F1", place=range(14, 40), begin=NOON + 26 * HOUR_US, end=NOON + 60 * HOUR_US), F.CABLE_THEFT),
+        (silent("C0F1", begin=NOON + 26 * HOUR_US, end=NOON + 60 * HOUR_US), F.SUPPLY_LOSS),
+    ],
+)
+def test_a_feeder_whose_lamps_speak_once_a_night_is_told_in_the_night_in_which_they_do_not(
+    says: Says, told: FaultClass
+) -> None:
+    events = alarms(Street(says, hours=45, interval_s=12 * 3600, lamps=40).records(), chunk=1000)
+    assert raised(events) == [(told, "C0F1")]
+    assert delay(events, NOON + 36 * HOUR_US) <= 7 * HOUR_US
+
+
 @pytest.mark.parametrize(("online", "told"), [(True, (F.SUPPLY_LOSS, "C0")), (False, (F.COMMUNICATION_FAILURE, "G0"))])
 def test_a_gateways_connection_tells_it_from_its_only_cabinet(online: bool, told: tuple[FaultClass, str]) -> None:
     links = [GatewayLink("G0", True, NOON), GatewayLink("G0", online, BEGIN + MINUTE_US)]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly.segments.layout import HEARD, SILENT
-from anomaly.segments.shape import NOTHING, PHASE, TAIL, WHOLE, Lamps, orders_of, shape_of
+from anomaly.segments.shape import NOTHING, PHASE, SLACK_US, TAIL, WHOLE, Lamps, due_of, orders_of, shape_of
 from city.clock import MINUTE_US
 
 T0 = 1_795_000_000_000_000
@@ -28,6 +28,7 @@ def feeder(gone: set[int], missed: int = 2, phases: str = "RST", n: int = N) -> 
         np.where(silent, missed * -np.log(0.1), 0.0),
         np.full(n, INTERVAL, np.int64),
         np.full(n, now, np.int64),
+        np.full(n, T0 + INTERVAL - SLACK_US, np.int64),
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
         np.zeros(n, np.bool_),
@@ -85,6 +86,14 @@ def test_lamps_that_have_not_had_their_turn_yet_are_waited_for() -> None:
     assert kind(lamps) == NOTHING
 
 
+def test_a_controller_that_slept_is_due_at_its_own_beat() -> None:
+    hour, four = 60 * MINUTE_US, 240 * MINUTE_US
+    heard = np.array([T0 - 20 * hour, T0 - 19 * hour, T0, T0 - 24 * hour], np.int64)
+    due = due_of(np.full(4, T0), heard, np.full(4, four))
+    # Five hours of beats before, with an hour left, heard last; and one whose beat falls on the moment itself.
+    assert (due - T0).tolist() == [four - MINUTE_US, hour - 8 * MINUTE_US, four - MINUTE_US, four - MINUTE_US]
+
+
 def test_what_is_back_from_an_outage_says_nothing_of_what_is_not_back_yet() -> None:
     lamps = feeder(set(range(12, N)))
     lamps.missed_from[:12], lamps.missed_until[:12] = T0, T0 + 3 * INTERVAL
@@ -101,6 +110,7 @@ def test_lost_messages_are_no_outage(seed: int, n: int, loss: float) -> None:
     since = np.where(missed > 0, T0 - missed * INTERVAL, 0)
     seen = Lamps(
         lamps.state, lamps.phase, since, np.where(missed > 0, since, lamps.heard_at), missed * -np.log(loss),
-        lamps.interval_us, lamps.gateway_heard_at, lamps.missed_from, lamps.missed_until, lamps.left,
+        lamps.interval_us, lamps.gateway_heard_at, since + lamps.interval_us - SLACK_US,
+        lamps.missed_from, lamps.missed_until, lamps.left,
     )  # fmt: skip
     assert kind(seen, n) == NOTHING

@@ -68,6 +68,11 @@ def find(
         early = (now["state"] == SILENT) & (kept["heard_at"] < since) & (since < closed_at)
         since = np.where(early, closed_at, since)
         missed = np.where(early, (at - closed_at) // interval_us, missed)
+    due = due_of(since, kept["heard_at"], interval_us)
+    # A night is no whole number of intervals: who slept owes what its beats were tonight, and before.
+    slept = (now["state"] == SILENT) & (kept["heard_at"] < since)
+    owed = now["before"] + np.maximum((at - due) // np.maximum(interval_us, 1) + 1, 0)
+    missed = np.where(slept, np.minimum(missed, owed), missed)
     seen = Lamps(
         now["state"],
         lamp["phase"],
@@ -76,7 +81,7 @@ def find(
         chance(lamp, kept, again[rows], missed),
         interval_us,
         gateway_heard_at[lamp["gateway"]],
-        due_of(since, kept["heard_at"], interval_us),
+        due,
         kept["missed_from"],
         kept["missed_until"],
         (kept["part"] == LEFT) | (now["before"] > 1),

@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomaly.segments.layout import HEARD, SILENT
+from anomaly.segments.columns import Feeder
+from anomaly.segments.layout import HEARD, LAMP, NOW, SAID, SILENT
+from anomaly.segments.parts import find
 from anomaly.segments.shape import NOTHING, PHASE, SLACK_US, TAIL, WHOLE, Lamps, due_of, orders_of, shape_of
+from city.alarm import Scope
+from city.asset import AssetKind
 from city.clock import MINUTE_US
+from city.registry import FaultRules
 
 T0 = 1_795_000_000_000_000
 INTERVAL = 15 * MINUTE_US
@@ -114,3 +119,21 @@ def test_lost_messages_are_no_outage(seed: int, n: int, loss: float) -> None:
         lamps.missed_from, lamps.missed_until, lamps.left,
     )  # fmt: skip
     assert kind(seen, n) == NOTHING
+
+
+@pytest.mark.parametrize(("hours", "told"), [(5, False), (7, True)])
+def test_lamps_that_slept_owe_their_beats_tonight_and_no_whole_intervals_before(hours: int, told: bool) -> None:
+    """Nine of 21 lamps, here and there, missed one message after dusk: a burst; another one makes it a phase."""
+    n, hour = 21, 60 * MINUTE_US
+    silent = np.isin(np.arange(n), [2, 6, 7, 8, 9, 12, 14, 15, 17])
+    lamps, said, now = np.zeros(n, LAMP), np.zeros(n, SAID), np.zeros(n, NOW)
+    lamps["interval_us"], lamps["lost_share"], lamps["phase"], lamps["switched"] = 4 * hour, 0.1, -1, 1
+    latest = T0 + (2 if hours < 6 else 6) * hour
+    said["heard_at"] = np.where(silent, T0 - 18 * hour, latest)
+    said["slept_at"], said["woke_at"] = T0 - 18 * hour, np.where(silent, 0, T0 + 2 * hour)
+    now["state"], now["since"], now["missed"] = np.where(silent, SILENT, HEARD), np.where(silent, T0, 0), 2 * silent
+    scope = Scope(AssetKind.FEEDER, "F", "C", "north", "F", "G")
+    feeder = Feeder(scope, True, 0, FaultRules(), 0, np.arange(n), 4 * hour)
+    feeder._names, feeder._place = tuple(f"L-{i}" for i in range(n)), np.full((n, 2), np.nan)
+    found = find(feeder, lamps, said, now, np.full(n, 0.1), np.full(1, latest, np.int64), T0 + hours * hour)
+    assert (found.kind != NOTHING) is told

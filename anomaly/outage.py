@@ -75,7 +75,7 @@ def find(census: Iterable[Census], now: int) -> list[Outage]:
         if lost and connected is not False:
             lost |= _lost_too([c for c in counts if c.feeder.root_id not in lost])
         left = [count for count in counts if count.feeder.root_id not in lost or count in later]
-        if connected and (alone := _only_cabinet(left)):
+        if connected and any(map(is_out, left)) and (alone := _only_cabinet(left)):
             stalls = now - max(max(c.silent_since, c.online_at) for c in left) < _stall_us(left)
             lost |= set() if stalls else alone
             later = later if stalls else []
@@ -163,7 +163,7 @@ def _only_cabinet(counts: list[Census]) -> set[str]:
     """
     awake = [count for count in counts if count.expected]
     roots = {count.feeder.root_id for count in awake}
-    return roots if len(roots) == 1 and all(is_out(count) for count in awake) else set()
+    return roots if len(roots) == 1 else set()
 
 
 def _lost_too(left: list[Census]) -> set[str]:

@@ -196,6 +196,9 @@ def test_the_broker_tells_an_outage_of_a_gateway_from_one_of_its_only_cabinet() 
     assert decided(online=True, online_at=T0 + 60 * MINUTE_US) == [], "it has just come back and sends what it kept"
     far = replace(dead(5, 0), feeder=replace(feeder(1, 5), root_id="C5"))
     assert decided(beside=(far,), online=True) == out, "two cabinets at once: its radio"
+    few = replace(dead(1, 0, online=True), expected=2, unexplained=False)
+    events = CorrelatorState(1).hear(batch(0, 90, census=[dead(0, 0, online=True), few]))
+    assert told(events) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0")], "too few of the other feeder are missed to tell"
     alone = dead(0, 0, tells_supply=False, online=False, **at)
     asleep = replace(alive(1, 0), expected=0, heard=0, online=False, **at)
     assert told(CorrelatorState(1).hear(batch(0, 90, census=[alone, asleep]))) == out, "one feeder awake"

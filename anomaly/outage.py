@@ -183,7 +183,7 @@ def _of_cabinet(out: list[Census], below: list[Census], later: list[Census]) -> 
 
     A feeder whose clock might be what silenced it alone lost its supply if the others did so with it.
     """
-    silent = [c for c in below if is_out(c) and c not in later]
+    silent = [c for c in below if is_out(c) and c not in later and not c.part]
     silent.sort(key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
     out = sorted((c for c in out if c.whole), key=lambda c: (c.feeder.asset_id, c.feeder.gateway_id))
     feeders = {c.feeder.asset_id for c in silent}

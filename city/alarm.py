@@ -280,6 +280,8 @@ class Census:
     """Whether its gateway is connected, as the broker saw; None where nobody tells."""
     online_at: int = 0
     """Since when it is, or is not, µs UTC."""
+    part: bool = False
+    """A part of it is out, and some of the rest is heard."""
     due_at: int = 0
     """When the last of the silent should have spoken, µs UTC; 0: an interval after `silent_since`."""
 

@@ -21,6 +21,8 @@ MEMBER, LEFT = 1, 2
 """Of an open part; or of one that is over, and not heard since."""
 METERED_MIN = 5
 """Of so many controllers one should manage to say that its supply is gone: a fifth do at most."""
+ELSEWHERE = 0.1
+"""Fewer of a feeder that is all out may be heard: those that hang elsewhere."""
 BACK_SHARE = 0.5
 """A part is over when this share of it is heard again."""
 LASTING_US = 25 * MINUTE_US
@@ -195,6 +197,7 @@ def census(
         feeder = columns.feeders[number]
         turn, rules = turns[feeder.schedule], feeder.rules
         link = links.get(scope.gateway_id)
+        part = bool(feeders[number]["part_since"]) and heards[place] > ELSEWHERE * known[number]
         woke = not feeder.switched or not turn.burning
         yield Census(
             feeder=scope,
@@ -210,13 +213,13 @@ def census(
             woke=woke or (silents[place] > 0 and silent_heard_at[place] >= turn.began_at),
             tells_supply=feeder.metered >= METERED_MIN,
             gasped=gaspeds[place],
-            whole=_is_whole(
-                number, feeder, feeders, shapes, turn, confirmed, sinces[place], silent_heard_at[place], now
-            ),
+            whole=not part
+            and _is_whole(number, feeder, feeders, shapes, turn, confirmed, sinces[place], silent_heard_at[place], now),
             beside_the_hour=together(number),
             online=None if link is None else link.online,
             online_at=0 if link is None else link.since,
             due_at=dues[place],
+            part=part,
         )
 
 

@@ -155,6 +155,14 @@ def test_all_feeders_of_a_cabinet_that_fall_silent_together_are_one_outage() -> 
     assert told(apart) == [(K.RAISED, F.SUPPLY_LOSS, "G1F0"), (K.RAISED, F.SUPPLY_LOSS, "G1F1")]
 
 
+def test_a_feeder_of_which_a_part_is_out_does_not_make_another_ones_outage_the_cabinets() -> None:
+    beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
+    part = replace(dead(1, 2, whole=False, part=True), heard=4)
+    assert told(CorrelatorState(1).hear(batch(0, 40, census=[dead(0, 0), part, beside]))) == [
+        (K.RAISED, F.SUPPLY_LOSS, "G1F0")
+    ]
+
+
 def test_a_feeder_that_falls_silent_with_its_cabinet_is_not_its_clocks_doing() -> None:
     beside = replace(alive(9, 39), feeder=replace(feeder(1, 9), root_id="C9"))
     events = CorrelatorState(1).hear(batch(0, 40, census=[dead(0, 0), dead(1, 2, whole=False), beside]))

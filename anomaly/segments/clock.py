@@ -48,23 +48,25 @@ class Error:
         return abs(self.low + self.high) // 2
 
 
-def error_of(said: NDArray[np.void], interval_us: int, slept_due: int, woke_due: int) -> Error | None:
+def error_of(
+    slept_at: NDArray[np.int64], woke_at: NDArray[np.int64], interval_us: int, slept_due: int, woke_due: int
+) -> Error | None:
     """Return how far a feeder's clock is ahead as its latest pause tells; None: it does not.
 
     Parameters
     ----------
-    said : layout.SAID[n]
-        Of its lamps.
+    slept_at, woke_at : int64[n], µs UTC
+        Of its lamps, see `layout.SAID`.
     slept_due, woke_due : int
         When it should have been switched off and on again, µs UTC.
     """
-    paused = (np.abs(said["woke_at"] - woke_due) < MOST_US) & (np.abs(said["slept_at"] - slept_due) < MOST_US)
+    paused = (np.abs(woke_at - woke_due) < MOST_US) & (np.abs(slept_at - slept_due) < MOST_US)
     if int(paused.sum()) < LAMPS_MIN:
         return None
     # Not the very first and last: a lamp or two hang elsewhere.
     rank = max(1, int(paused.sum()) // 10)
-    woke = int(np.sort(said["woke_at"][paused])[rank])
-    slept = int(np.sort(said["slept_at"][paused])[-1 - rank])
+    woke = int(np.sort(woke_at[paused])[rank])
+    slept = int(np.sort(slept_at[paused])[-1 - rank])
     dusk = Error(woke_due - woke, woke_due - woke + interval_us + BOOT_US)
     dawn = Error(slept_due - slept - interval_us, slept_due - slept)
     return dusk.meet(dawn)

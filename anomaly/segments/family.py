@@ -188,13 +188,15 @@ class Segments(Family):
                 continue
             if turn.began_at <= int(self._cabinets[number]["judged_at"]):
                 continue
-            said = self._said[feeder.rows]
-            interval_us = int(np.maximum(self._columns.lamps["interval_us"][feeder.rows], said["interval_us"]).max())
+            rows = feeder.rows
+            # Field by field: whole rows of all lamps would be most of what a quiet minute takes.
+            learnt_us = self._said["interval_us"][rows]
+            interval_us = int(np.maximum(self._columns.lamps["interval_us"][rows], learnt_us).max())
             slept_due = _before(context, feeder.schedule, turn.began_at)
             if interval_us > _CLOCK_INTERVAL_US or not slept_due:
                 continue
             due, rules = (slept_due, turn.began_at), feeder.rules
-            error = clock.error_of(said, interval_us, *due)
+            error = clock.error_of(self._said["slept_at"][rows], self._said["woke_at"][rows], interval_us, *due)
             if error is not None:
                 errors[feeder.switched].append(error)
         # A contactor is what the clock moves; lamps that always have supply may go by clocks of their own.

@@ -103,7 +103,7 @@ class Case:
 
     @property
     def alarm_id(self) -> str:
-        return alarm_id(self.fault, self.scope.asset_id, self.since)
+        return alarm_id(self.fault, self.scope.subject, self.since)
 
     @property
     def is_parent(self) -> bool:
@@ -151,7 +151,7 @@ class Parent:
 
     @property
     def alarm_id(self) -> str:
-        return alarm_id(self.fault, self.scope.asset_id, self.since)
+        return alarm_id(self.fault, self.scope.subject, self.since)
 
 
 def above(scope: Scope) -> set[str]:
@@ -213,7 +213,7 @@ def case_event(
     """Return an event of the alarm that a suspicion has become."""
     return AlarmEvent(
         kind=kind,
-        alarm_id=alarm_id(suspicion.fault, suspicion.scope.asset_id, suspicion.since),
+        alarm_id=alarm_id(suspicion.fault, suspicion.scope.subject, suspicion.since),
         fault=suspicion.fault,
         severity=SEVERITY[suspicion.fault],
         scope=suspicion.scope,

@@ -20,7 +20,7 @@ ABANDONED_US = 72 * HOUR_US
 """An outage below which nothing was even expected for so long is of something that the city no longer has."""
 
 Cases = dict[str, Case]
-"""By fault and asset."""
+"""By fault, asset, and device where its asset has several."""
 Parents = dict[str, Parent]
 """By alarm id."""
 
@@ -80,7 +80,7 @@ def decide(
 
 
 def _key(suspicion: Suspicion) -> str:
-    return f"{suspicion.fault}|{suspicion.scope.asset_id}"
+    return f"{suspicion.fault}|{suspicion.scope.subject}"
 
 
 def _tell_past(
@@ -135,9 +135,12 @@ def _hear_suspicion(
             cases[key] = replace(case, ends_at=0, until=0)
         else:
             cases[key] = life.grown(case, suspicion)
-    elif case is not None and not case.raised:
+    elif case is None or (suspicion.surprise is not None and case.suspicion.surprise is None):
+        # That statistics no longer see anything odd is no end of what a rule has told.
+        return
+    elif not case.raised:
         del cases[key]
-    elif case is not None:
+    else:
         cases[key] = replace(case, ends_at=now + life.off_delay_us(suspicion), until=suspicion.until or now)
 
 

@@ -138,6 +138,9 @@ class Scope:
         Correlation group (substation area).
     feeder_id, gateway_id : str
         Empty where they mean nothing.
+    device_id : str
+        The device, where its facility has several: each measures something of its own (two pools, two cold rooms), and
+        what one of them shows is an incident of its own. Empty where the asset is meant.
     """
 
     kind: AssetKind
@@ -146,6 +149,12 @@ class Scope:
     group: str
     feeder_id: str = ""
     gateway_id: str = ""
+    device_id: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What faults, alarms and incidents of it are told apart by."""
+        return f"{self.asset_id}|{self.device_id}" if self.device_id else self.asset_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +220,9 @@ class AlarmEvent:
         return f"{self.alarm_id}:{self.kind}:{self.at}"
 
 
-def alarm_id(fault: FaultClass, asset_id: str, raised_at: int) -> str:
-    """Return the id of an alarm, the same on every machine and after every replay."""
-    return hashlib.sha256(f"{fault}|{asset_id}|{raised_at}".encode()).hexdigest()[:24]
+def alarm_id(fault: FaultClass, subject: str, raised_at: int) -> str:
+    """Return the id of an alarm, the same on every machine and after every replay; see `Scope.subject`."""
+    return hashlib.sha256(f"{fault}|{subject}|{raised_at}".encode()).hexdigest()[:24]
 
 
 class CandidateKind(StrEnum):

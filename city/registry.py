@@ -1,7 +1,8 @@
 """What stages know of the city: devices and series for ingest, whole cabinets and facilities for detection."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from city.alarm import Scope
 from city.asset import AssetKind, GatewayDefinition, Switching
@@ -155,6 +156,21 @@ class DeviceDefinition:
     lamp_type: str = ""
     lat: float | None = None
     lon: float | None = None
+
+
+def told_apart(devices: Iterable[DeviceDefinition]) -> tuple[DeviceDefinition, ...]:
+    """Return devices, each named in its scope where its facility has several.
+
+    A lamp's devices all speak of the one lamp; a facility's of its pools, its cold rooms, its meters.
+    """
+    devices = tuple(devices)
+    count = Counter(device.asset.asset_id for device in devices)
+    return tuple(
+        replace(device, asset=replace(device.asset, device_id=device.device_id))
+        if device.asset.kind is AssetKind.FACILITY and count[device.asset.asset_id] > 1
+        else device
+        for device in devices
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from city.alarm import Scope
 from city.asset import AssetKind, Device, GatewayDefinition, Lamp
 from city.pack import CityPack
-from city.registry import DeviceDefinition, FeederDefinition, RootDefinition, SeriesDefinition
+from city.registry import DeviceDefinition, FeederDefinition, RootDefinition, SeriesDefinition, told_apart
 
 
 def roots_of(pack: CityPack) -> list[RootDefinition]:
@@ -60,7 +60,7 @@ def roots_of(pack: CityPack) -> list[RootDefinition]:
                 group,
                 pack.version,
                 tuple(feeders[root_id]),
-                tuple(below),
+                told_apart(below),
                 pack.rules,
                 opening.get(root_id),
                 pack.timezone,

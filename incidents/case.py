@@ -35,6 +35,8 @@ class AlarmState:
         `order_of` the latest event taken.
     held_by : int or None
         The maintenance window during which it came.
+    device_id : str
+        The device, where its asset has several.
     """
 
     alarm_id: str
@@ -50,6 +52,7 @@ class AlarmState:
     event: AlarmEvent | None = None
     """The event that brought the alarm here in this transaction; None as loaded."""
     held_by: int | None = None
+    device_id: str = ""
 
     @property
     def live(self) -> bool:

@@ -29,15 +29,17 @@ _EXPLAINS = {
 }
 
 
-def incident_key(fault: FaultClass, kind: AssetKind) -> str:
+def incident_key(fault: FaultClass, kind: AssetKind, device_id: str = "") -> str:
     """Return the key under which at most one ticket of an asset is open.
 
     A lamp that is dark, one that fell silent and a citizen's "it is dark" are views of one incident. What nothing
-    else looks like is an incident of its own kind.
+    else looks like is an incident of its own kind; so is what one of several devices shows, which is named then.
     """
     if fault is FaultClass.COMMUNICATION_FAILURE:
-        return DARK if kind is AssetKind.LAMP else SILENT
-    return _KEYS.get(fault, str(fault))
+        key = DARK if kind is AssetKind.LAMP else SILENT
+    else:
+        key = _KEYS.get(fault, str(fault))
+    return f"{key}|{device_id}" if device_id else key
 
 
 def explains(parent: FaultClass, child: FaultClass | None) -> bool:

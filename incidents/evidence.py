@@ -86,6 +86,7 @@ def _after(before: AlarmState | None, event: AlarmEvent) -> AlarmState:
         order_of(event.kind, event.at),
         event,
         before.held_by if before and event.kind is AlarmEventKind.CLEARED else event.held_by,
+        event.scope.device_id,
     )
 
 
@@ -96,7 +97,7 @@ def _raised(
         _cleared(case, alarm, now)
         _adopt(case, event, alarm, now, options)
         return
-    key = incident_key(event.fault, event.scope.kind)
+    key = incident_key(event.fault, event.scope.kind, event.scope.device_id)
     came_back = before is not None and before.parent_id is not None
     left = _leave_parent(case, alarm, before) if before is not None and came_back else None
     ticket = case.open_ticket(alarm.scope_id, key)
@@ -186,7 +187,7 @@ def _own_ticket(case: Case, alarm: AlarmState) -> CaseTicket | None:
             return ticket
     if alarm.cleared_at is not None:
         return None
-    return case.open_ticket(alarm.scope_id, incident_key(alarm.fault, alarm.scope_kind))
+    return case.open_ticket(alarm.scope_id, incident_key(alarm.fault, alarm.scope_kind, alarm.device_id))
 
 
 def _adopt(case: Case, event: AlarmEvent, alarm: AlarmState, now: int, options: DeskOptions) -> None:

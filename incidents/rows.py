@@ -217,7 +217,8 @@ def _ticket(row: tuple[Any, ...]) -> CaseTicket:
 
 
 def _alarm(row: tuple[Any, ...]) -> AlarmState:
-    alarm_id, fault, severity, kind, scope_id, root_id, raised_at, cleared_at, parent_id, held_by, at, last = row
+    alarm_id, fault, severity, kind, scope_id, root_id, raised_at, cleared_at, parent_id, held_by, device_id = row[:-2]
+    at, last = row[-2:]
     return AlarmState(
         alarm_id,
         FaultClass(fault),
@@ -230,6 +231,7 @@ def _alarm(row: tuple[Any, ...]) -> AlarmState:
         parent_id,
         order_of(AlarmEventKind(last), from_datetime(at)),
         held_by=held_by,
+        device_id=device_id,
     )
 
 
@@ -270,6 +272,7 @@ def _alarm_fields(alarm: AlarmState) -> dict[str, Any]:
         "cleared_at": _time(alarm.cleared_at),
         "parent_id": alarm.parent_id,
         "held_by": alarm.held_by,
+        "device_id": alarm.device_id,
         "children": Jsonb(list(alarm.event.children)),
         "evidence": Jsonb(asdict(alarm.event.evidence)),
         "keeps_evidence": alarm.event.kind not in (AlarmEventKind.RAISED, AlarmEventKind.HELD),

@@ -75,7 +75,7 @@ SELECT t.ticket_id, t.state, t.category, t.fault, t.scope_kind, t.scope_id, t.ro
 -- name: alarms
 -- The decision's alarms and those that keep its tickets open, each with the order of the last event taken.
 SELECT a.alarm_id, a.fault, a.severity, a.scope_kind, a.scope_id, a.root_id, a.raised_at, a.cleared_at, a.parent_id,
-       a.held_by, last.at, last.kind
+       a.held_by, a.device_id, last.at, last.kind
   FROM alarms a
   CROSS JOIN LATERAL (
        SELECT e.at, e.kind FROM alarm_events e WHERE e.alarm_id = a.alarm_id
@@ -111,9 +111,9 @@ UPDATE tickets
 -- name: save_alarm
 -- The alarm as it stands; evidence is of the raising, an end adds none.
 INSERT INTO alarms (alarm_id, fault, severity, scope_kind, scope_id, root_id, raised_at, cleared_at, parent_id,
-                    held_by, children, evidence)
+                    held_by, children, evidence, device_id)
 VALUES (%(alarm_id)s, %(fault)s, %(severity)s, %(scope_kind)s, %(scope_id)s, %(root_id)s, %(raised_at)s,
-        %(cleared_at)s, %(parent_id)s, %(held_by)s, %(children)s, %(evidence)s)
+        %(cleared_at)s, %(parent_id)s, %(held_by)s, %(children)s, %(evidence)s, %(device_id)s)
 ON CONFLICT (alarm_id) DO UPDATE
    SET severity = EXCLUDED.severity, cleared_at = EXCLUDED.cleared_at, parent_id = EXCLUDED.parent_id,
        held_by = EXCLUDED.held_by,

@@ -67,7 +67,9 @@ async def measured(pool: Pool, found: Mapping[str, Any]) -> Row | None:
     """Return the series that an alarm speaks of: of the metric that it names, else in its unit, else its power."""
     evidence = found["evidence"]
     known = await rows(pool, _SQL.series_of_asset, asset=found["scope_id"])
-    named = (evidence.get("detail") or {}).get("metric")
+    detail = evidence.get("detail") or {}
+    known = [s for s in known if s["device"] == detail.get("device")] or known
+    named = detail.get("metric")
     choices = [s for s in known if s["metric"] == named]
     if found["fault"] == FaultClass.LAMP_FAILURE or evidence.get("unit") == "W":
         choices += [s for s in known if s["metric"] == ACTIVE_POWER]

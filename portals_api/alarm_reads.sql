@@ -9,7 +9,7 @@ SELECT m.alarm_id AS id, m.fault, m.severity, m.scope_kind, m.scope_id, m.raised
 
 -- name: series_of_asset
 -- What is measured of an asset, and how often.
-SELECT s.series_id AS series, s.metric, m.unit, d.report_interval_s
+SELECT s.series_id AS series, s.metric, m.unit, d.report_interval_s, d.device_id AS device
   FROM devices d JOIN series s USING (device_id) JOIN metrics m USING (metric)
  WHERE d.asset_id = %(asset)s AND NOT d.retired AND NOT s.retired ORDER BY s.series_id
 

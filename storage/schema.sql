@@ -432,7 +432,8 @@ CREATE TABLE alarms (
     parent_id       text,
     children        jsonb NOT NULL DEFAULT '[]',
     evidence        jsonb NOT NULL,
-    held_by         bigint                                 -- maintenance window during which it came: shown, without a ticket
+    held_by         bigint,                                -- maintenance window during which it came: shown, without a ticket
+    device_id       text NOT NULL DEFAULT ''               -- the device, where its facility has several
 );
 CREATE INDEX alarms_by_window ON alarms (held_by) WHERE held_by IS NOT NULL;
 CREATE INDEX alarms_by_scope ON alarms (scope_id, raised_at DESC);

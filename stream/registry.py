@@ -24,6 +24,7 @@ from city.registry import (
     IngestRegistry,
     RootDefinition,
     SeriesDefinition,
+    told_apart,
 )
 from city.topics import SHARDS
 from storage import queries
@@ -199,7 +200,7 @@ async def load_roots(
             group,
             standing.pack_version,
             tuple(feeders[root]),
-            tuple(devices[root]),
+            told_apart(devices[root]),
             rules,
             None if opening is None else from_plain(opening),
             timezone,

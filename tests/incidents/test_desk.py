@@ -1,10 +1,12 @@
 import pytest
 
+from city.alarm import FaultClass, Scope
+from city.asset import AssetKind
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 from city.errors import ConflictError, NotFoundError
 from city.ticket import Actor, TicketEventKind, TicketState
 from incidents.case import Case, CaseTicket
-from incidents.desk import Move, take_move, take_report, verify
+from incidents.desk import Move, as_loaded, take_move, take_report, verify
 from tests.incidents.world import (
     BY_DAY,
     CLEARED,
@@ -305,3 +307,36 @@ def test_an_overtaken_event_is_kept_and_changes_no_ticket() -> None:
     )
     assert len(case.tickets) == 1
     assert len(case.changes.taken) == 3
+
+
+def test_two_devices_of_one_facility_are_two_incidents_and_a_report_beside_them_is_its_own() -> None:
+    first, second = (
+        Scope(AssetKind.FACILITY, "MK-1", "MK-1", "MK-1", "", "G-1", device_id=name) for name in ("D-1", "D-2")
+    )
+    warm = FaultClass.COLD_ROOM_TOO_WARM
+    one, two = event(RAISED, warm, first), event(RAISED, warm, second)
+    case = after(one, two, reported(first, "damaged"), two)
+    keys = [ticket.incident_key for ticket in case.tickets.values()]
+    assert keys == ["coldRoomTooWarm|D-1", "coldRoomTooWarm|D-2", "damaged"]
+    case = after(event(CLEARED, warm, first, NOW + HOUR_US, cleared_at=NOW), case=as_loaded(case), now=NOW + HOUR_US)
+    states = [ticket.state for ticket in case.tickets.values()]
+    assert states == [TicketState.RECOVERED, TicketState.NEW, TicketState.NEW]
+
+
+def test_an_answer_to_the_ticket_of_one_device_joins_that_one() -> None:
+    scope = Scope(AssetKind.FACILITY, "MK-1", "MK-1", "MK-1", "", "G-1", device_id="D-2")
+    case = after(event(RAISED, FaultClass.COLD_ROOM_TOO_WARM, scope))
+    (ticket,) = case.tickets.values()
+    case = after(reported(scope, "other", ticket=ticket.ticket_id), case=case)
+    assert [one.ticket_id for one in case.tickets.values()] == [ticket.ticket_id]
+
+
+def test_a_silent_device_that_its_gateway_explains_leaves_its_own_ticket_though_loaded_anew() -> None:
+    scope = Scope(AssetKind.FACILITY, "MK-1", "MK-1", "MK-1", "", "G-1", device_id="D-2")
+    silent, gateway = event(RAISED, SILENT, scope), event(RAISED, SILENT, GATEWAY, children=("MK-1",))
+    case = as_loaded(after(silent))
+    case = after(event(FOLDED, SILENT, scope, NOW + 1, parent=gateway), gateway, case=case)
+    assert [(one.incident_key, one.state) for one in case.tickets.values()] == [
+        ("silent|D-2", TicketState.MERGED),
+        ("silent", TicketState.NEW),
+    ]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from city import topics
-from city.alarm import AlarmEvent
+from city.alarm import AlarmEvent, Scope
+from city.asset import AssetKind
 from city.clock import HOUR_US, MINUTE_US, ManualClock, from_datetime
 from city.errors import ConflictError, DataError, NotFoundError
 from city.ticket import Actor, TicketState
@@ -402,3 +403,26 @@ def test_a_crews_words_stay_out_of_the_feed(city_url: str, rows: Rows) -> None:
     run(main())
     assert not [r for r in rows("SELECT value FROM outbox") if b"Mar" in bytes(r[0]) or b"church" in bytes(r[0])]
     assert rows("SELECT reason FROM ticket_events WHERE actor = 'crew'") == [("María let me in",)]
+
+
+def test_what_one_device_of_a_facility_shows_is_loaded_again_as_that_devices(city_url: str, rows: Rows) -> None:
+    first, second = (
+        Scope(AssetKind.FACILITY, "EQ-1", "EQ-1", "EQ-1", "", "GW-2", device_id=name) for name in ("D-1", "D-2")
+    )
+    gateway = event(RAISED, SILENT, replace(GATEWAY, asset_id="GW-2", root_id="GW-2", gateway_id="GW-2"))
+
+    async def main() -> None:
+        pool = await open_pool(city_url)
+        desk = Desk(ManualClock(NOW))
+        await take(pool, desk, event(RAISED, SILENT, first), event(RAISED, SILENT, second))
+        await take(pool, desk, gateway, event(FOLDED, SILENT, second, NOW + MINUTE_US, parent=gateway))
+        await take(pool, desk, event(CLEARED, SILENT, first, NOW + HOUR_US, cleared_at=NOW + HOUR_US))
+        await pool.close()
+
+    run(main())
+    assert rows("SELECT scope_id, incident_key, state FROM tickets ORDER BY incident_key") == [
+        ("GW-2", "silent", "new"),
+        ("EQ-1", "silent|D-1", "recovered"),
+        ("EQ-1", "silent|D-2", "merged"),
+    ]
+    assert rows("SELECT device_id FROM alarms WHERE scope_kind = 'facility' ORDER BY 1") == [("D-1",), ("D-2",)]

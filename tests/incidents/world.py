@@ -41,7 +41,7 @@ def event(
 ) -> AlarmEvent:
     return AlarmEvent(
         kind,
-        alarm_id(fault, scope.asset_id, raised_at),
+        alarm_id(fault, scope.subject, raised_at),
         fault,
         SEVERITY[fault],
         scope,

@@ -1,10 +1,12 @@
 """One alarm explained: rule, observed and expected, the hours around it, and what crews found in cases alike."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from city.alarm import AlarmEvent, FaultClass
+from city.alarm import AlarmEvent, FaultClass, Scope
+from city.asset import AssetKind
 from city.clock import DAY_US, HOUR_US
 from tests.incidents.world import CLEARED, FAILURE, FEEDER, RAISED, SUPPLY, event, lamp
 from tests.portals_api.conftest import Open, Portals
@@ -113,6 +115,31 @@ def test_where_nothing_was_measured_and_nothing_is_alike_the_page_says_so(portal
                 assert "No case like it yet." in text
                 assert '<svg class="chart"' not in text
             assert (await p.json(f"/api/v1/alarms/{outage.alarm_id}"))["explanation"]["points"] == []
+
+    run(main())
+
+
+@pytest.mark.usefixtures("data")
+def test_of_two_devices_of_a_facility_the_page_names_the_one_and_draws_its_readings(portals: Open, rows: Any) -> None:
+    rows("""INSERT INTO devices (device_id, asset_id, gateway_id, profile_id, shard, report_interval_s,
+                                 silence_intervals)
+            VALUES ('A-SCHOOL', 'SCHOOL', 'G-1', 'school', 0, 900, 4),
+                   ('T-SCHOOL', 'SCHOOL', 'G-1', 'school', 0, 900, 4) RETURNING 1""")
+    ((number,),) = rows("INSERT INTO series (device_id, metric) VALUES ('T-SCHOOL', 'co2_ppm') RETURNING series_id")
+    rows(f"""INSERT INTO readings (series_id, observed_at, received_at, value, quality)
+             SELECT {number}, at, at, 4321, 0 FROM generate_series(0, 20) AS n,
+                    LATERAL (SELECT to_timestamp(1795472400 - n * 900) AS at) t RETURNING 1""")
+    scope = Scope(AssetKind.FACILITY, "SCHOOL", "SCHOOL", "SCHOOL", "", "G-1", device_id="T-SCHOOL")
+    raised = event(RAISED, FaultClass.CO2_TOO_HIGH, scope)
+    raised = replace(raised, evidence=replace(raised.evidence, detail={"device": "T-SCHOOL", "metric": "co2_ppm"}))
+
+    async def main() -> None:
+        async with portals() as p:
+            await p.alarm(raised)
+            text = (await p.http.get(f"/alarms/{raised.alarm_id}", headers=EN)).text
+            assert "<dt>Device</dt><dd>T-SCHOOL</dd>" in text
+            why = (await p.json(f"/api/v1/alarms/{raised.alarm_id}"))["explanation"]
+            assert {point["value"] for point in why["points"]} == {4321.0}
 
     run(main())
 

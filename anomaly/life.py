@@ -57,7 +57,7 @@ class Rest:
 
 
 Rests = MutableMapping[str, Rest]
-"""By fault and asset."""
+"""By fault, asset, and device where its asset has several."""
 
 
 def wait_us(suspicion: Suspicion) -> int:
@@ -111,8 +111,12 @@ def forget(rests: Rests, now: int) -> None:
 
 
 def grown(case: Case, suspicion: Suspicion) -> Case:
-    """Return a case that is not raised yet with what is said of it now, where that is more than was said before."""
-    if case.raised or suspicion.surprise is None or suspicion.surprise <= (case.suspicion.surprise or 0.0):
+    """Return a case that is not raised yet with what is said of it now, where that is more than was said before.
+
+    What a rule says is more than anything that statistics suspect.
+    """
+    before = case.suspicion.surprise
+    if case.raised or before is None or (suspicion.surprise is not None and suspicion.surprise <= before):
         return case
     return replace(case, suspicion=replace(suspicion, since=case.suspicion.since))
 

@@ -21,8 +21,12 @@ from city.clock import isoformat
 from city.metric import AIR_METRICS, KNOWN_METRICS
 
 UNITS = {metric.name: metric.unit for metric in (*KNOWN_METRICS, *AIR_METRICS)}
-DEVICE = np.dtype([("since", "i8"), ("open", "i4"), ("surprise", "f4")])
-"""Of what is told of a device: when it began, µs UTC, how many of its series are open, and the most that one said."""
+FAULTS = (FaultClass.OUT_OF_PATTERN, FaultClass.STUCK_SENSOR)
+"""What a series is told as. One that no longer moves is stuck, as a rule of facilities may say of it as well: both
+speak of the same alarm."""
+DEVICE = np.dtype([("since", "i8", len(FAULTS)), ("open", "i4", len(FAULTS)), ("surprise", "f4", len(FAULTS))])
+"""Of what is told of a device, fault by fault: when it began, µs UTC, how many of its series are open, and the most
+that one said."""
 _PARAMETERS, _RULES = Parameters().row(), TicketRules().row()
 
 
@@ -62,6 +66,8 @@ class Statistics(Family):
         self._plan = _Plan()
         self._states = np.zeros(0, STATE)
         self._watches = np.zeros(0, WATCH)
+        self._named: NDArray[Any] = np.zeros(0, np.uint8)
+        """By series, the number of the fault that it is told as while it is open."""
         self._told = np.zeros(0, DEVICE)
 
     def lay_out(self, layout: Layout, at: int) -> list[Suspicion]:
@@ -69,23 +75,30 @@ class Statistics(Family):
         plan = self._plan = _lay_out(layout)
         self._states = carry(before.series_names, self._states, plan.series_names, STATE)
         self._watches = carry(before.series_names, self._watches, plan.series_names, WATCH)
+        self._named = carry(before.series_names, self._named, plan.series_names, np.dtype(np.uint8))
         self._told = carry(before.names, told, plan.names, DEVICE)
         places = {name: row for row, name in enumerate(plan.names)}
         device_of = np.array(plan.device_of, np.int64)
-        still = np.bincount(device_of[self._watches["opened_at"] != 0], minlength=len(plan.names))
+        still = np.zeros((len(plan.names), len(FAULTS)), np.int32)
+        opened = self._watches["opened_at"] != 0
+        np.add.at(still, (device_of[opened], self._named[opened]), 1)
         ended: list[Suspicion] = []
         for row, name in enumerate(before.names):
             now = places.get(name)
-            if not told["open"][row]:
-                continue
-            if now is not None and plan.scopes[now] == before.scopes[row] and still[now]:
-                # A series that is no longer reported goes with what was open of it.
-                self._told["open"][now] = still[now]
-                continue
-            evidence = Evidence("device-withdrawn", detail={"device": name})
-            ended.append(_said(before.scopes[row], int(told["since"][row]), at, evidence, until=at))
-            if now is not None:
-                self._told[now] = 0
+            stays = now is not None and plan.scopes[now] == before.scopes[row]
+            for fault in range(len(FAULTS)):
+                if not told["open"][row, fault]:
+                    continue
+                if now is not None and stays and still[now, fault]:
+                    # A series that is no longer reported goes with what was open of it.
+                    self._told["open"][now, fault] = still[now, fault]
+                    continue
+                since = int(told["since"][row, fault])
+                evidence = Evidence("device-withdrawn", detail={"device": name})
+                ended.append(_said(fault, before.scopes[row], since, at, evidence, until=at))
+                if now is not None:
+                    self._told["open"][now, fault] = 0
+            if now is not None and not stays:
                 self._watches["opened_at"][[i for i, d in enumerate(plan.device_of) if d == now]] = 0
         return ended
 
@@ -129,20 +142,39 @@ class Statistics(Family):
 
     def _tell(self, device: int, at: int, kind: int, row: int, since: int, scored: _Scored) -> list[Suspicion]:
         """Open a device's suspicion with its first series, say it anew when more is known, end it with the last."""
+        if kind == CLOSED:
+            return self._leave(device, at, row, scored)
+        fault, ended = int(scored.channel == STUCK), []
+        begins = kind == OPENED
+        if not begins and self._named[row] != fault:
+            # What seemed out of pattern turns out to be stuck, or what was stuck moves and is out of pattern.
+            ended, begins = self._leave(device, at, row, scored), True
         told = self._told[device]
-        if kind != CLOSED:
-            told["open"] += kind == OPENED
-            if told["open"] == 1 and kind == OPENED:
-                told["since"], told["surprise"] = since, 0.0
-            if scored.score <= told["surprise"]:
-                return []
-            told["surprise"] = scored.score
-        else:
-            told["open"] -= 1
-            if told["open"]:
-                return []
+        if begins:
+            self._named[row] = fault
+            told["open"][fault] += 1
+            if told["open"][fault] == 1:
+                told["since"][fault], told["surprise"][fault] = since, 0.0
+        if scored.score <= told["surprise"][fault]:
+            return ended
+        told["surprise"][fault] = scored.score
+        evidence = self._evidence(device, at, row, scored)
+        scope, began, among = self._plan.scopes[device], int(told["since"][fault]), self._plan.among[device]
+        return [*ended, replace(_said(fault, scope, began, at, evidence), surprise=scored.score, among=among)]
+
+    def _leave(self, device: int, at: int, row: int, scored: _Scored) -> list[Suspicion]:
+        """Let a series no longer be told as what it was; the last of a device ends that."""
+        fault, told = int(self._named[row]), self._told[device]
+        told["open"][fault] -= 1
+        if told["open"][fault]:
+            return []
+        evidence, since = self._evidence(device, at, row, scored), int(told["since"][fault])
+        end = _said(fault, self._plan.scopes[device], since, at, evidence, until=at)
+        return [replace(end, surprise=float(told["surprise"][fault]), among=self._plan.among[device])]
+
+    def _evidence(self, device: int, at: int, row: int, scored: _Scored) -> Evidence:
         metric = self._plan.metrics[row]
-        evidence = Evidence(
+        return Evidence(
             rule=f"unlike-its-past-{CHANNELS[scored.channel]}",
             observed=scored.value,
             expected=None if scored.channel == STUCK else scored.expected,
@@ -155,10 +187,6 @@ class Statistics(Family):
                 "last_heard": isoformat(at),
             },
         )
-        scope, began = self._plan.scopes[device], int(told["since"])
-        if kind == CLOSED:
-            return [_said(scope, began, at, evidence, until=at)]
-        return [replace(_said(scope, began, at, evidence), surprise=scored.score, among=self._plan.among[device])]
 
     def tick(self, now: int, context: Context) -> list[Suspicion]:
         """Say nothing: series are judged by what they send."""
@@ -169,14 +197,16 @@ class Statistics(Family):
         return [Learnt("statistics", self._states, self._plan.series_names, scopes, LEARNT)]
 
     def keep(self) -> list[NDArray[Any]]:
-        return [self._states, self._watches, self._told]
+        return [self._states, self._watches, self._named, self._told]
 
     def restore(self, snapshot: bytes) -> None:
-        first = len(self._plan.series_names) * STATE.itemsize
-        second = first + len(self._plan.series_names) * WATCH.itemsize
-        self._states = np.frombuffer(snapshot[:first], STATE).copy()
-        self._watches = np.frombuffer(snapshot[first:second], WATCH).copy()
-        self._told = np.frombuffer(snapshot[second:], DEVICE).copy()
+        n_series, n_devices = len(self._plan.series_names), len(self._plan.names)
+        parts: list[NDArray[Any]] = []
+        place = 0
+        for size, dtype in ((n_series, STATE), (n_series, WATCH), (n_series, np.dtype(np.uint8)), (n_devices, DEVICE)):
+            parts.append(np.frombuffer(snapshot, dtype, size, place).copy())
+            place += parts[-1].nbytes
+        self._states, self._watches, self._named, self._told = parts
 
 
 def _lay_out(layout: Layout) -> _Plan:
@@ -206,6 +236,6 @@ def _lay_out(layout: Layout) -> _Plan:
     return plan
 
 
-def _said(scope: Scope, since: int, at: int, evidence: Evidence, until: int | None = None) -> Suspicion:
+def _said(fault: int, scope: Scope, since: int, at: int, evidence: Evidence, until: int | None = None) -> Suspicion:
     kind = CandidateKind.SUSPECT if until is None else CandidateKind.CLEAR
-    return Suspicion(kind, FaultClass.OUT_OF_PATTERN, scope, since, at, evidence, until)
+    return Suspicion(kind, FAULTS[fault], scope, since, at, evidence, until)

@@ -163,9 +163,10 @@ def lasting(s, p, at, residual, hour_scale, gap_s, inverse, learn):
     moved = 2.0 * abs(float64(s.day_mean) + float64(s.absorbed)) / (typical + scale)
     restless = float64(s.day_size)
     score, channel = _rarest(s, shifted, moved, restless, learn and not held)
-    limit = RUN_FACTOR * s.longest + RUN_SLACK
-    if s.run > limit:
+    if held:
+        score, channel = 0.0, SEASON
+    if s.run > RUN_FACTOR * s.longest + RUN_SLACK:
+        # Whatever else is odd about a series that no longer moves comes of that.
         stuck = log(float64(s.n)) * s.run / (s.longest + RUN_SLACK) - log(ONE_DAY_S / interval)
-        if held or stuck > score:
-            return max(stuck, 0.0), STUCK
-    return (0.0, SEASON) if held else (score, channel)
+        return max(stuck, score), STUCK
+    return score, channel

@@ -56,11 +56,12 @@ def lasting(
         s.day_size,
     )
     score, channel = _rarest(s, values, learn and not held)
+    if held:
+        score, channel = 0.0, SEASON
     if s.run > k.RUN_FACTOR * s.longest + k.RUN_SLACK:
         stuck = log(float(s.n)) * s.run / (s.longest + k.RUN_SLACK) - log(k.ONE_DAY_S / s.interval_s)
-        if held or stuck > score:
-            return max(stuck, 0.0), STUCK
-    return (0.0, SEASON) if held else (score, channel)
+        return max(stuck, score), STUCK
+    return score, channel
 
 
 def follow(s: "Series", moved: float) -> None:

@@ -65,6 +65,25 @@ def test_what_was_held_back_is_told_once_it_has_grown() -> None:
     assert decide(open_cases, {}, {}, [suspicion(0, 9.0, at=later)], None, later) == []
 
 
+def test_the_end_of_what_statistics_saw_is_no_end_of_what_a_rule_told() -> None:
+    open_cases: dict[str, Case] = {}
+    told = decide(open_cases, {}, {}, [suspicion(0, None)], None, START)
+    assert [event.kind for event in told] == [AlarmEventKind.RAISED]
+    later = START + QUARTER_US
+    ended = replace(suspicion(0, 9.0, at=later), kind=CandidateKind.CLEAR, until=later)
+    assert decide(open_cases, {}, {}, [ended], None, later) == []
+    (event,) = decide(open_cases, {}, {}, [replace(ended, surprise=None)], None, later)
+    assert event.kind is AlarmEventKind.CLEARED
+
+
+def test_what_a_rule_says_lets_through_what_statistics_were_held_back_with() -> None:
+    open_cases: dict[str, Case] = {}
+    assert decide(open_cases, {}, {}, [suspicion(0, 3.0)], None, START) == []
+    later = START + QUARTER_US
+    (event,) = decide(open_cases, {}, {}, [suspicion(0, None, at=later)], None, later)
+    assert (event.kind, event.raised_at) == (AlarmEventKind.RAISED, START)
+
+
 def station() -> Layout:
     numbers = iter(range(1, 1 + DEVICES * len(METRICS)))
     devices = [

@@ -4,12 +4,13 @@ import random
 from dataclasses import replace
 from itertools import pairwise
 
+from anomaly.correlate import CorrelateStage
 from anomaly.detector import DetectStage
 from city import topics
-from city.alarm import CandidateKind, FaultClass
+from city.alarm import AlarmEvent, AlarmEventKind, CandidateKind, FaultClass
 from city.clock import DAY_US, HOUR_US
 from stream import codec
-from stream.log import Record, TopicPartition
+from stream.log import Append, Record, TopicPartition
 from tests.anomaly.facilities.world import START, Building, Course, detect, hour_of, said
 
 ONSET = START + 24 * DAY_US + 10 * HOUR_US
@@ -101,3 +102,50 @@ def test_what_was_open_of_a_series_that_is_no_longer_reported_ends_and_can_begin
     state, appends = detect([change, *later], state)
     found = said(appends)
     assert [(s.kind, s.evidence.rule) for s in found] == [(CandidateKind.CLEAR, "device-withdrawn")]
+
+
+def alarms(appends: list[Append]) -> list[tuple[AlarmEventKind, FaultClass]]:
+    """Return what correlation makes of candidates, in order."""
+    stage = CorrelateStage(1, 1)
+    state = stage.open(TopicPartition(topics.CANDIDATES, 0), None)
+    records = [Record(topics.CANDIDATES, 0, n, a.kind, a.value, a.at_us) for n, a in enumerate(appends)]
+    told = [codec.decode(AlarmEvent, made.value) for made in stage.step(state, records).appends]
+    return [(event.kind, event.fault) for event in told]
+
+
+def stuck(value: float) -> Course:
+    """Return a channel that says the same for 60 hours."""
+
+    def course(at: int, chance: random.Random) -> float:
+        usual = no2(at, chance)
+        return value if ONSET <= at < ONSET + 60 * HOUR_US else usual
+
+    return course
+
+
+def test_a_channel_that_is_stuck_is_one_stuck_sensor_and_nothing_else() -> None:
+    told = alarms(detect(station(31, no2_ug_m3=stuck(24.0)).records())[1])
+    assert told == [
+        (AlarmEventKind.RAISED, FaultClass.STUCK_SENSOR),
+        (AlarmEventKind.CLEARED, FaultClass.STUCK_SENSOR),
+    ]
+
+
+def test_what_seemed_out_of_pattern_and_is_stuck_is_told_as_that() -> None:
+    # Nought says nothing to the rule of facilities, what is seldom there is often nought: its own past tells.
+    told = alarms(detect(station(35, no2_ug_m3=stuck(0.0)).records())[1])
+    assert told == [
+        (AlarmEventKind.RAISED, FaultClass.OUT_OF_PATTERN),
+        (AlarmEventKind.CLEARED, FaultClass.OUT_OF_PATTERN),
+        (AlarmEventKind.RAISED, FaultClass.STUCK_SENSOR),
+        (AlarmEventKind.CLEARED, FaultClass.STUCK_SENSOR),
+    ]
+
+
+def test_what_a_rule_tells_is_not_ended_by_statistics_nor_held_back_with_them() -> None:
+    records = station(31, no2_ug_m3=stuck(24.0)).records()
+    found = [s for s in said(detect(records)[1]) if s.fault is FaultClass.STUCK_SENSOR]
+    rules = {s.evidence.rule for s in found if s.kind is CandidateKind.SUSPECT}
+    assert rules == {"same-values-again", "unlike-its-past-stuck"}
+    ends = [s for s in found if s.kind is CandidateKind.CLEAR]
+    assert [s.surprise is None for s in ends] == [True, False]

@@ -13,6 +13,8 @@ from city.opening import OpeningHours, periods_between, stays_shut
 
 BEFORE_US, AFTER_US = 2 * HOUR_US, 4 * HOUR_US
 """Heating begins so long before opening, and rooms have cooled so long after closing."""
+NIGHT_US = 5 * HOUR_US
+"""Up to so long after midnight the night of a closed building is of the kind of the day before."""
 _BLOCK_DAYS = 64
 _BLOCKS_MAX = 64
 HOLIDAY = DAY_TYPES - 1
@@ -30,7 +32,8 @@ class Moments:
     day : int64[n]
         Local days since 1970.
     slot, day_type, opened : int32[n]
-        Quarter of the local day; kind of day, below `DAY_TYPES`; `OPEN`, `CLOSED`, `NEAR` or `UNKNOWN`.
+        Quarter of the local day; kind of day, below `DAY_TYPES`, while closed that of the day before for `NIGHT_US`
+        after midnight; `OPEN`, `CLOSED`, `NEAR` or `UNKNOWN`.
     """
 
     day: NDArray[np.int64]
@@ -69,10 +72,13 @@ class Calendar:
         shift = np.array([self._offset_us(hour) for hour in hours.tolist()], np.int64)
         local = at_us + shift[place]
         day = local // DAY_US
-        days, day_place = np.unique(day, return_inverse=True)
+        opened = self._opened(at_us, day)
+        # How warm a closed building is at night, and what still runs in it, is of the day that ends.
+        closed = (opened == CLOSED) | (opened == NEAR)
+        days, day_place = np.unique((local - np.where(closed, NIGHT_US, 0)) // DAY_US, return_inverse=True)
         kinds = np.array([self._kind(number) for number in days.tolist()], np.int32)
         slot = (local % DAY_US // _SLOT_US).astype(np.int32)
-        return Moments(day, slot, kinds[day_place], self._opened(at_us, day))
+        return Moments(day, slot, kinds[day_place], opened)
 
     def _offset_us(self, hour: int) -> int:
         """Return what the zone adds to UTC in one hour of it: the clocks of cities change theirs at full hours."""

@@ -20,16 +20,16 @@ SET_BACK, RISEN_SHARE, OVER = 2.5, 0.4, 1.5
 more than this they are hot, not heated."""
 WARM_UP, WARM_DOWN = 0.004, 0.02
 MORNING, NOON = 40, 52
-HELD_US = 86_400_000_000
+HELD_US, HOT_US = 86_400_000_000, 21_600_000_000
+"""Too much power waits so long for its name, and a room that is as warm as by day so long for its meter to show why."""
 FULL_SHARE = 0.55
 """Of the full load: a heating plant draws less than this."""
-IDLE_SHARE, WASTE_SHARE, WASTE_MOST, PLANT_SHARE = 0.3, 0.45, 0.75, 0.9
-"""While no more than the first of the full load is expected, an excess between the next two, as shares of what is
-expected, is waste; a plant that was left on draws more than the last. Of what lies between the load by day tells."""
+PLANT_SHARE = 0.9
+"""Of what is expected at night: a plant that was left on draws more. Of less the load by day tells."""
 WITH_LOAD = 1.5
 """What grows with the load so many times from night to day is waste; a plant left on draws the same."""
 SEEN_SHARE = 0.2
-"""A plant that shows at night alone draws at least so much of what is expected then."""
+"""A plant that shows at night alone, or that a room shows, draws at least so much of what is expected then."""
 
 
 @njit(cache=True)
@@ -65,8 +65,6 @@ def _by_load(state, p, opened):
         return SILENT
     if excess >= PLANT_SHARE * expected:
         return HEATING
-    if expected <= IDLE_SHARE * _full(p) and WASTE_SHARE * expected <= excess < WASTE_MOST * expected:
-        return ENERGY_PATTERN
     if opened == CLOSED:
         state.closed_excess = excess
         if state.open_excess > 0.0:
@@ -105,23 +103,35 @@ def judge(device, state, states, at, opened):
         if state.held_since == 0:
             return indoor, power, SILENT
         now = _by_contrast(state, p, opened)
-        if now != SILENT or at - state.held_since > HELD_US:
+        over = at - state.held_since > HELD_US
+        excess, expected = pattern.mean_excess(p)
+        if now == SILENT and over and excess >= SEEN_SHARE * expected:
+            now = ENERGY_PATTERN
+        if now != SILENT or over:
             state.held_since, state.closed_excess, state.open_excess = 0, 0.0, 0.0
         return indoor, power, now
     telling, risen = False, 0.0
-    if device.indoor >= 0 and t.observed_at == at and opened != OPEN:
+    # A room cools for an hour before it tells anything.
+    if device.indoor >= 0 and t.observed_at == at and state.closed_run >= pattern.SHORT:
         telling = t.warm != 0.0 and t.warm - t.expected >= SET_BACK
         risen = t.value - t.expected
-    if hot and telling and t.value <= t.warm + OVER and (device.power < 0 or much):
-        indoor = HEATING
+    if hot and t.value <= t.warm + OVER:
+        excess, expected = pattern.mean_excess(p)
+        if telling and (device.power < 0 or much or excess >= SEEN_SHARE * expected):
+            indoor = HEATING
+        elif device.power >= 0 and not much and state.since[indoor] == 0 and at - t.shown_at < HOT_US:
+            indoor = SILENT
     if not much or state.since[ENERGY_PATTERN] != 0:
         return indoor, power, SILENT
     if device.indoor < 0:
         power = ENERGY_PATTERN
-    elif telling:
-        power = HEATING if risen >= RISEN_SHARE * (t.warm - t.expected) else ENERGY_PATTERN
-    elif device.hours == 1:
-        power = _by_load(state, p, opened)
+    elif telling and hot:
+        power = HEATING
+    elif telling and risen < RISEN_SHARE * (t.warm - t.expected):
+        power = ENERGY_PATTERN
+    elif telling or device.hours == 1:
+        # Neither hot nor cool: on a mild evening a room stays warm by itself.
+        power = _by_load(state, p, opened) if device.hours == 1 else SILENT
         if power == SILENT and state.held_since != 0 and at - state.held_since > HELD_US:
             power = ENERGY_PATTERN
     if power == SILENT:

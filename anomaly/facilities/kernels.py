@@ -34,6 +34,7 @@ from anomaly.facilities.layout import (
     NONE,
     OPEN,
     POWER,
+    SLOTS,
     STUCK,
     TEMPERATURE,
     TEMPERATURE_PATTERN,
@@ -42,7 +43,7 @@ from anomaly.facilities.layout import (
 )
 
 HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
+QUARTER_US, DAY_US = HOUR_US // 4, 24 * HOUR_US
 GAP_INTERVALS = 3
 FORGET_US = DAY_US
 """After so long without a reading what was a recent departure from habit is none."""
@@ -54,6 +55,8 @@ QUIET_RULE_US = 2 * HOUR_US
 RESET_SHARE, RESET_LEAST = 0.01, 1.0
 """A counter begins again when it falls by more than this share and by more than this: less is a correction."""
 RESETS_WITHIN_US = DAY_US
+VALUE_MAX = 1e15
+"""No sensor of a city measures more."""
 
 
 @njit(cache=True)
@@ -193,7 +196,20 @@ def _judge_limits(device, state, s, d, i, role, at, past_us, opened, value, z, e
 
 
 @njit(cache=True)
-def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, value, common, air, same, events, n):
+def _reach(state, at, slot):
+    """Return within how many quarters of an hour something has to be habitual: more after the clocks were changed."""
+    zone = (slot - at % DAY_US // QUARTER_US + SLOTS // 2) % SLOTS - SLOTS // 2
+    if state.heard_at != 0 and zone != state.zone:
+        state.zone_at = at
+    state.zone = zone
+    changed = state.zone_at != 0 and at - state.zone_at < pattern.CHANGED_US
+    return pattern.CHANGED_SLOTS if changed else pattern.AMISS_SLOTS
+
+
+@njit(cache=True)
+def _judge_one(
+    device, state, fixed, s, d, i, at, day, slot, day_type, opened, value, common, air, same, reach, events, n
+):
     """Take one reading of one series."""
     role = fixed.role
     known = s.first_at != 0
@@ -223,7 +239,9 @@ def _judge_one(device, state, fixed, s, d, i, at, day, slot, day_type, opened, v
         old = at - s.first_at >= device.pattern_us and not _is_stale(state, s, role, at)
         held = _is_held(state, role)
         shared = common[0 if role == INDOOR else 1, opened] if role in (INDOOR, HUMIDITY) else 0.0
-        z = pattern.meet(fixed, s, at, gap, day_type, slot, opened, value, shared, air, same, old, role != FLOW, held)
+        z = pattern.meet(
+            fixed, s, at, gap, day_type, slot, opened, value, shared, air, same, old, role != FLOW, held, reach
+        )
     if role == INDOOR and s.bad == 0 and not same and state.since[HEATING] == 0:
         heating.warm(s, day_type, slot, opened, value)
     counted = 0 if gap else past_us
@@ -263,11 +281,14 @@ def _judge_patterns(device, state, series, states, d, at, past_us, opened, event
             fault = indoor
         elif i == device.power and s.bad > 0:
             fault = power
+        elif i == device.power and state.since[HEATING] != 0:
+            # Nothing was learnt of it meanwhile: that it draws less than it did says little.
+            continue
         if fault < 0:
             continue
         odd |= 1 << fault
         if s.observed_at == at:
-            z = s.z[(s.at_ring - 1) % len(s.z)]
+            z = s.z[(s.at_ring - 1) % len(s.z)] if s.filled > 0 else 0.0
             n = _open(state, d, i, fault, s.shown_at, at, s.value, s.expected, z, events, n)
     for fault in (TEMPERATURE_PATTERN, HUMIDITY_PATTERN, ENERGY_PATTERN, GENERAL_PATTERN):
         quiet = odd & (1 << fault) == 0
@@ -333,7 +354,8 @@ def judge_rows(
     slot, day_type, opened : int32[n]
         What the facility's calendar says, see `calendar.Moments`.
     value : float64[n], the metric's unit
-        NaN is passed over; of repeats of a series at one moment the first counts.
+        NaN, infinities and what is beyond `VALUE_MAX` are passed over; of repeats of a series at one moment the first
+        counts.
     outside : float64[n], °C
         How far from its habit the air outside is; NaN where nobody knows, or for what comes late.
     devices, states : layout.DEVICE[m], layout.DEVICE_STATE[m]; states change in place
@@ -353,7 +375,7 @@ def judge_rows(
         device, state = devices[d], states[d]
         count, same, last = 0, True, -1
         while i < n and device_of[i] == d and at_us[i] == at:
-            if series_of[i] != last and value[i] == value[i]:
+            if series_of[i] != last and abs(value[i]) <= VALUE_MAX:
                 last = series_of[i]
                 s = columns[last]
                 count += 1
@@ -366,15 +388,16 @@ def judge_rows(
             state.begin_share, state.run_length = 0.01, 1.1
         past_us = min(at - state.heard_at, GAP_INTERVALS * device.interval_us)
         same = same and count > 1
+        reach = _reach(state, at, slot[first])
         last = -1
         for j in range(first, i):
             k = series_of[j]
-            if k == last or value[j] != value[j]:
+            if k == last or not abs(value[j]) <= VALUE_MAX:
                 continue
             last = k
             n_events = _judge_one(
                 device, state, series[k], columns[k], d, k, at, day[j], slot[j], day_type[j], opened[j], value[j],
-                common, outside[j], same, events, n_events,
+                common, outside[j], same, reach, events, n_events,
             )  # fmt: skip
         n_events = _judge_repeats(device, state, series, columns, d, at, same, count, events, n_events)
         n_events = _judge_patterns(device, state, series, columns, d, at, past_us, opened[first], events, n_events)

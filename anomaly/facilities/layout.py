@@ -67,8 +67,9 @@ DEVICE_STATE = np.dtype(
         ("longest", "i4"),
         ("opened", "i4"),  # what it was at its last message
         ("closed_run", "i4"),  # messages since it was open; negative: since it was not
-        ("reserved", "i4"),
+        ("zone", "i4"),  # by how many quarters of an hour its clock is ahead of UTC
         ("changes", "i4"),  # messages in a row that differ, since a stuck one
+        ("zone_at", "i8"),  # when its clock was changed, µs UTC; 0: not since it was heard first
         ("first_bad", "i8", FAULTS),  # since when its condition holds without a break; 0: it does not
         ("since", "i8", FAULTS),  # of what is open; 0: not open
         ("quiet_us", "i8", FAULTS),

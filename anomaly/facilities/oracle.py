@@ -92,6 +92,7 @@ class Moment:
     old: bool = True
     follow: bool = True
     held: bool = False
+    reach: int = pattern.AMISS_SLOTS
 
 
 def _f32(value: float) -> float:
@@ -116,10 +117,11 @@ def meet(s: Series, m: Moment, value: float) -> float:
     if seen >= pattern.VISITS_MIN and not m.same:
         z = r / unit / scale
         if abs(z) > pattern.AMISS_Z:
-            z = _beside(s, m, value, s.expected - base) / unit / scale
+            z = _beside(s, m, value, s.offset[part] + s.heed[part] * change) / unit / scale
         s.recent = [(z, r, m.at, s.expected), *s.recent][: c.RING]
         settled = m.at - s.back_at >= pattern.SETTLE_US
-        _find(s, m, m.old and settled, seen > pattern.VISITS_MIN and settled)
+        sure = seen > pattern.VISITS_MIN and settled
+        _find(s, m, m.old and sure, sure)
     anew = s.bad != 0 and m.at - s.bad_since > pattern.RELEARN_US
     if anew or (s.bad == 0 and not m.held and not m.same):
         if m.at - s.learnt_at > pattern.STALE_US:
@@ -130,11 +132,15 @@ def meet(s: Series, m: Moment, value: float) -> float:
 
 
 def _beside(s: Series, m: Moment, value: float, away: float) -> float:
-    """Return how far a value is from all that is habitual within an hour."""
-    near = [(m.slot + step) % c.SLOTS for step in range(-pattern.AMISS_SLOTS, pattern.AMISS_SLOTS + 1)]
-    cells = (s.cells.get(m.day_type * c.SLOTS + slot, (0, 0.0, 0.0)) for slot in near)
-    bases = [base + away for seen, base, _ in cells if seen] or [value]
-    return value - min(max(value, min(bases)), max(bases))
+    """Return how far a value is from all that is habitual within reach."""
+    expected = []
+    for beside in ((m.slot + step) % c.SLOTS for step in range(-m.reach, m.reach + 1)):
+        seen, base, _ = s.cells.get(m.day_type * c.SLOTS + beside, (0, 0.0, 0.0))
+        unit = max(abs(base), s.floor) if s.relative else 1.0
+        if seen:
+            expected.append(base + (away + s.drift_of.get(beside, 0.0)) * unit)
+    expected = expected or [value]
+    return value - min(max(value, min(expected)), max(expected))
 
 
 def _find(s: Series, m: Moment, judged: bool, sure: bool) -> None:
@@ -204,17 +210,17 @@ def _learn(
         deviation = _f32(deviation + max(pattern.DEVIATION_RATE, 1.0 / (seen - 1.0)) * (distance - deviation))
         s.spread[part] += max(pattern.SPREAD_RATE, 1.0 / (s.visits[part] + 1.0)) * (distance - s.spread[part])
         s.visits[part] += 1
-    if m.follow and seen:
-        near = abs(q) < pattern.NEAR_Z * scale or young
+    if m.follow and seen >= pattern.VISITS_FOLLOW:
+        near = abs(q) < pattern.NEAR_Z * scale
         rate = pattern.BACK_RATE if back else pattern.OFFSET_RATE if near else pattern.FAR_RATE
         s.offset[part] += rate * clipped
-        if m.outside is not None and not young:
+        if m.outside is not None:
             weight = pattern.HEED_MEMORY * s.heed_weight[part] + change * change
             s.offset[part] += rate * s.heed[part] * change
             s.outside[part] += rate * change
             s.heed[part] += (0.0 if back else clipped) * change / (weight + pattern.HEED_BEGIN)
             s.heed_weight[part] = weight
-        if near and not young and not back:
+        if near and not back:
             s.drift_of[m.slot] = _f32(s.drift_of.get(m.slot, 0.0) + pattern.DRIFT_RATE * clipped)
     s.cells[k] = (min(seen + 1, pattern.VISITS_MAX), base, deviation)
 

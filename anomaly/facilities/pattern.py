@@ -15,14 +15,15 @@ SHORT, SHORT_Z, SHORT_TIMES, SHORT_TOP, STEADY = 4, 5.0, 1.4, 4.5, 0.55
 LONG, LONG_Z, LONG_TIMES, LONG_TOP = 6, 4.5, 1.6, 3.5
 """Out of pattern: `SHORT` residuals in a row, nearly equal, or `LONG` of `RING`, beyond so many units of noise and so
 many times the utmost that such runs have been before, as far as that counts (`_TOP`)."""
-SUM_SLACK, SUM_MOST, SUM_MIN, SUM_TIMES, SUM_TOP = 1.5, 5.0, 20.0, 1.6, 20.0
+SUM_SLACK, SUM_MOST, SUM_MIN, SUM_TIMES, SUM_TOP = 1.5, 5.0, 23.0, 1.6, 20.0
 """Too much power, by less but for hours: residuals of at most `SUM_MOST` units, less `SUM_SLACK` each, add up to so
 much, and to so many times the utmost that they have come to before (Page's cumulative sum, 1954). Rooms are left out:
 they follow the weather for days, and power hardly does."""
 CALM_Z = 2.5
 UNKNOWN_SPREAD = 1e9
 """Before anything is known of the noise nothing is far out."""
-VISITS_MIN, VISITS_MAX = 2, 250
+VISITS_MIN, VISITS_FOLLOW, VISITS_MAX = 2, 4, 250
+"""Visits of an hour of a kind of day before it has a habit, and before leaving it tells what the weather does."""
 DAY_US = 86_400_000_000
 RELEARN_US = 14 * DAY_US
 """What has been out of pattern for so long is how things are now."""
@@ -30,7 +31,10 @@ TOP_DECAY, TOP_GROWTH = 0.9996, 0.02
 BASE_RATE, DEVIATION_RATE, SPREAD_RATE, ANEW_RATE = 0.08, 0.05, 0.004, 0.3
 NEAR_Z, OFFSET_RATE, FAR_RATE, DRIFT_RATE = 2.0, 0.08, 0.02, 0.2
 DOUBT_Z, COMMON_SHARE = 2.5, 0.4
-AMISS_Z, AMISS_SLOTS = 2.0, 4
+AMISS_Z, AMISS_SLOTS, CHANGED_SLOTS, CHANGED_US = 2.0, 4, 8, 15 * DAY_US
+"""What is farther out than the first is compared with all that is habitual within so many quarters of an hour; within
+the third after the clocks were changed, for so long: what goes by the sun comes an hour earlier or later then, and
+each kind of day has to be seen again."""
 HEED_BEGIN, HEED_MEMORY = 50.0, 0.9995
 """How far a series goes with the air outside is taken for nothing until it was seen to, over so many °C²."""
 STALE_US, SETTLE_US, BACK_RATE = DAY_US // 4, DAY_US, 0.3
@@ -179,28 +183,35 @@ def _learn(s, k, slot, part, value, unit, q, scale, follow, anew, back, outside)
         s.deviation[k] += max(DEVIATION_RATE, 1.0 / (seen - 1.0)) * (distance - s.deviation[k])
         s.spread[part] += max(SPREAD_RATE, 1.0 / (s.visits[part] + 1.0)) * (distance - s.spread[part])
         s.visits[part] += 1
-    if follow and seen > 0:
-        # What is far out is more likely a fault than the weather.
-        near = abs(q) < NEAR_Z * scale or seen < VISITS_MIN
+    if follow and seen >= VISITS_FOLLOW:
+        # What is far out is more likely a fault than the weather; what was seen on two holidays is hardly a habit.
+        near = abs(q) < NEAR_Z * scale
         rate = BACK_RATE if back else (OFFSET_RATE if near else FAR_RATE)
         s.offset[part] += rate * clipped
-        if outside == outside and seen >= VISITS_MIN:
+        if outside == outside:
             _heed(s, part, change, clipped if not back else 0.0, rate)
-        if near and seen >= VISITS_MIN and not back:
+        if near and not back:
             s.drift_of[slot] += DRIFT_RATE * clipped
     if seen < VISITS_MAX:
         s.seen[k] = seen + 1
 
 
 @njit(cache=True)
-def _beside(s, day_type, slot, value, away):
-    """Return how far a value is from all that is habitual within an hour: dusk, clocks and people are not punctual."""
+def _beside(fixed, s, day_type, slot, value, away, reach):
+    """Return how far a value is from all that is habitual within `reach` quarters: dusk and people are not punctual.
+
+    What other kinds of days have shown of late at those times counts as well (`drift_of`): days of a kind that comes
+    once a week lag behind the sun.
+    """
     least, most = value, value
     found = False
-    for step in range(-AMISS_SLOTS, AMISS_SLOTS + 1):
-        k = day_type * SLOTS + (slot + step) % SLOTS
+    for step in range(-reach, reach + 1):
+        beside = (slot + step) % SLOTS
+        k = day_type * SLOTS + beside
         if s.seen[k] > 0:
-            base = float(s.base[k]) + away
+            base = float(s.base[k])
+            unit = max(abs(base), fixed.floor) if fixed.relative else 1.0
+            base += (away + float(s.drift_of[beside])) * unit
             if not found or base < least:
                 least = base
             if not found or base > most:
@@ -210,7 +221,7 @@ def _beside(s, day_type, slot, value, away):
 
 
 @njit(cache=True)
-def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same, old_enough, follow, held):
+def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same, old_enough, follow, held, reach):
     """Take one reading of a series into its habit; return z, 0 where its hour is not known well enough.
 
     Parameters
@@ -230,6 +241,8 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same
         Days are told from each other: slow changes (weather) are followed.
     held : bool
         Something is wrong with it that a rule knows: judge, learn nothing.
+    reach : int
+        Within how many quarters of an hour something has to be habitual, see `_beside`.
 
     References
     ----------
@@ -256,7 +269,7 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same
     if seen >= VISITS_MIN and not same:
         z = r / unit / scale
         if abs(z) > AMISS_Z:
-            z = _beside(s, day_type, slot, value, s.expected - base) / unit / scale
+            z = _beside(fixed, s, day_type, slot, value, s.offset[part] + answer, reach) / unit / scale
         s.z[s.at_ring] = z
         s.residual[s.at_ring] = r
         s.z_at[s.at_ring] = at
@@ -264,7 +277,8 @@ def meet(fixed, s, at, gap, day_type, slot, opened, value, shared, outside, same
         s.at_ring = (s.at_ring + 1) % RING
         s.filled = min(s.filled + 1, RING)
         settled = at - s.back_at >= SETTLE_US
-        _find(fixed, s, z, at, shared, old_enough and settled, seen > VISITS_MIN and settled)
+        sure = seen > VISITS_MIN and settled
+        _find(fixed, s, z, at, shared, old_enough and sure, sure)
     anew = s.bad != 0 and at - s.bad_since > RELEARN_US
     if (s.bad == 0 and not held and not same) or anew:
         if at - s.learnt_at > STALE_US:

@@ -70,11 +70,12 @@ def test_a_habit_is_learnt_and_left_as_in_plain_python(
             old=bool(rng.random() < 0.9),
             follow=bool(seed % 2),
             held=bool(rng.random() < 0.03),
+            reach=int(rng.choice([pattern.AMISS_SLOTS, pattern.CHANGED_SLOTS])),
         )
         m = moment
         when = m.gap, m.day_type, m.slot, m.opened
         outside = np.nan if m.outside is None else m.outside
-        known = m.shared, outside, m.same, m.old, m.follow, m.held
+        known = m.shared, outside, m.same, m.old, m.follow, m.held, m.reach
         z = pattern.meet(fixed[0], states[0], at, *when, value, *known)
         assert z == oracle.meet(o, moment, value)
         same_habit(states[0], o)
@@ -124,6 +125,37 @@ def test_nights_of_water_are_compared_as_in_plain_python(seed: int, usual: float
         for name in ("drift", "hour", "night_day", "night_at", "leak_at", "night_run", "night_z"):
             assert states[0][name] == getattr(o, name), name
         assert states[0]["night"][: len(o.nights)].tolist() == o.nights
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    nights=st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from([4, 7, 8, 8, 12, 12, 16, 16, 19, 20, 40]),
+                st.sampled_from([0.0, -0.0, 3.0, 3.0, 1e15, -1e15, 1e-300]) | st.floats(-5.0, 50.0),
+            ),
+            max_size=6,
+        ),
+        max_size=45,
+    ),
+    residual=st.floats(-10.0, 10.0),
+)
+def test_nights_that_hypothesis_draws_are_compared_as_in_plain_python(
+    nights: list[list[tuple[int, float]]], residual: float
+) -> None:
+    _, states = columns()
+    states["hour"] = -1
+    o = oracle.Water()
+    usual = [(8, 3.0), (12, 3.1), (16, 3.2), (20, 3.0)]
+    for number, readings in enumerate([usual] * 8 + nights):
+        day = 20_000 + number
+        for slot, value in sorted(readings, key=lambda one: one[0]):
+            at = day * DAY_US + slot * STEP
+            told = water.flow(states[0], at, day, slot, value, residual, 1.5, 3)
+            assert told == oracle.flow(o, at, day, slot, value, residual, 1.5, 3)
+            assert states[0]["night"][: len(o.nights)].tolist() == o.nights
+            assert (states[0]["night_run"], states[0]["night_z"]) == (o.night_run, o.night_z)
 
 
 @pytest.mark.parametrize(("nights", "leak", "found"), [(3, 0.9, 1), (1, 0.2, 0), (1, 5.0, 1)])

@@ -155,8 +155,9 @@ def _checkpoints(place: Place) -> list[Result]:
     return [
         Result(
             "detect.checkpoint_pause_ms", max(pauses), "ms", wanted="≤ 200 ms",
-            note=f"longest of {len(pauses)}: from before the state of one of {PARTITIONS} partitions, {series} series"
-            f" together, is copied to the next step, waiting for readings included; the copy took"
+            note=f"longest of {len(pauses)} while readings come live: from before the state of one of {PARTITIONS}"
+            f" partitions, {series} series together, is copied to the next step, waiting for readings included. The"
+            f" longest wait for them without a checkpoint: {max(told['waits_ms'], default=0.0):.3g} ms. The copy took"
             f" {max(told['copies_ms']):.3g} ms of CPU time at"
             f" most, and they take {float(row[0]) / 1e6:.3g} MB in PostgreSQL",
         ),

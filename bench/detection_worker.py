@@ -21,19 +21,27 @@ async def _work(url: str, bootstrap: str, until_offset: int, rounds: int) -> Non
     from stream.worker import Outcome, Worker, WorkerOptions
 
     class Watched(DetectStage):
-        """Notes when readings were judged first, and how long copies hold the next step up."""
+        """Notes when readings were judged first, and, once it is live, how long copies hold the next step up.
+
+        Who catches up waits for the log to bring thousands of readings at once, checkpoint or not.
+        """
 
         def __init__(self) -> None:
             super().__init__(1)
-            self.first_at = self.first_cpu_s = self.frozen_at = 0.0
+            self.first_at = self.first_cpu_s = self.frozen_at = self.ended_at = 0.0
+            self.live = False
             self.pauses: list[float] = []
+            self.waits: list[float] = []
             self.copies: list[float] = []
 
         def step(self, state: DetectorState, records: Sequence[Record]) -> Outcome:
-            if self.frozen_at:
+            if self.live and self.frozen_at:
                 self.pauses.append(time.monotonic() - self.frozen_at)
-                self.frozen_at = 0.0
+            elif self.live and self.ended_at:
+                self.waits.append(time.monotonic() - self.ended_at)
+            self.frozen_at = 0.0
             outcome = super().step(state, records)
+            self.ended_at = time.monotonic()
             if not self.first_at and any(record.kind == codec.BATCH for record in records):
                 self.first_at, self.first_cpu_s = time.monotonic(), time.process_time()
             return outcome
@@ -52,9 +60,10 @@ async def _work(url: str, bootstrap: str, until_offset: int, rounds: int) -> Non
     stage, stop = Watched(), asyncio.Event()
     worker = Worker(stage, log, pool, WorkerOptions())
     running = asyncio.create_task(worker.run(stop))
-    while sum(p.next_offset for p in worker.positions().values()) < until_offset or len(stage.pauses) < rounds:
+    while not stage.live or len(stage.pauses) < rounds:
         if running.done():
             running.result()
+        stage.live = stage.live or sum(p.next_offset for p in worker.positions().values()) >= until_offset
         await asyncio.sleep(0.01)
     told = {
         "first_at": stage.first_at,
@@ -63,6 +72,7 @@ async def _work(url: str, bootstrap: str, until_offset: int, rounds: int) -> Non
         "there_cpu_s": time.process_time(),
         "copies_ms": [1000 * copy for copy in stage.copies],
         "pauses_ms": [1000 * pause for pause in stage.pauses],
+        "waits_ms": [1000 * wait for wait in stage.waits],
     }
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()

@@ -62,6 +62,8 @@ class Mistakes:
 def rows(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield line number and cells of each row of a small CSV file; columns in any order, others ignored.
 
+    A cell of an optional column that is not there is empty.
+
     Raises
     ------
     SettingsError
@@ -70,7 +72,7 @@ def rows(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Ite
     with open_bytes(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
         try:
             reader = csv.reader(_without_nul(text), strict=True)
-            header = [name.strip() for name in next(reader, [])]
+            header = [plain(name) for name in next(reader, [])]
             demand_columns(path, header, needed)
             wanted = {name: header.index(name) for name in (*needed, *optional) if name in header}
             for cells in reader:
@@ -79,11 +81,17 @@ def rows(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Ite
                 if len(cells) != len(header):
                     text_ = f"{len(cells)} cells where the header has {len(header)}: quote cells that hold a comma"
                     raise PackError([Mistake(str(path), reader.line_num, text_)], path.name)
-                yield reader.line_num, {name: cells[place].strip() for name, place in wanted.items()}
+                there = {name: cells[place].strip() for name, place in wanted.items()}
+                yield reader.line_num, dict.fromkeys(optional, "") | there
         except UnicodeDecodeError as exc:
             raise SettingsError(f"{path} is not UTF-8: save it as such and try again") from exc
         except (csv.Error, EOFError, lzma.LZMAError, OSError) as exc:
             raise SettingsError(f"{path} is no CSV that can be read: {exc}") from exc
+
+
+def plain(name: str) -> str:
+    """Return the name of a column or metric as it is compared: letters' case and blanks around it tell nothing."""
+    return name.strip().lower()
 
 
 def demand_columns(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:

@@ -14,10 +14,10 @@ from city.metric import AIR_METRICS, KNOWN_METRICS
 from city.pack import CityPack
 from city.registry import FaultRules
 
-COLUMNS = (
-    "asset", "kind", "lat", "lon", "feeder", "phase", "cabinet", "gateway", "lamp_type", "rated_w", "switching",
-    "report_interval_s",
-)  # fmt: skip
+COLUMNS = "asset", "kind", "lat", "lon", "rated_w", "report_interval_s"
+OPTIONAL = "feeder", "phase", "cabinet", "gateway", "lamp_type", "switching"
+_LAMPS = frozenset({"lamp", "streetlight", "street_light", "street light", "luminaire"})
+"""What others call a lamp: Smart Data Models a Streetlight, TALQ a luminaire."""
 LAMP, PLACES = "lamp", ("feeder", "cabinet", "gateway")
 SUN_BELOW_DEG = -0.833
 """Sunset: lamps burn while the sun is below this, unless it is told or learnt otherwise."""
@@ -63,7 +63,7 @@ def read_assets(path: Path) -> list[FleetAsset]:
     mistakes = Mistakes(path)
     found: dict[str, FleetAsset] = {}
     lines: dict[str, int] = {}
-    for line, cells in rows(path, COLUMNS):
+    for line, cells in rows(path, COLUMNS, OPTIONAL):
         asset = _asset(mistakes, line, cells)
         if asset is None:
             continue
@@ -92,6 +92,7 @@ def _agreed(assets: list[FleetAsset]) -> list[FleetAsset]:
 
 def _asset(mistakes: Mistakes, line: int, cells: Mapping[str, str]) -> FleetAsset | None:
     name, kind = cells["asset"], cells["kind"].lower()
+    kind = LAMP if kind in _LAMPS else kind
     wrong = False
 
     def number(column: str, low: float, high: float, empty: float | None = None) -> float:

@@ -12,7 +12,7 @@ from anomaly.backtest.moments import HINT, parse_moment
 from city.alarm import FaultClass
 from city.errors import SettingsError
 
-COLUMNS = ("asset", "fault", "onset", "end")
+COLUMNS, OPTIONAL = ("asset", "fault", "onset"), ("end",)
 _FAULTS = tuple(str(fault) for fault in FaultClass)
 UNDETECTED = frozenset({
     "absoluteLampPowerTooHigh", "absoluteLampPowerTooLow", "lampVoltageTooHigh", "lampVoltageTooLow", "currentTooHigh",
@@ -20,6 +20,14 @@ UNDETECTED = frozenset({
     "invalidLampType", "localOverride", "cabinetDoorOpen", "photocellOutputOn",
 })  # fmt: skip
 """Other events of TALQ: they may be labelled, and count as missed."""
+
+
+def _bare(fault: str) -> str:
+    return "".join(c for c in fault.lower() if c not in " _-")
+
+
+_NAMES = {_bare(name): name for name in (*_FAULTS, *UNDETECTED)}
+"""Names without what tells nothing: LAMP_FAILURE is lampFailure."""
 
 
 def read_labels(path: Path, known: Container[str]) -> list[Label]:
@@ -37,7 +45,7 @@ def read_labels(path: Path, known: Container[str]) -> list[Label]:
     """
     mistakes = Mistakes(path)
     found: set[Label] = set()
-    listed = _from_json(path) if path.suffix == ".json" else rows(path, COLUMNS)
+    listed = _from_json(path) if path.suffix == ".json" else rows(path, COLUMNS, OPTIONAL)
     for line, cells in listed:
         label = _label(mistakes, line, cells)
         if label is None:
@@ -67,7 +75,8 @@ def _label(mistakes: Mistakes, line: int, cells: dict[str, str]) -> Label | None
     if end_us is not None and end_us <= onset_us:
         mistakes.add(line, f"it ends at {cells['end']}, not after its onset: swap them, or leave end empty")
         return None
-    return Label(onset_us, cells["asset"], cells["fault"], end_us)
+    fault = cells["fault"]
+    return Label(onset_us, cells["asset"], _NAMES.get(_bare(fault), fault), end_us)
 
 
 def _instead(fault: str) -> str:
@@ -87,7 +96,7 @@ def _from_json(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise SettingsError(f"{path} is no array of objects with asset, fault, onset and end")
     for number, one in enumerate(listed, start=1):
-        missing = [name for name in COLUMNS[:3] if name not in one]
+        missing = [name for name in COLUMNS if name not in one]
         if missing:
             raise SettingsError(f"{path}: object {number} has no {', '.join(missing)}")
-        yield number, {name: "" if one.get(name) is None else str(one[name]) for name in COLUMNS}
+        yield number, {name: "" if one.get(name) is None else str(one[name]) for name in (*COLUMNS, *OPTIONAL)}

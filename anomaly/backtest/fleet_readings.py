@@ -1,6 +1,7 @@
 """Reads ``readings.csv`` of any size in pieces: what is understood is spilled, what is not is told or counted."""
 
 import codecs
+import csv
 import io
 import lzma
 from collections import Counter
@@ -15,14 +16,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as pacsv
 
-from anomaly.backtest.csv_files import demand_columns, open_bytes
+from anomaly.backtest.csv_files import demand_columns, open_bytes, plain
 from anomaly.backtest.moments import EARLIEST_US, HINT, LATEST_US, parse_column
 from anomaly.backtest.spill import ROW, Spill
 from city.clock import MINUTE_US
 from city.errors import Mistake, PackError, SettingsError
 from city.metric import AIR_METRICS, KNOWN_METRICS
 
-COLUMNS = ("asset", "metric", "observed_at", "received_at", "value")
+COLUMNS, RECEIVED = ("asset", "metric", "observed_at", "value"), "received_at"
 AHEAD_US = 5 * MINUTE_US
 _BLOCK_BYTES = 8 << 20
 _NAMES_MAX = 20
@@ -92,16 +93,20 @@ def read_readings(
     reading = _Reading(path, assets, metrics, limits, report)
     with open_bytes(path) as raw:
         try:
+            header = _header(path)
             reader = pacsv.open_csv(
                 pa.PythonFile(_Text(path, raw), mode="r"),
                 # One thread: only then a wrong row has a number.
                 pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
                 pacsv.ParseOptions(invalid_row_handler=reading.refuse_row, ignore_empty_lines=True),
                 pacsv.ConvertOptions(
-                    column_types=dict.fromkeys(COLUMNS, pa.string()), strings_can_be_null=False, null_values=[]
+                    column_types={name: pa.string() for name in header if plain(name) in (*COLUMNS, RECEIVED)},
+                    strings_can_be_null=False,
+                    null_values=[],
                 ),
             )
-            demand_columns(path, reader.schema.names, COLUMNS)
+            names = [plain(name) for name in reader.schema.names]
+            demand_columns(path, names, (*COLUMNS, RECEIVED) if RECEIVED in names else COLUMNS)
             for batch in reader:
                 spill.add(reading.take(batch))
                 if progress is not None and total:
@@ -112,6 +117,13 @@ def read_readings(
     if report.rows == 0 or spill.rows == 0:
         raise SettingsError(f"{path} has no reading of any asset and metric that is known: {_why(report)}")
     return report
+
+
+def _header(path: Path) -> list[str]:
+    """Return the names of the columns, as they are written."""
+    with open_bytes(path) as raw:
+        first = raw.readline(_BLOCK_BYTES).decode("utf-8-sig", "replace")
+    return next(csv.reader([first.rstrip("\r\n")]), [])
 
 
 def _why(report: ReadReport) -> str:
@@ -172,9 +184,11 @@ class _Reading:
         self.demand_whole_rows()
         report, before = self._report, self._report.rows
         report.rows += len(batch)
-        columns = {name: batch.column(batch.schema.get_field_index(name)) for name in COLUMNS}
+        names = [plain(name) for name in batch.schema.names]
+        columns = {name: batch.column(names.index(name)) for name in (*COLUMNS, RECEIVED) if name in names}
+        columns.setdefault(RECEIVED, pa.repeat("", len(batch)))
         asset = self._numbers(columns["asset"], self._assets, report.unknown_assets)
-        metric = self._numbers(columns["metric"], self._metrics, Counter())
+        metric = self._numbers(columns["metric"], self._metrics, Counter(), plain)
         strange = (asset >= 0) & (metric < 0)
         if strange.any():
             self._count_unknown(columns["metric"], strange)
@@ -222,9 +236,15 @@ class _Reading:
             report.pairs |= {divmod(pair, len(self._limits)) for pair in pairs.tolist()}
         return rows
 
-    def _numbers(self, column: pa.Array, known: Mapping[str, int], unknown: Counter[str]) -> NDArray[np.int32]:
+    def _numbers(
+        self,
+        column: pa.Array,
+        known: Mapping[str, int],
+        unknown: Counter[str],
+        read: Callable[[str], str] = str.strip,
+    ) -> NDArray[np.int32]:
         coded = pc.dictionary_encode(column)
-        names = [name.strip() for name in coded.dictionary.to_pylist()]
+        names = [read(name) for name in coded.dictionary.to_pylist()]
         table = np.array([known.get(name, -1) for name in names], np.int32)
         codes = coded.indices.to_numpy()
         for place in np.flatnonzero(table < 0).tolist():

@@ -91,7 +91,8 @@ def judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, 
     low, high, guard = first[device.schedule], first[device.schedule + 1], device.guard_us
     dusks = count_within(on, low, high, start - guard, at + guard)
     burning_h = burning_us(device.schedule, start, at, first, on, off) / HOUR_US
-    if not stuck:
+    caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
+    if not caught_up:
         n = _judge_switching(d, rules, lamp, at, dusks, added_on, burning_h, measured, events, n)
     if measured:
         return n
@@ -99,10 +100,10 @@ def judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, 
     slack_h = edges * (guard / HOUR_US)
     if added_h != added_h:
         added_h = _hours_of(rules, lamp, added_kwh)
+        caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
     asleep = sleeps(device, state.by_day)
     missed = powered_us(device, asleep, start, at, 0, first, on, off) > device.interval_us * 8 // 5
     sure = count_within(on, low, high, lamp.moved_at + guard, at - guard) > 0
-    caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
     forgetful = lamp.open & (1 << COUNTER_RESET) != 0 or (lamp.reset_at > 0 and at - lamp.reset_at <= rules.reset_us)
     if not forgetful:
         # Counters that begin again may show the same twice.

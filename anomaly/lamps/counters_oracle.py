@@ -95,7 +95,8 @@ def judge_counters(
     burning_us = sum(max(0, min(at, off) - max(start, on)) for on, off in device.periods)
     burning_h = burning_us / HOUR_US
     added_kwh, added_h, added_on = (added.get(c, math.nan) for c in (ENERGY, HOURS, SWITCHES))
-    if not stuck:
+    caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
+    if not caught_up:
         events += _switching(rules, lamp, at, dusks, added_on, burning_h, measured)
     if measured:
         return events
@@ -103,12 +104,12 @@ def judge_counters(
     slack_h = edges * (guard / HOUR_US)
     if math.isnan(added_h):
         added_h = _hours_of(lamp, added_kwh)
+        caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
     unheard = state["by_day"] == ASLEEP or (state["by_day"] == 0 and device.interval_us >= SLOW_US)
     asleep = device.switched or (device.scheduled and unheard)
     powered_us = burning_us if asleep else at - start
     missed = powered_us > device.interval_us * 8 // 5
     sure = _within(ons, lamp["moved_at"] + guard, at - guard) > 0
-    caught_up = added_h > (at - start) / HOUR_US + 0.5 or stuck
     recent = lamp["reset_at"] > 0 and at - lamp["reset_at"] <= rules["reset_us"]
     if not (recent or is_open(lamp, COUNTER_RESET)):
         events += _standing(state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, beside)

@@ -46,7 +46,7 @@ LINE = ",".join(GOOD) + "\n"
     [
         ("", "no CSV"),
         ("\n\n", "no CSV"),
-        ("asset,metric,value\n1,2,3\n", "no column observed_at, received_at"),
+        ("asset,metric,value\n1,2,3\n", "no column observed_at: "),
         (HEADER, "no rows"),
         (HEADER + "L1,active_power_w," + AT + "\n", ":2: 3 cells"),
         (HEADER + LINE * 3 + "L1,active_power_w," + AT + ",,1,2,3\n", ":5: 7 cells"),
@@ -125,6 +125,12 @@ def test_columns_may_stand_in_any_order_with_others_between(tmp_path: Path) -> N
     header = ("value", "note", "received_at", "observed_at", "metric", "asset")
     report = readings(tmp_path / "r.csv", [("1.5", "hot, they say", "", AT, "active_power_w", "L1")], header)
     assert report.pairs == {(0, 0)}
+
+
+def test_letters_may_be_large_and_who_knows_no_receipt_has_no_such_column(tmp_path: Path) -> None:
+    header = ("Asset", "METRIC", " Observed_At", "Value")
+    report = readings(tmp_path / "r.csv", [("L1", "Active_Power_W", AT, "1.5")] * 2, header)
+    assert (report.pairs, report.first_us, report.skipped) == ({(0, 0)}, START, 0)
 
 
 def test_spilled_rows_come_back_by_time_of_receipt_whatever_their_order() -> None:
@@ -213,6 +219,12 @@ def test_inventories_are_wrong_about_a_few_lamps_and_taken_all_the_same(
     assert (found.feeder, found.cabinet, str(found.switching), found.phase) == told
 
 
+def test_what_need_not_be_known_of_lamps_need_be_no_column(tmp_path: Path) -> None:
+    header = ("Asset", "Kind", "lat", "lon", "rated_W", "report_interval_s")
+    (found,) = read_assets(write(tmp_path / "assets.csv", header, [("L1", "Streetlight", 43.5, -5.6, 40, 900)]))
+    assert (found.kind, found.feeder, found.gateway, str(found.switching)) == ("lamp", "L1", "L1", "permanent")
+
+
 def test_facilities_and_meters_of_feeders_are_assets_too(tmp_path: Path) -> None:
     rows = [
         *asset_rows(),
@@ -232,7 +244,7 @@ def test_facilities_and_meters_of_feeders_are_assets_too(tmp_path: Path) -> None
         (("L1", "lampFailure", "", ""), "onset is ''"),
         (("L1", "lampFailure", "soon", ""), "onset is 'soon'"),
         (("L1", "lampFailure", AT, AT), "not after its onset"),
-        (("L1", "lamp_failure", AT, ""), "did you mean lampFailure? write one of lampFailure, lampUnexpectedOn, "),
+        (("L1", "lampsFailure", AT, ""), "did you mean lampFailure? write one of lampFailure, lampUnexpectedOn, "),
         (("L1", "alienAbduction", AT, ""), "fault is 'alienAbduction': write one of lampFailure, "),
     ],
 )
@@ -242,6 +254,12 @@ def test_mistakes_in_labels_are_told_by_line(tmp_path: Path, row: tuple[str, ...
         read_labels(path, {"L1"})
     assert "labels.csv:3: " in str(refusal.value)
     assert told in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["LampFailure", "lamp_failure", "LAMP-FAILURE", "lamp failure"])
+def test_names_of_faults_may_be_written_in_other_ways(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "labels.csv", LABELS[:3], [("L1", name, AT)])
+    assert read_labels(path, {"L1"}) == [Label(START, "L1", "lampFailure")]
 
 
 def test_events_of_talq_that_nobody_detects_may_be_labelled(tmp_path: Path) -> None:

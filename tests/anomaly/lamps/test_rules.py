@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomaly.lamps.layout import RULES
-from anomaly.layout import DIMMING, FACTOR, POWER, VOLTAGE
+from anomaly.layout import DIMMING, ENERGY, FACTOR, HOURS, POWER, SWITCHES, VOLTAGE
 from anomaly.state import rules_row
 from city.clock import DAY_US, HOUR_US, MINUTE_US
 from city.registry import FaultRules
@@ -272,4 +272,14 @@ def test_what_counters_added_in_months_of_silence_is_judged_by_nobody() -> None:
     whole = device(210, interval_us=4 * HOUR_US, early=0)
     first, *later = counters(whole, Count())
     told = [first, *(one for one in later if one[0] > 204 * DAY_US)]
+    assert suspected(watched, told) == []
+
+
+def test_counters_that_leap_ahead_by_more_than_the_time_count_no_switching() -> None:
+    ahead = {ENERGY: 90.0, HOURS: 1_000.0, SWITCHES: 250.0}
+    watched = device(DAYS, **FOUR_HOURS)
+    told = [
+        (at, {c: value + ahead[c] * (at >= ONSET) for c, value in values.items()})
+        for at, values in counters(watched, Count())
+    ]
     assert suspected(watched, told) == []

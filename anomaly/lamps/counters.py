@@ -7,33 +7,25 @@
 import numpy as np
 from numba import njit
 
-from anomaly.lamps.power import clear, suspect
+from anomaly.lamps.energy import judge_energy
+from anomaly.lamps.power import MENDED_US, clear, suspect
 from anomaly.layout import (
     CLEAR,
     COUNTER_RESET,
     COUNTERS_STAND,
     CYCLING_FAILURE,
-    DIMMING_FAILURE,
     ENERGY,
-    ENERGY_FULL,
-    ENERGY_HIGH,
-    ENERGY_LOW,
-    ENERGY_STEP,
     HOURS,
     HOURS_STAND,
     HOURS_WHILE_OFF,
     LAMP_FAILURE,
     LAMP_UNEXPECTED_ON,
-    LEARNT_AGAIN,
-    MODULE_LOST,
-    POWER_TOO_HIGH,
-    POWER_TOO_LOW,
     STUCK_SENSOR,
     SUSPECT,
     SWITCH_ONS,
     SWITCHES,
 )
-from anomaly.powered import burning_us, command_at, count_within, emit, powered_us, sleeps
+from anomaly.powered import burning_us, count_within, emit, powered_us, sleeps
 from anomaly.schedules import LOOK_BACK_US
 from city.clock import HOUR_US
 
@@ -42,8 +34,6 @@ BACK = 0.02
 STAND_H = 2.0
 REST_H = 4.0
 NIGHT_H = 3.0
-IN_PART = -1.0
-"""Instead of hours added up: until the night is over nothing is."""
 IDLE_H = 1.5
 JITTER_H = 0.05
 """Hours that are rounded may seem to move by less."""
@@ -53,9 +43,8 @@ DIGITS = 3
 STAND_US = 2 * HOUR_US
 COMMANDS = 2
 """Nights of one lamp that count as evidence."""
-STEP_SHARE = 0.1
+STEP_SHARE = 0.04
 """Counters that go in whole hours, or tenths of a kWh, are added up until their steps are less of the sum."""
-_RATE_FAULTS = (MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, DIMMING_FAILURE)
 
 
 @njit(cache=True)
@@ -87,6 +76,7 @@ def judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, 
     if lamp.open & (1 << COUNTER_RESET) and at - lamp.reset_at > 2 * rules.reset_us:
         n = clear(events, n, d, lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
     if device.schedule < 0 or at - start > LOOK_BACK_US:
+        _forget_sums(lamp)
         return n  # Of so long ago nobody knows what was commanded: what was added tells nothing.
     low, high, guard = first[device.schedule], first[device.schedule + 1], device.guard_us
     dusks = count_within(on, low, high, start - guard, at + guard)
@@ -111,26 +101,29 @@ def judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, 
             d, state, lamps, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, events, n
         )
     if caught_up:
+        _forget_sums(lamp)
         return n  # What was counted while nothing was shown says nothing of the time since.
     if not device.switched:
         rest_h = (at - start) / HOUR_US - burning_h - slack_h
         n = _judge_idle(d, state, lamp, at, added_h - burning_h - slack_h, rest_h, events, n)
     if state.dark_open or state.on_open or lamp.open & ((1 << CYCLING_FAILURE) | (1 << STUCK_SENSOR)):
-        # What is left of such a night is not its mean, where a program dims some hours of it.
-        lamp.sum_kwh = lamp.told_h = 0.0
-        lamp.sum_h = IN_PART if device.dimmed else 0.0
+        _forget_sums(lamp)
         return n
-    if lamp.sum_h < 0.0:
-        if _is_whole(device, asleep, at, first, on, off):
-            lamp.sum_h = 0.0
-        return n
+    if lamp.told_h == 0.0:
+        lamp.sum_from = start
     lamp.sum_kwh += added_kwh
     lamp.sum_h += added_h if had & 2 else burning_h
     lamp.told_h += burning_h
-    enough = lamp.sum_h >= NIGHT_H and _step_share(lamp) <= STEP_SHARE
-    if enough and _is_whole(device, asleep, at, first, on, off):
-        n = _judge_rate(d, device, rules, lamp, at, events, n)
+    if lamp.sum_h >= NIGHT_H:
+        doubt = _step_share(lamp)
+        if doubt <= STEP_SHARE:
+            n = judge_energy(d, device, rules, lamp, at, doubt, first, on, off, events, n)
     return n
+
+
+@njit(cache=True)
+def _forget_sums(lamp):
+    lamp.sum_kwh = lamp.sum_h = lamp.told_h = 0.0
 
 
 @njit(cache=True)
@@ -159,7 +152,8 @@ def _begin_again(d, rules, lamp, at, events, n):
     """Counters began again at nothing: once is the change of a meter, twice a day is a fault."""
     before = lamp.reset_at
     lamp.reset_at = at
-    lamp.sum_kwh = lamp.sum_h = lamp.told_h = lamp.stand_h = 0.0
+    _forget_sums(lamp)
+    lamp.stand_h = 0.0
     if before > 0 and at - before <= rules.reset_us and not lamp.open & (1 << COUNTER_RESET):
         return suspect(events, n, d, lamp, COUNTER_RESET, COUNTER_RESET, before, at, 2.0, 0.0, 0.0, 0.0, 2)
     return n
@@ -222,6 +216,9 @@ def _judge_standing(d, state, lamps, at, added_h, added_kwh, added_on, burning_h
             state.dark_open = 0
             n = emit(events, n, d, LAMP_FAILURE, CLEAR, state.dark_since, at, at, at, added_h, burning_h)
             events[n - 1].rule = HOURS_STAND
+            if at - state.dark_since > MENDED_US:
+                lamp.cell_n[:] = 0  # What burns now may be another lamp.
+                lamp.rate_n = 0
         return n
     if lamp.switched_at > max(lamp.hours_at, lamp.commands_at) and at - lamp.switched_at >= STAND_US:
         lamp.commands, lamp.commands_at = min(lamp.commands + 1, COMMANDS), lamp.switched_at
@@ -278,68 +275,4 @@ def _judge_idle(d, state, lamp, at, extra_h, rest_h, events, n):
         state.on_open = 0
         n = emit(events, n, d, LAMP_UNEXPECTED_ON, CLEAR, state.on_since, at, at, at, extra_h, 0.0)
         events[n - 1].rule = HOURS_WHILE_OFF
-    return n
-
-
-@njit(cache=True)
-def _is_whole(device, asleep, at, first, on, off):
-    """Tell whether what was added up is of nights whose parts are alike, or whole."""
-    if asleep:
-        return not device.dimmed
-    return command_at(device.schedule, at, device.guard_us, first, on, off) == 0
-
-
-@njit(cache=True)
-def _judge_rate(d, device, rules, lamp, at, events, n):
-    """Judge the mean power of a night by what was learnt of the nights before."""
-    rate, apart_h = lamp.sum_kwh / lamp.sum_h, abs(lamp.sum_h - lamp.told_h)
-    short = apart_h > 0.1 * lamp.told_h
-    lamp.sum_kwh = lamp.sum_h = lamp.told_h = 0.0
-    if rate != rate or short:
-        return n  # Which part of the night it burned in is not known, and it may be dimmed in another.
-    if lamp.rate_n < NIGHTS:
-        if lamp.rate_n == 0 or abs(rate - lamp.rate) > 0.1 * lamp.rate:
-            lamp.rate, lamp.rate_n = rate, 1
-        else:
-            lamp.rate_n += 1
-            lamp.rate += (rate - lamp.rate) / lamp.rate_n
-        return n
-    if lamp.rate <= 0.0:
-        return n
-    r, before = rate / lamp.rate - 1.0, lamp.rate_level
-    lamp.rate_level = r
-    sigma = 1.25 * lamp.rate_sigma
-    bound = max(rules.power_off, 4.0 * sigma)
-    opened = -1
-    for fault in _RATE_FAULTS:
-        if lamp.open & (1 << fault):
-            opened = fault
-    if opened >= 0:
-        return _follow_rate(d, rules, lamp, at, rate, r, bound, opened, events, n)
-    lamp.rate_sigma += (min(abs(r), 0.2) - lamp.rate_sigma) / 32.0
-    fault, rule = POWER_TOO_HIGH, ENERGY_HIGH
-    if r >= 0.0 and device.dimmed:
-        fault, rule = DIMMING_FAILURE, ENERGY_FULL
-    elif r < 0.0:
-        fault, rule = POWER_TOO_LOW, ENERGY_LOW
-        if device.led and before - r >= 0.8 * rules.module_lost:
-            fault, rule, bound = MODULE_LOST, ENERGY_STEP, max(rules.module_lost, 4.0 * sigma)
-    if abs(r) < bound:
-        lamp.rate += (rate - lamp.rate) / 8.0
-        return n
-    lamp.rate_sound = 0
-    kw = lamp.rate
-    return suspect(events, n, d, lamp, fault, rule, at, at, 1000.0 * rate, 1000.0 * kw, 1000.0 * kw, 0.0, 0)
-
-
-@njit(cache=True)
-def _follow_rate(d, rules, lamp, at, rate, r, bound, opened, events, n):
-    lamp.rate_sound = lamp.rate_sound + 1 if abs(r) <= 0.67 * bound else 0
-    rule = ENERGY_LOW if opened in (POWER_TOO_LOW, MODULE_LOST) else ENERGY_HIGH
-    again = at - lamp.opened[opened] > rules.relearn_us
-    if again:
-        lamp.rate_n, rule = 0, LEARNT_AGAIN
-    if again or lamp.rate_sound >= 2:
-        lamp.rate_level = 0.0
-        return clear(events, n, d, lamp, opened, rule, at, 1000.0 * rate, 1000.0 * lamp.rate)
     return n

@@ -9,7 +9,6 @@ from anomaly.lamps.counters import (
     COMMANDS,
     DIGITS,
     IDLE_H,
-    IN_PART,
     JITTER_H,
     NIGHT_H,
     NIGHTS,
@@ -18,27 +17,21 @@ from anomaly.lamps.counters import (
     STAND_US,
     STEP_SHARE,
 )
+from anomaly.lamps.energy_oracle import judge_energy
+from anomaly.lamps.layout import CELLS
 from anomaly.lamps.oracle import Columns, Events, cleared, is_open, suspected
+from anomaly.lamps.power import MENDED_US
 from anomaly.layout import (
     CLEAR,
     COUNTER_RESET,
     COUNTERS_STAND,
     CYCLING_FAILURE,
-    DIMMING_FAILURE,
     ENERGY,
-    ENERGY_FULL,
-    ENERGY_HIGH,
-    ENERGY_LOW,
-    ENERGY_STEP,
     HOURS,
     HOURS_STAND,
     HOURS_WHILE_OFF,
     LAMP_FAILURE,
     LAMP_UNEXPECTED_ON,
-    LEARNT_AGAIN,
-    MODULE_LOST,
-    POWER_TOO_HIGH,
-    POWER_TOO_LOW,
     STUCK_SENSOR,
     SUSPECT,
     SWITCH_ONS,
@@ -88,6 +81,7 @@ def judge_counters(
     if is_open(lamp, COUNTER_RESET) and at - lamp["reset_at"] > 2 * rules["reset_us"]:
         events += cleared(lamp, COUNTER_RESET, COUNTER_RESET, at, 0.0, 0.0)
     if not device.scheduled or at - start > LOOK_BACK_US:
+        _forget_sums(lamp)
         return events
     guard = device.guard_us
     ons, offs = [on for on, _ in device.periods], [off for _, off in device.periods]
@@ -114,26 +108,26 @@ def judge_counters(
     if not (recent or is_open(lamp, COUNTER_RESET)):
         events += _standing(state, lamp, at, added_h, added_kwh, added_on, burning_h - slack_h, missed, sure, beside)
     if caught_up:
+        _forget_sums(lamp)
         return events
     if not device.switched:
         rest_h = (at - start) / HOUR_US - burning_h - slack_h
         events += _idle(state, lamp, at, added_h - burning_h - slack_h, rest_h)
-    resting = not any(on - guard < at < off + guard for on, off in device.periods)
-    whole = not device.dimmed if asleep else resting
     if state["dark_open"] or state["on_open"] or is_open(lamp, CYCLING_FAILURE, STUCK_SENSOR):
-        lamp["sum_kwh"] = lamp["told_h"] = 0.0
-        lamp["sum_h"] = IN_PART if device.dimmed else 0.0
+        _forget_sums(lamp)
         return events
-    if lamp["sum_h"] < 0.0:
-        lamp["sum_h"] = 0.0 if whole else IN_PART
-        return events
+    if lamp["told_h"] == 0.0:
+        lamp["sum_from"] = start
     lamp["sum_kwh"] += added_kwh
     lamp["sum_h"] += added_h if had & 2 else burning_h
     lamp["told_h"] += burning_h
-    enough = lamp["sum_h"] >= NIGHT_H and _step_share(lamp) <= STEP_SHARE
-    if enough and whole:
-        events += _rate(device, rules, lamp, at)
+    if lamp["sum_h"] >= NIGHT_H and (doubt := _step_share(lamp)) <= STEP_SHARE:
+        events += judge_energy(device, rules, lamp, at, doubt)
     return events
+
+
+def _forget_sums(lamp: Columns) -> None:
+    lamp["sum_kwh"] = lamp["sum_h"] = lamp["told_h"] = 0.0
 
 
 def _digits(value: float) -> int:
@@ -159,7 +153,8 @@ def _within(edges: Sequence[int], after: int, until: int) -> int:
 
 def _begin_again(rules: Any, lamp: Columns, at: int) -> Events:
     before, lamp["reset_at"] = lamp["reset_at"], at
-    lamp["sum_kwh"] = lamp["sum_h"] = lamp["told_h"] = lamp["stand_h"] = 0.0
+    _forget_sums(lamp)
+    lamp["stand_h"] = 0.0
     if before <= 0 or at - before > rules["reset_us"] or is_open(lamp, COUNTER_RESET):
         return []
     return suspected(lamp, COUNTER_RESET, COUNTER_RESET, before, at, 2.0, 0.0, count=2)
@@ -215,6 +210,9 @@ def _standing(
         if state["dark_open"] and added_h >= 0.5 * burning_h:
             state["dark_open"] = 0
             end = {"kind": CLEAR, "since": state["dark_since"], "until": at}
+            if at - state["dark_since"] > MENDED_US:
+                lamp["cell_n"] = [0] * CELLS
+                lamp["rate_n"] = 0
             events.append({**event, **end, "observed": added_h, "expected": burning_h})
         return events
     last = lamp["switched_at"]
@@ -259,53 +257,3 @@ def _idle(state: Columns, lamp: Columns, at: int, extra_h: float, rest_h: float)
         state["on_open"] = 0
         return [{**event, "kind": CLEAR, "since": state["on_since"], "until": at}]
     return []
-
-
-def _rate(device: Any, rules: Any, lamp: Columns, at: int) -> Events:
-    rate = lamp["sum_kwh"] / lamp["sum_h"]
-    short = abs(lamp["sum_h"] - lamp["told_h"]) > 0.1 * lamp["told_h"]
-    lamp["sum_kwh"] = lamp["sum_h"] = lamp["told_h"] = 0.0
-    if math.isnan(rate) or short:
-        return []
-    learned = lamp["rate"]
-    if lamp["rate_n"] < NIGHTS:
-        if lamp["rate_n"] == 0 or abs(rate - learned) > 0.1 * learned:
-            lamp["rate"], lamp["rate_n"] = rate, 1
-        else:
-            lamp["rate_n"] += 1
-            lamp["rate"] += (rate - learned) / lamp["rate_n"]
-        return []
-    if learned <= 0.0:
-        return []
-    r = rate / learned - 1.0
-    before, lamp["rate_level"] = lamp["rate_level"], r
-    sigma = 1.25 * lamp["rate_sigma"]
-    bound = max(rules["power_off"], 4.0 * sigma)
-    for fault in (DIMMING_FAILURE, POWER_TOO_HIGH, POWER_TOO_LOW, MODULE_LOST):
-        if is_open(lamp, fault):
-            return _follow(rules, lamp, at, rate, r, bound, fault)
-    lamp["rate_sigma"] += (min(abs(r), 0.2) - lamp["rate_sigma"]) / 32.0
-    if r >= 0.0:
-        fault, rule = (DIMMING_FAILURE, ENERGY_FULL) if device.dimmed else (POWER_TOO_HIGH, ENERGY_HIGH)
-    elif device.led and before - r >= 0.8 * rules["module_lost"]:
-        fault, rule, bound = MODULE_LOST, ENERGY_STEP, max(rules["module_lost"], 4.0 * sigma)
-    else:
-        fault, rule = POWER_TOO_LOW, ENERGY_LOW
-    if abs(r) < bound:
-        lamp["rate"] += (rate - learned) / 8.0
-        return []
-    lamp["rate_sound"] = 0
-    watts = 1000.0 * lamp["rate"]
-    return suspected(lamp, fault, rule, at, at, 1000.0 * rate, watts, learned=watts)
-
-
-def _follow(rules: Any, lamp: Columns, at: int, rate: float, r: float, bound: float, fault: int) -> Events:
-    lamp["rate_sound"] = lamp["rate_sound"] + 1 if abs(r) <= 0.67 * bound else 0
-    rule = ENERGY_LOW if fault in (POWER_TOO_LOW, MODULE_LOST) else ENERGY_HIGH
-    normal = at - lamp["opened"][fault] > rules["relearn_us"]
-    if normal:
-        lamp["rate_n"], rule = 0, LEARNT_AGAIN
-    if not normal and lamp["rate_sound"] < 2:
-        return []
-    lamp["rate_level"] = 0.0
-    return cleared(lamp, fault, rule, at, 1000.0 * rate, 1000.0 * lamp["rate"])

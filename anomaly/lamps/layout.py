@@ -81,6 +81,7 @@ LAMP = np.dtype(
         ("rate", "f8"),  # learned kW
         ("rate_sigma", "f8"),
         ("rate_level", "f8"),  # residual of the night before
+        ("sum_from", "i8"),  # when what is added up began
         ("moved_at", "i8"),  # when any counter was last seen to move
         ("hours_at", "i8"),  # when hours were
         ("switched_at", "i8"),  # when switch-ons were
@@ -102,8 +103,8 @@ assert sum(LAMP[name].itemsize for name in LAMP.names or ()) == LAMP.itemsize
 
 LEARNT = (
     "cell", "cell_n", "volt", "covariance", "variance", "sigma", "level", "factor", "repeat_power", "repeat_voltage",
-    "standby", "volt_n", "factor_n", "standby_n", "sum_kwh", "sum_h", "told_h", "idle_h", "idle_burned_h", "rate",
-    "rate_sigma", "rate_level", "rate_n",
+    "standby", "volt_n", "factor_n", "standby_n", "sum_from", "sum_kwh", "sum_h", "told_h", "idle_h", "idle_burned_h",
+    "rate", "rate_sigma", "rate_level", "rate_n",
 )  # fmt: skip
 """What is learnt of a lamp, sums of this night among it; the other fields are what goes on."""
 

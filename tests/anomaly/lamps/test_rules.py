@@ -233,6 +233,18 @@ COUNTED = {
     "new lamp": (Count(watts=since_onset(90.0, 82.0)), {"led": 0}, []),
     "dimmed": (Count(watts=lambda at: 0.9 * dimmed(at)), {"dimmed": 1}, []),
     "dimmed, switched": (Count(watts=lambda at: 0.9 * dimmed(at)), {"dimmed": 1, "switched": 1}, []),
+    "dimmed as nobody says": (Count(watts=lambda at: 0.9 * dimmed(at)), {}, []),
+    "dimmed as nobody says, switched": (Count(watts=lambda at: 0.9 * dimmed(at)), {"switched": 1}, []),
+    "dimmed as nobody says, switched, a part lost": (
+        Count(watts=lambda at: 0.9 * dimmed(at) * (0.7 if at >= ONSET else 1.0)),
+        {"switched": 1},
+        ["ledModuleLost"],
+    ),
+    "no longer dimmed as nobody said, switched": (
+        Count(watts=lambda at: 90.0 if at >= ONSET else 0.9 * dimmed(at)),
+        {"switched": 1},
+        ["dimmingFailure"],
+    ),
     "not dimmed": (
         Count(watts=lambda at: 90.0 if at >= ONSET else 0.9 * dimmed(at)),
         {"dimmed": 1},

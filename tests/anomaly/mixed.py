@@ -134,7 +134,7 @@ class Mixed:
                 number += 1
                 lamp, switched = device.asset.asset_id, device.asset.feeder_id.endswith("F1")
                 interval = device.report_interval_s * SECOND_US
-                dark = lamp in ("C0F0L0", "C0F0L3", "C0F0L4") and self.broken("lamp", at)
+                dark = lamp in ("C0F0L0", "C0F0L3", "C1F0L4") and self.broken("lamp", at)
                 self._count(lamp, on, dark)
                 if (at - START - number % 3 * TICK) % interval or (switched and not on):
                     continue

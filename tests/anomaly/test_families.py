@@ -80,7 +80,7 @@ def test_replay_from_any_checkpoint_gives_the_same_alarms_of_all_families(
         kept.append(whole.save())
     found = {asset for _, asset in raised([event for part in said for event in part])}
     # Of the lamp with counters alone a night or two is not enough where its messages come late.
-    expected = {"C0F0L0", "C0F0L3", "C1F1", "C1F0L1", "B0", "S0"} | (set() if world[1] else {"C0F0L4"})
+    expected = {"C0F0L0", "C0F0L3", "C1F1", "C1F0L1", "B0", "S0"} | (set() if world[1] else {"C1F0L4"})
     assert expected <= found
     for number, (low, high) in enumerate(pairwise(cuts)):
         again = Machine(kept[number])

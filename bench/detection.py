@@ -9,6 +9,7 @@ import numpy as np
 
 from anomaly import oracle
 from anomaly.detector import DetectStage
+from anomaly.gaps import GAP
 from anomaly.lamps.layout import RULES
 from anomaly.lamps.oracle import blank
 from anomaly.layout import DIMMING, POWER, STATE
@@ -115,10 +116,10 @@ def _plain_rate(moments: int) -> float:
         0,
         periods=list(zip(on.tolist(), off.tolist(), strict=True)),
     )
-    state, lamp = dict.fromkeys(STATE.names or (), 0), blank()
+    state, lamp, gap = dict.fromkeys(STATE.names or (), 0), blank(), dict.fromkeys(GAP.names or (), 0)
     rules = np.array([rules_row(FaultRules())], RULES)[0]
     start = time.perf_counter()
     for n in range(moments):
         at = START + n * 1_000_000
-        oracle.judge_row(device, rules, state, lamp, at, at, {POWER: 39.0, DIMMING: 100.0}, [])
+        oracle.judge_row(device, rules, state, lamp, at, at, {POWER: 39.0, DIMMING: 100.0}, [], gap)
     return 2 * moments / (time.perf_counter() - start)

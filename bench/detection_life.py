@@ -137,7 +137,7 @@ def _checkpoints(place: Place) -> list[Result]:
     series = PARTITIONS * city.series
     stop = threading.Event()
     more = [append for append in appends[split:] if append.kind == codec.BATCH]
-    feeding = threading.Thread(target=_feed, args=(place, more * 60, stop))
+    feeding = threading.Thread(target=_feed, args=(place, more * 600, stop))
     feeding.start()
     _, told, process = place.worker(end, PARTITIONS)
     _killed(process)

@@ -230,7 +230,8 @@ def _judge_standing(d, state, lamps, at, added_h, added_kwh, added_on, burning_h
     if lamp.stand_h < STAND_H or state.dark_open or lamp.open & (1 << STUCK_SENSOR):
         return n
     since, stand_h = lamp.stand_since, lamp.stand_h
-    if added_on == added_on and lamp.switched_at <= lamp.hours_at and not _count_burning(lamps):
+    # A dusk and the last hours of the morning before may come in one message.
+    if added_on <= 0.0 and lamp.switched_at <= lamp.hours_at and not _count_burning(lamps):
         if not sure:
             return n  # The next dusk tells.
         return suspect(events, n, d, lamp, STUCK_SENSOR, COUNTERS_STAND, since, at, 0.0, stand_h, 0.0, 0.0, 0)

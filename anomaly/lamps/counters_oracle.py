@@ -229,7 +229,7 @@ def _standing(
     fleet = {id(one): one for one in (lamp, *beside)}.values()
     resumed, nights = sum(one["resumed"] for one in fleet), sum(one["commands"] for one in fleet)
     burning = resumed > 0 and resumed >= nights
-    if not math.isnan(added_on) and lamp["switched_at"] <= lamp["hours_at"] and not burning:
+    if added_on <= 0.0 and lamp["switched_at"] <= lamp["hours_at"] and not burning:
         if sure:
             events += suspected(lamp, STUCK_SENSOR, COUNTERS_STAND, since, at, 0.0, stand_h)
         return events

@@ -260,6 +260,14 @@ def test_counters_alone_tell(what: str) -> None:
     assert suspected(watched, counters(watched, count)) == expected
 
 
+def test_a_lamp_that_dies_soon_after_dusk_is_dead_though_its_last_minutes_and_its_switch_on_came_together() -> None:
+    dusk = DUSK + HOUR_US
+    late = [(begin + HOUR_US, end) for begin, end in device(DAYS).periods]
+    watched = device(DAYS, **FOUR_HOURS, periods=late)
+    told = counters(watched, Count(burns=lambda at, on: on and at < dusk + 15 * MINUTE_US))
+    assert suspected(watched, told) == ["lampFailure"]
+
+
 def test_what_counters_lose_on_the_way_is_no_fault() -> None:
     rng = random.Random(4)
     watched = device(40, **FOUR_HOURS)

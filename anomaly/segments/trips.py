@@ -4,6 +4,7 @@ Such a loss lasts minutes. Last words of some controllers tell it, or a round of
 missed while others were heard through the same gateway.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,6 +23,9 @@ TOGETHER_US = 90_000_000
 APART_US = 2 * MINUTE_US
 MOST = 0.6
 OTHERS = 0.4
+LOSS_LEAST = 0.01
+UNLIKELY = 16.0
+"""−ln of the chance: of a hundred rounds a day in a hundred thousand feeders, one a day."""
 SMALL = 10
 """In so small a feeder one controller's last words are all that can be hoped for: a fifth at most manages any."""
 
@@ -55,7 +59,18 @@ def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_
     if not len(likely) or len(others) < 2:
         return 0
     moment = moments[likely[:1]]
-    return int(moment[0]) if _missing(others, moment)[0] <= OTHERS else 0
+    if _missing(others, moment)[0] > OTHERS or _is_chance(said, int(moment[0])):
+        return 0
+    return int(moment[0])
+
+
+def _is_chance(said: NDArray[np.void], moment: int) -> bool:
+    """Tell whether as many controllers may have missed a moment because messages are lost, as often as here."""
+    missed = (said["missed_from"] <= moment) & (said["missed_until"] > moment + MINUTE_US)
+    k, n = int(missed.sum()), int((missed | (said["heard_at"] > moment)).sum())
+    loss = max(float(said["loss"].mean()), LOSS_LEAST)
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return -k * math.log(loss) - ways < UNLIKELY
 
 
 def _missing(said: NDArray[np.void], moments: NDArray[np.int64], heard_after: int = 0) -> NDArray[np.float64]:

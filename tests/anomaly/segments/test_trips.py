@@ -1,12 +1,14 @@
 """Losses that came back: found in all moments at once as one after the other would find them."""
 
+import math
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from anomaly.segments.layout import SAID
-from anomaly.segments.trips import APART_US, MOST, OTHERS, SMALL, TOGETHER_US, loss_at
+from anomaly.segments.trips import APART_US, LOSS_LEAST, MOST, OTHERS, SMALL, TOGETHER_US, UNLIKELY, loss_at
 from city.clock import MINUTE_US
 
 NOW, BACK_US = 10_000 * MINUTE_US, 40 * MINUTE_US
@@ -43,8 +45,19 @@ def one_after_the_other(lamps: list[dict[str, int]], others: list[dict[str, int]
         return 0
     for moment in sorted(set(back), reverse=True):
         if missing(lamps, moment, counted_at) >= MOST:
-            return moment if len(others) >= 2 and missing(others, moment) <= OTHERS else 0
+            alone = len(others) >= 2 and missing(others, moment) <= OTHERS
+            return moment if alone and by_chance(lamps, moment) < math.exp(-UNLIKELY) else 0
     return 0
+
+
+def by_chance(lamps: list[dict[str, int]], moment: int) -> float:
+    """With the least loss that anybody has: how many of so many missed it, however they may be chosen."""
+    missed = sum(one["missed_from"] <= moment and one["missed_until"] > moment + MINUTE_US for one in lamps)
+    heard = sum(
+        one["heard_at"] > moment and not (one["missed_from"] <= moment and one["missed_until"] > moment + MINUTE_US)
+        for one in lamps
+    )
+    return math.comb(missed + heard, missed) * LOSS_LEAST**missed
 
 
 @given(st.lists(LAMP, max_size=12), st.lists(LAMP, max_size=5), st.one_of(st.just(0), AGO))
@@ -62,3 +75,13 @@ def test_a_round_that_a_feeder_missed_is_found() -> None:
     assert loss_at(said([away] * 9 + [there]), said([there] * 3), NOW, BACK_US, 0) == lost
     assert loss_at(said([away] * 9 + [there]), said([away] * 3), NOW, BACK_US, 0) == 0, "the gateway was away"
     assert APART_US < 20 * MINUTE_US
+
+
+def test_a_round_that_most_missed_because_half_of_all_is_lost_is_no_loss_of_supply() -> None:
+    lost = NOW - 20 * MINUTE_US
+    away = {"heard_at": NOW, "missed_from": lost, "missed_until": NOW - 2 * MINUTE_US, "gasp_at": 0}
+    there = {"heard_at": NOW, "missed_from": 0, "missed_until": 0, "gasp_at": 0}
+    feeder = said([away] * 11 + [there] * 5)
+    assert loss_at(feeder, said([there] * 3), NOW, BACK_US, 0) == lost
+    feeder["loss"] = 0.5
+    assert loss_at(feeder, said([there] * 3), NOW, BACK_US, 0) == 0

@@ -24,6 +24,8 @@ STRAY_SLACK_US = 20 * MINUTE_US
 CHILDREN_MAX = 8_000
 """Names of children in one event, which has to fit into a record; each child's own event names its parent as well."""
 
+BY_RULE, BY_STATISTICS = 1, 2
+
 F = FaultClass
 _SILENT = frozenset({F.COMMUNICATION_FAILURE})
 _OUT = frozenset({F.LAMP_FAILURE, F.COMMUNICATION_FAILURE, F.STUCK_SENSOR})
@@ -73,6 +75,8 @@ class Case:
         Up to when its feeder's sleep is counted, µs UTC.
     held_by : int or None
         The maintenance window during which it would have been raised.
+    by : int
+        Whose word it stands by, see `said_by`; 0: that of its suspicion.
     """
 
     suspicion: Suspicion
@@ -84,6 +88,12 @@ class Case:
     released: bool = False
     awake_at: int = 0
     held_by: int | None = None
+    by: int = 0
+
+    @property
+    def stands_by(self) -> int:
+        """Whose word it stands by: it ends when all of them have ended theirs."""
+        return self.by or said_by(self.suspicion)
 
     @property
     def fault(self) -> FaultClass:
@@ -152,6 +162,11 @@ class Parent:
     @property
     def alarm_id(self) -> str:
         return alarm_id(self.fault, self.scope.subject, self.since)
+
+
+def said_by(suspicion: Suspicion) -> int:
+    """Return who says it, as a bit: a rule, or statistics."""
+    return BY_RULE if suspicion.surprise is None else BY_STATISTICS
 
 
 def above(scope: Scope) -> set[str]:

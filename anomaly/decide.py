@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from anomaly import held, life, networks, outage
-from anomaly.causes import CHILDREN_MAX, Case, Parent, above, case_event, explains, parent_event
+from anomaly.causes import CHILDREN_MAX, Case, Parent, above, case_event, explains, parent_event, said_by
 from anomaly.held import Windows
 from anomaly.life import Rest, Rests
 from anomaly.outage import Outage
@@ -132,12 +132,14 @@ def _hear_suspicion(
                 fresh = replace(fresh, decide_at=now + life.return_wait_us(fresh), released=True, awake_at=now)
             cases[key] = fresh
         elif case.ends_at:
-            cases[key] = replace(case, ends_at=0, until=0)
+            cases[key] = replace(case, ends_at=0, until=0, by=said_by(suspicion))
         else:
-            cases[key] = life.grown(case, suspicion)
-    elif case is None or (suspicion.surprise is not None and case.suspicion.surprise is None):
-        # That statistics no longer see anything odd is no end of what a rule has told.
+            cases[key] = replace(life.grown(case, suspicion), by=case.stands_by | said_by(suspicion))
+    elif case is None:
         return
+    elif left := case.stands_by & ~said_by(suspicion):
+        # That statistics no longer see anything odd is no end of what a rule has told, nor the other way round.
+        cases[key] = replace(case, by=left)
     elif not case.raised:
         del cases[key]
     else:

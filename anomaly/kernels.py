@@ -9,6 +9,7 @@ from numba import njit
 
 from anomaly.gaps import note
 from anomaly.lamps.counters import judge_counters
+from anomaly.lamps.energy import note_measured
 from anomaly.lamps.power import HOLD_CHANCE, NO_CELL, SUPPLIED_V, judge_off, judge_on, judge_repeat
 from anomaly.layout import (
     CHANNELS,
@@ -48,7 +49,7 @@ def _return_from_silence(d, device, state, gaps, at, first, on, off, deaf, event
     if heard == 0:
         return n
     gap = at - heard
-    if not device.switched and not state.silent_open and 2 * gap <= 3 * device.interval_us and gap <= device.silence_us:
+    if not device.switched and not state.silent_open and 2 * gap < 3 * device.interval_us and gap <= device.silence_us:
         return n  # Silence is never longer than the gap.
     powered = powered_us(device, device.switched, heard, at, 0, first, on, off)
     asleep = sleeps(device, state.by_day)
@@ -88,6 +89,7 @@ def _judge_lamp(d, device, rules, state, lamps, at, gap, command, values, first,
     measured = power == power
     stuck = lamp.open & (1 << STUCK_SENSOR) != 0
     if measured:
+        note_measured(lamp)
         lit = command == 1 and power > device.on_above_w
         n = judge_repeat(d, rules, lamp, at, lit, values, events, n)
     if values[ENERGY] == values[ENERGY] or values[HOURS] == values[HOURS] or values[SWITCHES] == values[SWITCHES]:

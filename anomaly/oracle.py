@@ -11,6 +11,7 @@ from typing import Any
 
 from anomaly import gaps_oracle
 from anomaly.lamps.counters_oracle import judge_counters
+from anomaly.lamps.energy_oracle import note_measured
 from anomaly.lamps.oracle import is_open, judge_off, judge_on, judge_repeat
 from anomaly.lamps.power import HOLD_CHANCE, NO_CELL, SUPPLIED_V
 from anomaly.layout import CLEAR, COMMUNICATION_FAILURE, CURRENT, FACTOR, POWER, STUCK_SENSOR, SUSPECT, VOLTAGE
@@ -186,6 +187,7 @@ def _judge_lamp(
     measured, stuck = POWER in values, is_open(lamp, STUCK_SENSOR)
     events = []
     if measured:
+        note_measured(lamp)
         lit = command == 1 and values[POWER] > device.on_above_w
         events += judge_repeat(rules, lamp, at, lit, values)
     events += judge_counters(device, rules, state, lamp, at, values, measured, stuck, beside)

@@ -160,12 +160,7 @@ class Worker(Generic[S]):
         for source in self._owned.keys() - poll.assignment:
             del self._owned[source]
         claimable = sorted(poll.assignment - self._owned.keys())
-        async with transaction(self._pool) as connection:
-            beginners = await checkpoints.without(connection, self._stage.group, claimable)
-        # Retention waits for groups that have committed. One that begins says so before it reads where the log begins:
-        # its first step may take longer than the log keeps records.
-        await consumer.commit(await self._begins(beginners))
-        begins = await self._begins(claimable)
+        begins = await self._first_offsets(consumer, claimable) if claimable else {}
         for source in claimable:
             async with transaction(self._pool) as connection:
                 claimed = await checkpoints.claim(
@@ -180,6 +175,19 @@ class Worker(Generic[S]):
             self._owned[source] = _Owned(state, claimed.generation, claimed.next_offset, claimed.next_offset)
             await consumer.seek(source, claimed.next_offset)
         self._metrics.partitions.labels(self._stage.group).set(len(self._owned))
+
+    async def _first_offsets(
+        self, consumer: Consumer, claimable: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """Return where the log begins, for a group that has no checkpoint.
+
+        Retention waits for groups that have committed. One that begins says so before it reads where the log begins:
+        its first step may take longer than the log keeps records.
+        """
+        async with transaction(self._pool) as connection:
+            beginners = await checkpoints.without(connection, self._stage.group, claimable)
+        await consumer.commit(await self._begins(beginners))
+        return await self._begins(claimable)
 
     async def _begins(self, sources: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the first offset that the log still has of each partition."""

@@ -106,7 +106,8 @@ def judge_counters(d, device, rules, state, lamps, at, values, measured, stuck, 
     if not device.switched:
         rest_h = (at - start) / HOUR_US - burning_h - slack_h
         n = _judge_idle(d, state, lamp, at, added_h - burning_h - slack_h, rest_h, events, n)
-    if state.dark_open or state.on_open or lamp.open & ((1 << CYCLING_FAILURE) | (1 << STUCK_SENSOR)):
+    wrong = state.dark_open or state.on_open or lamp.open & ((1 << CYCLING_FAILURE) | (1 << STUCK_SENSOR))
+    if wrong or lamp.measured != 0:
         _forget_sums(lamp)
         return n
     if lamp.told_h == 0.0:
@@ -142,8 +143,10 @@ def _step_share(lamp):
     share = 0.0
     if lamp.counters & 2 and lamp.hours_digits < DIGITS:
         share += 10.0 ** -np.float64(lamp.hours_digits) / lamp.sum_h
-    if lamp.energy_digits < DIGITS and lamp.sum_kwh > 0.0:
-        share += 10.0 ** -np.float64(lamp.energy_digits) / lamp.sum_kwh
+    if lamp.energy_digits < DIGITS:
+        # A lamp that has counted nothing says so only where by now it should have counted steps enough.
+        kwh = max(lamp.sum_kwh, lamp.rate * lamp.sum_h)
+        share += 10.0 ** -np.float64(lamp.energy_digits) / kwh if kwh > 0.0 else np.inf
     return share
 
 
@@ -216,7 +219,7 @@ def _judge_standing(d, state, lamps, at, added_h, added_kwh, added_on, burning_h
             state.dark_open = 0
             n = emit(events, n, d, LAMP_FAILURE, CLEAR, state.dark_since, at, at, at, added_h, burning_h)
             events[n - 1].rule = HOURS_STAND
-            if at - state.dark_since > MENDED_US:
+            if at - state.dark_since > MENDED_US and lamp.measured == 0:
                 lamp.cell_n[:] = 0  # What burns now may be another lamp.
                 lamp.rate_n = 0
         return n

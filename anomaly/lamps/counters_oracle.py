@@ -113,7 +113,8 @@ def judge_counters(
     if not device.switched:
         rest_h = (at - start) / HOUR_US - burning_h - slack_h
         events += _idle(state, lamp, at, added_h - burning_h - slack_h, rest_h)
-    if state["dark_open"] or state["on_open"] or is_open(lamp, CYCLING_FAILURE, STUCK_SENSOR):
+    wrong = state["dark_open"] or state["on_open"] or is_open(lamp, CYCLING_FAILURE, STUCK_SENSOR)
+    if wrong or lamp["measured"]:
         _forget_sums(lamp)
         return events
     if lamp["told_h"] == 0.0:
@@ -142,8 +143,9 @@ def _step_share(lamp: Columns) -> float:
     share = 0.0
     if lamp["counters"] & 2 and lamp["hours_digits"] < DIGITS:
         share += 10.0 ** -float(lamp["hours_digits"]) / lamp["sum_h"]
-    if lamp["energy_digits"] < DIGITS and lamp["sum_kwh"] > 0.0:
-        share += 10.0 ** -float(lamp["energy_digits"]) / lamp["sum_kwh"]
+    if lamp["energy_digits"] < DIGITS:
+        kwh = max(lamp["sum_kwh"], lamp["rate"] * lamp["sum_h"])
+        share += 10.0 ** -float(lamp["energy_digits"]) / kwh if kwh > 0.0 else math.inf
     return share
 
 
@@ -210,7 +212,7 @@ def _standing(
         if state["dark_open"] and added_h >= 0.5 * burning_h:
             state["dark_open"] = 0
             end = {"kind": CLEAR, "since": state["dark_since"], "until": at}
-            if at - state["dark_since"] > MENDED_US:
+            if at - state["dark_since"] > MENDED_US and not lamp["measured"]:
                 lamp["cell_n"] = [0] * CELLS
                 lamp["rate_n"] = 0
             events.append({**event, **end, "observed": added_h, "expected": burning_h})

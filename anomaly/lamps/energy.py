@@ -39,6 +39,15 @@ ALIKE = 0.08
 _RATE_FAULTS = (MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, DIMMING_FAILURE)
 
 
+@njit(cache=True, forceinline=True)
+def note_measured(lamp):
+    """Note that power is measured: from then on learned powers are those of the rules of power, by level."""
+    if lamp.measured == 0:
+        lamp.measured = 1
+        if lamp.rate_n > 0:
+            lamp.cell_n[:] = 0
+
+
 @njit(cache=True)
 def judge_energy(d, device, rules, lamp, at, doubt, first, on, off, events, n):
     """Judge the mean power of what was added up since `lamp.sum_from`, and begin anew.

@@ -23,6 +23,13 @@ from anomaly.layout import (
 from city.clock import HOUR_US
 
 
+def note_measured(lamp: Columns) -> None:
+    """Note that power is measured."""
+    if not lamp["measured"] and lamp["rate_n"]:
+        lamp["cell_n"] = [0] * CELLS
+    lamp["measured"] = 1
+
+
 def judge_energy(device: Any, rules: Any, lamp: Columns, at: int, doubt: float) -> Events:
     """Judge the mean power of what was added up since ``sum_from``, and begin anew."""
     kw = lamp["sum_kwh"] / lamp["sum_h"]

@@ -95,7 +95,8 @@ LAMP = np.dtype(
         ("energy_digits", "u1"),
         ("commands", "u1"),  # nights in which it was dead and counted that it was switched on
         ("resumed", "u1"),  # times that its counters stood, and went on from there
-        ("spare", "u1", (4,)),
+        ("measured", "u1"),  # power was: its learned powers go by level, and its energy is judged by nobody
+        ("spare", "u1", (3,)),
     ],
     align=True,
 )

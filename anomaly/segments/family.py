@@ -175,7 +175,10 @@ class Segments(Family):
             beside = self._columns.heard_by[int(lamps["gateway"][feeder.rows[0]])]
             others = beside[lamps["feeder"][beside] != number]
             back_us = 2 * int(np.maximum(lamps["interval_us"], self._said["interval_us"])[feeder.rows].max())
-            lost_at = trips.loss_at(self._said[feeder.rows], self._said[others], now, back_us, int(row["trips"][-1]))
+            counted = int((row["trips"] > now - trips.NIGHT_US).sum())
+            lost_at = trips.loss_at(
+                self._said[feeder.rows], self._said[others], now, back_us, int(row["trips"][-1]), counted
+            )
         yield from trips.judge(row, lost_at, feeder.scope, feeder.rules, now)
 
     def _clock(self, number: int, scope: Scope, turns: list[Turn], context: Context, now: int) -> Iterator[Suspicion]:

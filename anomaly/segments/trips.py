@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.segments.layout import TRIPS
+from anomaly.segments.layout import LOSS_STEP, TRIPS
 from anomaly.segments.told import begin, end, lamps
 from city.alarm import FaultClass, Scope, Suspicion
 from city.clock import HOUR_US, MINUTE_US
@@ -24,13 +24,15 @@ APART_US = 2 * MINUTE_US
 MOST = 0.6
 OTHERS = 0.4
 LOSS_LEAST = 0.01
-UNLIKELY = 16.0
-"""−ln of the chance: of a hundred rounds a day in a hundred thousand feeders, one a day."""
+UNLIKELY = 12.0
+"""−ln of the chance that as many of a feeder miss one round; it takes several in a night."""
 SMALL = 10
 """In so small a feeder one controller's last words are all that can be hoped for: a fifth at most manages any."""
 
 
-def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_us: int, counted_at: int) -> int:
+def loss_at(
+    said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_us: int, counted_at: int, counted: int = 0
+) -> int:
     """Return when a feeder last lost its supply for a while, as its lamps tell by now, µs UTC; 0: it did not.
 
     Parameters
@@ -44,6 +46,8 @@ def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_
     counted_at : int
         When the loss was that was counted last, µs UTC. Controllers fall silent and come back one by one: who has not
         been heard since tells of that one, and of no other.
+    counted : int
+        Losses counted of late, which have taught the lamps that more messages are lost than are.
     """
     gasps = said["gasp_at"][said["gasp_at"] > now - gateway_us]
     if len(gasps):
@@ -59,16 +63,16 @@ def loss_at(said: NDArray[np.void], others: NDArray[np.void], now: int, gateway_
     if not len(likely) or len(others) < 2:
         return 0
     moment = moments[likely[:1]]
-    if _missing(others, moment)[0] > OTHERS or _is_chance(said, int(moment[0])):
+    if _missing(others, moment)[0] > OTHERS or _is_chance(said, int(moment[0]), counted):
         return 0
     return int(moment[0])
 
 
-def _is_chance(said: NDArray[np.void], moment: int) -> bool:
+def _is_chance(said: NDArray[np.void], moment: int, counted: int) -> bool:
     """Tell whether as many controllers may have missed a moment because messages are lost, as often as here."""
     missed = (said["missed_from"] <= moment) & (said["missed_until"] > moment + MINUTE_US)
     k, n = int(missed.sum()), int((missed | (said["heard_at"] > moment)).sum())
-    loss = max(float(said["loss"].mean()), LOSS_LEAST)
+    loss = max(float(said["loss"].mean()) - LOSS_STEP * (counted + 1), LOSS_LEAST)
     ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
     return -k * math.log(loss) - ways < UNLIKELY
 

@@ -76,6 +76,29 @@ def test_the_end_of_what_statistics_saw_is_no_end_of_what_a_rule_told() -> None:
     assert event.kind is AlarmEventKind.CLEARED
 
 
+def test_an_alarm_ends_when_both_rule_and_statistics_have_ended_it_in_whatever_order_and_company() -> None:
+    def end(one: Suspicion, at: int) -> Suspicion:
+        return replace(one, kind=CandidateKind.CLEAR, at=at, until=at)
+
+    rule, odd = suspicion(0, None), suspicion(0, 9.0)
+    at = [START + n * QUARTER_US for n in range(6)]
+    for first, second in ((rule, odd), (odd, rule)):
+        # One ends in the same moment in which the other speaks again.
+        open_cases: dict[str, Case] = {}
+        assert len(decide(open_cases, {}, {}, [first], None, at[0])) == 1
+        both = [replace(second, at=at[1]), end(first, at[1])]
+        assert decide(open_cases, {}, {}, both, None, at[1]) == []
+        (event,) = decide(open_cases, {}, {}, [end(second, at[2])], None, at[2])
+        assert event.kind is AlarmEventKind.CLEARED
+        # Both stand for a while, and end one after the other.
+        open_cases = {}
+        decide(open_cases, {}, {}, [first], None, at[0])
+        decide(open_cases, {}, {}, [replace(second, at=at[1])], None, at[1])
+        assert decide(open_cases, {}, {}, [end(first, at[2])], None, at[2]) == []
+        (event,) = decide(open_cases, {}, {}, [end(second, at[3])], None, at[3])
+        assert event.kind is AlarmEventKind.CLEARED
+
+
 def test_what_a_rule_says_lets_through_what_statistics_were_held_back_with() -> None:
     open_cases: dict[str, Case] = {}
     assert decide(open_cases, {}, {}, [suspicion(0, 3.0)], None, START) == []

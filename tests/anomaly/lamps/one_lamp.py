@@ -88,6 +88,7 @@ class Count:
     resets: Sequence[int] = ()
     frozen: tuple[int, int] = (0, 0)
     hour_step: float = 0.01
+    kwh_step: float = 0.001
     again_at: int | None = None
     """Frozen from then on as well, for as long."""
     forgets: bool = False
@@ -117,7 +118,11 @@ def counters(watched: Device, count: Count) -> list[Moment]:
                 energy, hours, switches = real
         else:
             real = (energy, hours, switches)
-            shown = (round(energy, 3), hours // count.hour_step * count.hour_step, switches)
+            shown = (
+                round(energy // count.kwh_step * count.kwh_step, 3),
+                hours // count.hour_step * count.hour_step,
+                switches,
+            )
         if at % watched.interval_us == 0 and (on or not watched.switched):
             told.append((at, dict(zip((ENERGY, HOURS, SWITCHES), shown, strict=True))))
     return told

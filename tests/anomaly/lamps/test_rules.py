@@ -260,6 +260,24 @@ def test_counters_alone_tell(what: str) -> None:
     assert suspected(watched, counters(watched, count)) == expected
 
 
+@pytest.mark.parametrize("interval_us", [HOUR_US, 4 * HOUR_US])
+@pytest.mark.parametrize("kwh_step", [0.1, 1.0])
+def test_a_small_lamp_whose_counter_stands_for_hours_draws_no_less_for_it(interval_us: int, kwh_step: float) -> None:
+    count = Count(watts=lambda _at: 20.0, kwh_step=kwh_step)
+    watched = device(80, interval_us=interval_us, silence_us=20 * HOUR_US, early=0)
+    assert suspected(watched, counters(watched, count)) == []
+
+
+def test_counters_in_messages_of_their_own_do_not_teach_what_goes_by_level() -> None:
+    """Levels and hours have the same cells: 30 % is that of four o'clock, when the lamp burns in full again."""
+    nights = [(d * DAY_US + 17 * HOUR_US, (d + 1) * DAY_US + 7 * HOUR_US) for d in range(DAYS)]
+    lamp = Lamp(level=lambda at: 30.0 if at // HOUR_US % 24 < 4 else 100.0)
+    watched, hourly = (device(DAYS, periods=nights, interval_us=us) for us in (HOUR_US // 4, HOUR_US))
+    told = counters(hourly, Count(watts=lambda at: 0.9 * lamp.level(at)))
+    moments = [*readings(watched, lamp), *((at + 5 * MINUTE_US, values) for at, values in told)]
+    assert suspected(watched, sorted(moments, key=lambda moment: moment[0])) == []
+
+
 def test_a_lamp_that_dies_soon_after_dusk_is_dead_though_its_last_minutes_and_its_switch_on_came_together() -> None:
     dusk = DUSK + HOUR_US
     late = [(begin + HOUR_US, end) for begin, end in device(DAYS).periods]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomaly.segments.layout import SAID
+from anomaly.segments.layout import LOSS_STEP, SAID
 from anomaly.segments.trips import APART_US, LOSS_LEAST, MOST, OTHERS, SMALL, TOGETHER_US, UNLIKELY, loss_at
 from city.clock import MINUTE_US
 
@@ -85,3 +85,7 @@ def test_a_round_that_most_missed_because_half_of_all_is_lost_is_no_loss_of_supp
     assert loss_at(feeder, said([there] * 3), NOW, BACK_US, 0) == lost
     feeder["loss"] = 0.5
     assert loss_at(feeder, said([there] * 3), NOW, BACK_US, 0) == 0
+    small = said([away] * 4)
+    small["loss"] = 0.01 + 3 * LOSS_STEP
+    assert loss_at(small, said([there] * 3), NOW, BACK_US, 0) == 0, "so many are lost there"
+    assert loss_at(small, said([there] * 3), NOW, BACK_US, 0, 2) == lost, "the trips before have taught that"

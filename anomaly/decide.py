@@ -69,7 +69,7 @@ def decide(
         events.extend(_begin_parents(cases, parents, rests, [*wide, *found], now, windows))
         _wait_on(cases, {c.feeder.asset_id for c in census if c.expected}, now)
         _doubt(cases, {c.feeder.asset_id for c in census if c.beside_the_hour}, now)
-        _await(cases, {c.feeder.asset_id for c in census if outage.is_out(c)}, now)
+        _await(cases, {c.feeder.asset_id for c in census if outage.is_out(c)}, windows, now)
     events.extend(_end_cases(cases, parents, rests, now, windows))
     events.extend(_settle_cases(cases, parents, rests, now, windows))
     life.forget(rests, now)
@@ -199,14 +199,19 @@ def _doubt(cases: Cases, beside: set[str], now: int) -> None:
             cases[key] = replace(case, decide_at=max(case.decide_at, case.suspicion.at + life.DOUBT_US))
 
 
-def _await(cases: Cases, out: set[str], now: int) -> None:
-    """Let lamps wait that fell silent with most of their feeder: what is above them is about to be told."""
+def _await(cases: Cases, out: set[str], windows: Windows, now: int) -> None:
+    """Let lamps wait that fell silent with most of their feeder: what is above them is about to be told.
+
+    Where works go on nothing will be.
+    """
     if not out:
         return
     for key, case in cases.items():
         waits = not case.raised and case.decide_at and case.parent_id is None and case.scope.kind is AssetKind.LAMP
         silent = case.fault is FaultClass.COMMUNICATION_FAILURE and case.scope.feeder_id in out
-        if waits and silent and now - case.suspicion.at <= life.AWAIT_US:
+        if not (waits and silent and now - case.suspicion.at <= life.AWAIT_US):
+            continue
+        if held.holding(windows, case.scope, now) is None:
             cases[key] = replace(case, decide_at=max(case.decide_at, now + life.WAIT_US))
 
 

@@ -37,6 +37,10 @@ PRESENT_H = 0.25
 ALIKE = 0.08
 """A lamp that draws what it draws at other hours, to within this, goes by another program."""
 _RATE_FAULTS = (MODULE_LOST, POWER_TOO_LOW, POWER_TOO_HIGH, DIMMING_FAILURE)
+_TEACHES_NOTHING = (1 << MODULE_LOST) | (1 << POWER_TOO_LOW) | (1 << POWER_TOO_HIGH) | (1 << DIMMING_FAILURE)
+SPAN_H = 2
+SPANS = 3
+"""So often what is added up may cover other hours, because a message was lost, before that is how it is now."""
 
 
 @njit(cache=True, forceinline=True)
@@ -65,8 +69,9 @@ def judge_energy(d, device, rules, lamp, at, doubt, first, on, off, events, n):
     if lamp.rate_n < FASTEST:
         lamp.rate_n += 1
     usual = usual_w(lamp, hours, 0)
-    if not usual > 0.0:
-        _learn(lamp, hours, watts, kw)
+    if not (_covers_as_ever(lamp, hours, at) and usual > 0.0):
+        if lamp.open & _TEACHES_NOTHING == 0:
+            _learn(lamp, hours, watts, kw)
         return n
     r = watts / usual - 1.0
     for shift in (-1, 1):
@@ -114,6 +119,29 @@ def _burning_by_hour(schedule, start, end, first, on, off, hours):
             hours[(at // HOUR_US) % CELLS] += (turn - at) / HOUR_US
             at = turn
         i += 1
+
+
+@njit(cache=True)
+def _covers_as_ever(lamp, hours, at):
+    """Tell whether what was added up covers about as many hours as it usually does when it is judged at this hour.
+
+    As nights grow a part of them becomes long enough to be judged alone. What was only ever seen together with other
+    hours is learnt anew then.
+    """
+    hour = (at // HOUR_US) % CELLS
+    span = min((at - lamp.sum_from + HOUR_US // 2) // HOUR_US, 255)
+    if lamp.span_n[hour] > 0 and abs(span - np.int64(lamp.span_h[hour])) <= SPAN_H:
+        lamp.span_h[hour] = span
+        lamp.span_n[hour] = min(lamp.span_n[hour] + 1, SPANS)
+        return True
+    if lamp.span_n[hour] > 1:
+        lamp.span_n[hour] -= 1
+        return False
+    lamp.span_h[hour], lamp.span_n[hour] = span, 1
+    for c in range(CELLS):
+        if hours[c] > 0.0:
+            lamp.cell_n[c] = min(lamp.cell_n[c], 1)
+    return False
 
 
 @njit(cache=True)

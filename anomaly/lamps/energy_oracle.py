@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from anomaly.lamps.energy import ALIKE, FASTEST, KNOWN_SHARE, PRESENT_H, VISITS
+from anomaly.lamps.energy import ALIKE, FASTEST, KNOWN_SHARE, PRESENT_H, SPAN_H, SPANS, VISITS
 from anomaly.lamps.layout import CELLS
 from anomaly.lamps.oracle import Columns, Events, cleared, is_open, suspected
 from anomaly.layout import (
@@ -41,8 +41,10 @@ def judge_energy(device: Any, rules: Any, lamp: Columns, at: int, doubt: float) 
     watts = 1000.0 * kw
     lamp["rate_n"] = min(lamp["rate_n"] + 1, FASTEST)
     usual = _usual(lamp, hours, 0)
-    if not usual > 0.0:
-        _learn(lamp, hours, watts, kw)
+    as_ever = _covers_as_ever(lamp, hours, at)
+    if not (as_ever and usual > 0.0):
+        if not is_open(lamp, DIMMING_FAILURE, POWER_TOO_HIGH, POWER_TOO_LOW, MODULE_LOST):
+            _learn(lamp, hours, watts, kw)
         return []
     shifted = [w for w in (_usual(lamp, hours, -1), _usual(lamp, hours, 1)) if w > 0.0]
     r = min((watts / w - 1.0 for w in (usual, *shifted)), key=abs)
@@ -81,6 +83,23 @@ def _burning_by_hour(periods: Sequence[tuple[int, int]], start: int, end: int) -
             hours[at // HOUR_US % CELLS] += (turn - at) / HOUR_US
             at = turn
     return hours
+
+
+def _covers_as_ever(lamp: Columns, hours: Sequence[float], at: int) -> bool:
+    hour = at // HOUR_US % CELLS
+    span = min((at - lamp["sum_from"] + HOUR_US // 2) // HOUR_US, 255)
+    before, seen = lamp["span_h"][hour], lamp["span_n"][hour]
+    if seen and abs(span - before) <= SPAN_H:
+        lamp["span_h"][hour], lamp["span_n"][hour] = span, min(seen + 1, SPANS)
+        return True
+    if seen > 1:
+        lamp["span_n"][hour] = seen - 1
+        return False
+    lamp["span_h"][hour], lamp["span_n"][hour] = span, 1
+    for cell, burnt in enumerate(hours):
+        if burnt > 0.0:
+            lamp["cell_n"][cell] = min(lamp["cell_n"][cell], 1)
+    return False
 
 
 def _usual(lamp: Columns, hours: Sequence[float], shift: int) -> float:

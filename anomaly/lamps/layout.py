@@ -91,6 +91,8 @@ LAMP = np.dtype(
         ("rate_n", "u1"),
         ("rate_sound", "u1"),
         ("small", "u1"),  # the module that was told lost was seen by its step alone
+        ("span_h", "u1", (CELLS,)),  # by the hour at which it is judged: hours that what was added up usually covers
+        ("span_n", "u1", (CELLS,)),
         ("hours_digits", "u1"),  # behind the point, as shown so far
         ("energy_digits", "u1"),
         ("commands", "u1"),  # nights in which it was dead and counted that it was switched on
@@ -105,7 +107,7 @@ assert sum(LAMP[name].itemsize for name in LAMP.names or ()) == LAMP.itemsize
 LEARNT = (
     "cell", "cell_n", "volt", "covariance", "variance", "sigma", "level", "factor", "repeat_power", "repeat_voltage",
     "standby", "volt_n", "factor_n", "standby_n", "sum_from", "sum_kwh", "sum_h", "told_h", "idle_h", "idle_burned_h",
-    "rate", "rate_sigma", "rate_level", "rate_n",
+    "rate", "rate_sigma", "rate_level", "rate_n", "span_h", "span_n",
 )  # fmt: skip
 """What is learnt of a lamp, sums of this night among it; the other fields are what goes on."""
 

@@ -278,6 +278,15 @@ def test_counters_in_messages_of_their_own_do_not_teach_what_goes_by_level() -> 
     assert suspected(watched, sorted(moments, key=lambda moment: moment[0])) == []
 
 
+@pytest.mark.parametrize("dimmed", [0, 1])
+def test_an_evening_that_becomes_long_enough_to_be_judged_alone_is_no_failure_to_dim(dimmed: int) -> None:
+    """In June the evening is added up with the dimmed hours that follow; by September it is not any more."""
+    nights = [(d * DAY_US + 19 * HOUR_US - d * 3 * MINUTE_US, d * DAY_US + 28 * HOUR_US) for d in range(90)]
+    count = Count(watts=lambda at: 50.0 if at // HOUR_US % 24 in (21, 22, 23, 0, 1, 2, 3) else 100.0)
+    watched = device(90, **FOUR_HOURS, switched=1, dimmed=dimmed, periods=nights)
+    assert suspected(watched, counters(watched, count)) == []
+
+
 def test_a_lamp_that_dies_soon_after_dusk_is_dead_though_its_last_minutes_and_its_switch_on_came_together() -> None:
     dusk = DUSK + HOUR_US
     late = [(begin + HOUR_US, end) for begin, end in device(DAYS).periods]

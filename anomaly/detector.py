@@ -44,7 +44,7 @@ class DetectStage:
 
     group = "detect"
     topics = (topics.READINGS,)
-    code_version = "detect-16"
+    code_version = "detect-17"
     transactional = False
 
     def __init__(self, candidate_partitions: int, metrics: DetectMetrics | None = None) -> None:

@@ -98,10 +98,17 @@ def judge_energy(d, device, rules, lamp, at, doubt, first, on, off, events, n):
         fault, rule = POWER_TOO_LOW, ENERGY_LOW
         if device.led and before - r >= 0.8 * rules.module_lost:
             fault, rule, bound = MODULE_LOST, ENERGY_STEP, max(rules.module_lost, 4.0 * sigma) + doubt
+    hour = (at // HOUR_US) % CELLS
     if abs(r) < bound:
+        if hour == lamp.rate_hour:
+            lamp.rate_high = 0
         _learn(lamp, hours, watts, kw)
         return n
-    lamp.rate_sound = 0
+    if r > 0.0 and lamp.rate_high == 0:
+        # A night that is cut in another way than those before is off once: its next part tells, or the next night.
+        lamp.rate_high, lamp.rate_hour = 1, hour
+        return n
+    lamp.rate_high = lamp.rate_sound = 0
     if fault == DIMMING_FAILURE:
         lamp.dim_cell = _least(lamp, hours)
     return suspect(events, n, d, lamp, fault, rule, at, at, watts, usual, usual, 0.0, 0)

@@ -64,10 +64,16 @@ def judge_energy(device: Any, rules: Any, lamp: Columns, at: int, doubt: float) 
         fault, rule, bound = MODULE_LOST, ENERGY_STEP, max(rules["module_lost"], 4.0 * sigma) + doubt
     else:
         fault, rule = POWER_TOO_LOW, ENERGY_LOW
+    hour = at // HOUR_US % CELLS
     if abs(r) < bound:
+        if hour == lamp["rate_hour"]:
+            lamp["rate_high"] = 0
         _learn(lamp, hours, watts, kw)
         return []
-    lamp["rate_sound"] = 0
+    if r > 0.0 and not lamp["rate_high"]:
+        lamp["rate_high"], lamp["rate_hour"] = 1, hour
+        return []
+    lamp["rate_high"] = lamp["rate_sound"] = 0
     if fault == DIMMING_FAILURE:
         present = [cell for cell, burnt in enumerate(hours) if burnt >= PRESENT_H]
         lamp["dim_cell"] = min(present, key=lambda cell: lamp["cell"][cell], default=0)

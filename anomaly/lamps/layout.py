@@ -98,7 +98,9 @@ LAMP = np.dtype(
         ("commands", "u1"),  # nights in which it was dead and counted that it was switched on
         ("resumed", "u1"),  # times that its counters stood, and went on from there
         ("measured", "u1"),  # power was: its learned powers go by level, and its energy is judged by nobody
-        ("spare", "u1", (3,)),
+        ("rate_high", "u1"),  # energy was too much, once
+        ("rate_hour", "u1"),  # and when that was judged
+        ("spare", "u1", (1,)),
     ],
     align=True,
 )
